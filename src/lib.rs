@@ -1,0 +1,29 @@
+//! Headwater: a NATS broker for the edge.
+//!
+//! Read ARCHITECTURE.md first. The way of a message, by module:
+//!
+//! | module | what happens there |
+//! |---|---|
+//! | [`cli`], [`config`] | flags and nats.conf become one typed [`config::Config`] |
+//! | [`net`] | listeners, TLS |
+//! | [`session`] | one client connection: read loop, one file per verb, outbound queue |
+//! | [`auth`], [`account`] | who may connect, what they may do, whose subjects they see |
+//! | [`router`] | subject index, queue groups, delivery |
+//! | [`jetstream`] | streams and consumers as state machines; one file per API subject |
+//! | [`store`] | the disk: journal, catalogue, memory twin |
+//! | [`monitor`], [`system`] | what operators and tools see |
+#![deny(unsafe_code, unused_must_use)]
+
+pub mod account;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod jetstream;
+pub mod logging;
+pub mod monitor;
+pub mod net;
+pub mod router;
+pub mod session;
+pub mod store;
+pub mod system;

@@ -1,0 +1,3 @@
+//! Flags to configuration to a running broker; nothing else.
+
+fn main() {}
