@@ -56,7 +56,7 @@ impl Delivery<'_> {
     }
 
     fn to_client(&mut self, cx: &mut Dispatch, subscription: &Arc<Subscription>, subscriber: &Arc<Subscriber>, sid: &[u8]) -> bool {
-        if cx.suppresses_echo_to(subscriber.cid()) && !subscriber.echo() {
+        if cx.suppresses_echo_to(subscriber.cid()) {
             return false;
         }
         let filter = subscriber.filter();

@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.children.is_empty() && self.any.is_none() && self.rest.is_none() && self.here.is_none()
     }
 }
