@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use headwater::auth::{
     AuthError, AuthSettings, Authenticator, ConnectionType, Credentials, Identity, Login, Peer,
-    PermissionSettings, Secret, SettingsError, SubjectRules, UserSettings,
+    PermissionSettings, SecretVerifier, SettingsError, SubjectRules, UserSettings,
 };
 use nkeys::KeyPair;
 
@@ -49,7 +49,7 @@ fn password_user(account: &str, name: &str, password: &str) -> UserSettings {
         account,
         Identity::Password {
             user: name.to_owned(),
-            password: Secret::new(password),
+            password: SecretVerifier::new(password),
         },
     )
 }
@@ -80,7 +80,7 @@ fn without_authorization_everybody_is_let_in_under_the_name_it_gives() {
 #[test]
 fn a_token_lets_in_and_is_never_shown() {
     let settings = AuthSettings {
-        token: Some(Secret::new("s3cr3t")),
+        token: Some(SecretVerifier::new("s3cr3t")),
         ..AuthSettings::default()
     };
     let token = |token| Credentials {
@@ -103,7 +103,7 @@ fn a_token_lets_in_and_is_never_shown() {
 
 #[test]
 fn the_single_user_needs_its_name_and_password() {
-    let single_user = Some(("derek".to_owned(), Secret::new("pw")));
+    let single_user = Some(("derek".to_owned(), SecretVerifier::new("pw")));
     let settings = AuthSettings {
         single_user,
         ..AuthSettings::default()
@@ -252,7 +252,7 @@ fn bcrypt_protects_passwords_and_tokens() {
             && check(&settings, user("ann", &hash)).is_err()
     );
     let settings = AuthSettings {
-        token: Some(Secret::new(&hash)),
+        token: Some(SecretVerifier::new(&hash)),
         ..AuthSettings::default()
     };
     assert!(
@@ -397,7 +397,7 @@ fn contradictory_settings_are_refused() {
 #[test]
 fn nothing_printed_for_debugging_contains_a_secret() {
     let settings = AuthSettings {
-        token: Some(Secret::new("hunter2-token")),
+        token: Some(SecretVerifier::new("hunter2-token")),
         ..users(vec![password_user("A", "ann", "hunter2-password")])
     };
     let credentials = Credentials {

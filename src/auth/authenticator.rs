@@ -11,7 +11,7 @@ use super::credentials::{ConnectionType, Credentials, Peer};
 use super::login::{AuthError, GLOBAL_ACCOUNT, Login};
 use super::nkey;
 use super::permissions::Permissions;
-use super::secret::{Secret, spend_bcrypt_time};
+use super::secret::{SecretVerifier, spend_bcrypt_time};
 use super::settings::{AuthSettings, Identity, SettingsError, UserSettings};
 
 /// Decides about logins; immutable, replaced as a whole when the configuration is reloaded.
@@ -27,7 +27,7 @@ pub struct Authenticator {
 
 struct PasswordUser {
     user: User,
-    password: Secret,
+    password: SecretVerifier,
 }
 
 struct NkeyUser {
@@ -44,8 +44,8 @@ struct User {
 }
 
 enum SingleSecret {
-    Token(Secret),
-    User(String, Secret),
+    Token(SecretVerifier),
+    User(String, SecretVerifier),
 }
 
 /// Who a client says it is, and what would prove it.
@@ -54,7 +54,7 @@ enum Claim<'a> {
     Anonymous(&'a User, &'static str),
     Password(&'a PasswordUser),
     Nkey(&'a NkeyUser),
-    Single(&'a Secret, &'a str),
+    Single(&'a SecretVerifier, &'a str),
 }
 
 impl Authenticator {
@@ -75,7 +75,7 @@ impl Authenticator {
             }
             (None, None) => None,
         };
-        made.bcrypt_cost_max = made.secrets().filter_map(Secret::bcrypt_cost).max();
+        made.bcrypt_cost_max = made.secrets().filter_map(SecretVerifier::bcrypt_cost).max();
         Ok(made)
     }
 
@@ -268,7 +268,7 @@ impl Authenticator {
         Ok(())
     }
 
-    fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    fn secrets(&self) -> impl Iterator<Item = &SecretVerifier> {
         let single = self.single.iter().map(|single| match single {
             SingleSecret::Token(secret) | SingleSecret::User(_, secret) => secret,
         });

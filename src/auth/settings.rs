@@ -5,16 +5,16 @@ use std::fmt;
 
 use super::credentials::ConnectionType;
 use super::permissions::PermissionsError;
-use super::secret::Secret;
+use super::secret::SecretVerifier;
 use crate::clock::UnixNanos;
 
 /// Everything that decides who may log in on one kind of listener.
 #[derive(Debug, Default, Clone)]
 pub struct AuthSettings {
     /// `authorization { token }`.
-    pub token: Option<Secret>,
+    pub token: Option<SecretVerifier>,
     /// `authorization { user, password }`.
-    pub single_user: Option<(String, Secret)>,
+    pub single_user: Option<(String, SecretVerifier)>,
     /// All users and nkeys of `authorization` and of all accounts.
     pub users: Vec<UserSettings>,
     /// `no_auth_user`: whom a client without credentials is logged in as.
@@ -40,7 +40,10 @@ pub struct UserSettings {
 #[derive(Debug, Clone)]
 pub enum Identity {
     /// By name and password; an empty password is one too.
-    Password { user: String, password: Secret },
+    Password {
+        user: String,
+        password: SecretVerifier,
+    },
     /// By a signature with this user nkey (`U…`).
     Nkey(String),
 }

@@ -8,6 +8,7 @@ mod subject_set;
 
 use std::fmt;
 
+use headwater_protocol::subject::has_wildcards;
 use queue_rules::QueueRules;
 pub use responses::ResponsePermits;
 use subject_set::SubjectSet;
@@ -88,7 +89,7 @@ impl Permissions {
     /// that overlaps a denied subject.
     pub fn needs_delivery_filter(&self, subject: &[u8]) -> bool {
         let (deny, queues) = &self.subscribe_deny;
-        has_wildcard(subject) && (deny.overlaps(subject) || queues.overlap(subject))
+        has_wildcards(subject) && (deny.overlaps(subject) || queues.overlap(subject))
     }
 
     /// Whether a message on `subject` may reach a subscription of this user that is in `queue` (if in one).
@@ -152,10 +153,4 @@ fn subjects_and_queues(entries: &[String]) -> Result<(SubjectSet, QueueRules), P
         }
     }
     Ok((set, queues))
-}
-
-fn has_wildcard(subject: &[u8]) -> bool {
-    subject
-        .split(|byte| *byte == b'.')
-        .any(|token| token == b"*" || token == b">")
 }

@@ -1,6 +1,8 @@
 //! Rules of the form `"subject queue"`: a subject for one queue group, or for those a queue pattern names.
 
-use super::subject_set::{SubjectSet, is_valid};
+use headwater_protocol::subject::is_valid;
+
+use super::subject_set::SubjectSet;
 
 /// A short list: few configurations have any such rule.
 #[derive(Debug, Default)]

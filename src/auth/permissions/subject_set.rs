@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use headwater_protocol::subject;
+
 /// Patterns kept as a trie of tokens; a question costs no allocation.
 #[derive(Debug, Default)]
 pub(super) struct SubjectSet {
@@ -31,7 +33,7 @@ enum Reading {
 impl SubjectSet {
     /// Adds a pattern; false if it is not a valid subject.
     pub fn insert(&mut self, pattern: &[u8]) -> bool {
-        if !is_valid(pattern) {
+        if !subject::is_valid(pattern) {
             return false;
         }
         self.root.insert(pattern);
@@ -112,18 +114,6 @@ impl Level {
     fn is_leaf(&self) -> bool {
         self.literal.is_empty() && self.any_token.is_none()
     }
-}
-
-/// Whether `subject` is a valid subject with or without wildcards: no empty token, no white space, `>` only last.
-pub(super) fn is_valid(subject: &[u8]) -> bool {
-    let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0c);
-    let mut tail_seen = false;
-    let tokens_valid = subject.split(|byte| *byte == b'.').all(|token| {
-        let valid = !token.is_empty() && !tail_seen && !token.iter().any(white);
-        tail_seen = token == b">";
-        valid
-    });
-    tokens_valid && !subject.is_empty()
 }
 
 fn has_empty_token(subject: &[u8]) -> bool {
