@@ -48,9 +48,7 @@ impl Credentials<'_> {
 
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("user", &self.shown_user())
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("user", &self.shown_user()).finish_non_exhaustive()
     }
 }
 

@@ -76,11 +76,7 @@ impl LineReader {
         if line_feed.unwrap_or(input.len()) > IGNORED_BYTES_MAX {
             return Err(ParseError::ControlLineTooLong);
         }
-        Ok(line_feed.map(|at| Line {
-            verb,
-            args: &[],
-            consumed: at + 1,
-        }))
+        Ok(line_feed.map(|at| Line { verb, args: &[], consumed: at + 1 }))
     }
 
     #[inline]
@@ -101,11 +97,7 @@ impl LineReader {
         if args.len() > args_bytes_max {
             return Err(ParseError::ControlLineTooLong);
         }
-        Ok(line_feed.map(|at| Line {
-            verb,
-            args,
-            consumed: at + 1,
-        }))
+        Ok(line_feed.map(|at| Line { verb, args, consumed: at + 1 }))
     }
 
     /// The first line feed from `from` on, not looking again at what was looked at before.
@@ -162,14 +154,8 @@ impl<'a> Args<'a> {
     /// Splits at runs of separators. An error if there are more than any operation takes.
     #[inline]
     pub fn split(text: &'a [u8], is_separator: fn(u8) -> bool) -> Result<Self, ParseError> {
-        let mut args = Args {
-            items: [&[]; ARGS_MAX],
-            count: 0,
-        };
-        for item in text
-            .split(|b| is_separator(*b))
-            .filter(|item| !item.is_empty())
-        {
+        let mut args = Args { items: [&[]; ARGS_MAX], count: 0 };
+        for item in text.split(|b| is_separator(*b)).filter(|item| !item.is_empty()) {
             args.push(item)?;
         }
         Ok(args)
@@ -178,10 +164,7 @@ impl<'a> Args<'a> {
     /// Adds one at the end.
     #[inline]
     pub fn push(&mut self, item: &'a [u8]) -> Result<(), ParseError> {
-        *self
-            .items
-            .get_mut(self.count)
-            .ok_or(ParseError::BadArguments)? = item;
+        *self.items.get_mut(self.count).ok_or(ParseError::BadArguments)? = item;
         self.count += 1;
         Ok(())
     }

@@ -15,22 +15,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub const PUB: Layout = Layout {
-        leading: 1,
-        headers: false,
-    };
-    pub const HPUB: Layout = Layout {
-        leading: 1,
-        headers: true,
-    };
-    pub const MSG: Layout = Layout {
-        leading: 2,
-        headers: false,
-    };
-    pub const HMSG: Layout = Layout {
-        leading: 2,
-        headers: true,
-    };
+    pub const PUB: Layout = Layout { leading: 1, headers: false };
+    pub const HPUB: Layout = Layout { leading: 1, headers: true };
+    pub const MSG: Layout = Layout { leading: 2, headers: false };
+    pub const HMSG: Layout = Layout { leading: 2, headers: true };
 
     fn size_count(self) -> usize {
         1 + usize::from(self.headers)
@@ -59,13 +47,7 @@ impl<'a> Head<'a> {
             return Err(ParseError::BadArguments);
         }
         let (total_bytes, header_bytes) = sizes(items, layout).ok_or(ParseError::BadArguments)?;
-        Ok(Head {
-            layout,
-            args,
-            header_bytes,
-            total_bytes,
-            body_start,
-        })
+        Ok(Head { layout, args, header_bytes, total_bytes, body_start })
     }
 
     pub fn arg(&self, index: usize) -> &'a [u8] {
@@ -85,12 +67,7 @@ impl<'a> Head<'a> {
 
     #[inline]
     pub fn header_size_text(&self) -> &'a [u8] {
-        self.args
-            .as_slice()
-            .iter()
-            .nth_back(1)
-            .copied()
-            .unwrap_or_default()
+        self.args.as_slice().iter().nth_back(1).copied().unwrap_or_default()
     }
 
     /// How many bytes control line, body and CRLF take.
@@ -136,11 +113,7 @@ impl<'a> Head<'a> {
 fn sizes(items: &[&[u8]], layout: Layout) -> Option<(usize, usize)> {
     let mut from_end = items.iter().rev();
     let total_bytes = parse_size(from_end.next()?)?;
-    let header_bytes = if layout.headers {
-        parse_size(from_end.next()?)?
-    } else {
-        0
-    };
+    let header_bytes = if layout.headers { parse_size(from_end.next()?)? } else { 0 };
     (header_bytes <= total_bytes).then_some((total_bytes, header_bytes))
 }
 

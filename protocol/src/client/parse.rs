@@ -58,20 +58,14 @@ impl Parser {
             let head = suspended.resume(input)?;
             return self.message(input, &head);
         }
-        let Some(line) = self
-            .lines
-            .read::<ClientVerb>(input, self.control_line_bytes_max)?
-        else {
+        let Some(line) = self.lines.read::<ClientVerb>(input, self.control_line_bytes_max)? else {
             return Ok(Step::Incomplete { needed: None });
         };
         match line.verb {
             ClientVerb::Pub => self.publish(input, &line, Layout::PUB),
             ClientVerb::HPub if !self.headers_allowed => Err(ParseError::HeadersNotNegotiated),
             ClientVerb::HPub => self.publish(input, &line, Layout::HPUB),
-            _ => Ok(Step::Op {
-                op: simple_op(&line)?,
-                consumed: line.consumed,
-            }),
+            _ => Ok(Step::Op { op: simple_op(&line)?, consumed: line.consumed }),
         }
     }
 
@@ -93,14 +87,9 @@ impl Parser {
         let consumed = head.frame_bytes();
         let Some((headers, payload)) = head.body(input)? else {
             self.suspended = Some(head.suspend(input));
-            return Ok(Step::Incomplete {
-                needed: Some(consumed),
-            });
+            return Ok(Step::Incomplete { needed: Some(consumed) });
         };
-        Ok(Step::Op {
-            op: publish_op(head, headers, payload),
-            consumed,
-        })
+        Ok(Step::Op { op: publish_op(head, headers, payload), consumed })
     }
 }
 
@@ -115,12 +104,7 @@ impl Default for Parser {
 fn publish_op<'a>(head: &Head<'a>, headers: &'a [u8], payload: &'a [u8]) -> ClientOp<'a> {
     let (subject, reply) = (head.arg(0), head.reply());
     match head.layout.headers {
-        false => ClientOp::Pub {
-            subject,
-            reply,
-            size_text: head.total_text(),
-            payload,
-        },
+        false => ClientOp::Pub { subject, reply, size_text: head.total_text(), payload },
         true => ClientOp::HPub {
             subject,
             reply,
@@ -149,16 +133,8 @@ fn simple_op<'a>(line: &Line<'a, ClientVerb>) -> Result<ClientOp<'a>, ParseError
 
 fn sub(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
     match Args::split(args, is_blank_or_line_end)?.as_slice() {
-        [subject, sid] => Ok(ClientOp::Sub {
-            subject,
-            queue: None,
-            sid,
-        }),
-        [subject, queue, sid] => Ok(ClientOp::Sub {
-            subject,
-            queue: Some(queue),
-            sid,
-        }),
+        [subject, sid] => Ok(ClientOp::Sub { subject, queue: None, sid }),
+        [subject, queue, sid] => Ok(ClientOp::Sub { subject, queue: Some(queue), sid }),
         _ => Err(ParseError::BadArguments),
     }
 }

@@ -40,20 +40,14 @@ impl ServerParser {
             let head = suspended.resume(input)?;
             return self.message(input, &head);
         }
-        let Some(line) = self
-            .lines
-            .read::<ServerVerb>(input, self.control_line_bytes_max)?
-        else {
+        let Some(line) = self.lines.read::<ServerVerb>(input, self.control_line_bytes_max)? else {
             return Ok(ServerStep::Incomplete { needed: None });
         };
         let layout = match line.verb {
             ServerVerb::Msg => Layout::MSG,
             ServerVerb::HMsg => Layout::HMSG,
             _ => {
-                return Ok(ServerStep::Op {
-                    op: simple_op(&line)?,
-                    consumed: line.consumed,
-                });
+                return Ok(ServerStep::Op { op: simple_op(&line)?, consumed: line.consumed });
             }
         };
         let head = Head::parse(line.args, layout, line.consumed)?;
@@ -63,41 +57,21 @@ impl ServerParser {
         self.message(input, &head)
     }
 
-    fn message<'a>(
-        &mut self,
-        input: &'a [u8],
-        head: &Head<'a>,
-    ) -> Result<ServerStep<'a>, ParseError> {
+    fn message<'a>(&mut self, input: &'a [u8], head: &Head<'a>) -> Result<ServerStep<'a>, ParseError> {
         let consumed = head.frame_bytes();
         let Some((headers, payload)) = head.body(input)? else {
             self.suspended = Some(head.suspend(input));
-            return Ok(ServerStep::Incomplete {
-                needed: Some(consumed),
-            });
+            return Ok(ServerStep::Incomplete { needed: Some(consumed) });
         };
-        Ok(ServerStep::Op {
-            op: message_op(head, headers, payload),
-            consumed,
-        })
+        Ok(ServerStep::Op { op: message_op(head, headers, payload), consumed })
     }
 }
 
 fn message_op<'a>(head: &Head<'a>, headers: &'a [u8], payload: &'a [u8]) -> ServerOp<'a> {
     let (subject, sid, reply) = (head.arg(0), head.arg(1), head.reply());
     match head.layout.headers {
-        false => ServerOp::Msg {
-            subject,
-            sid,
-            reply,
-            payload,
-        },
-        true => ServerOp::HMsg {
-            subject,
-            sid,
-            reply,
-            headers,
-            payload,
-        },
+        false => ServerOp::Msg { subject, sid, reply, payload },
+        true => ServerOp::HMsg { subject, sid, reply, headers, payload },
     }
 }
 
@@ -114,9 +88,7 @@ fn simple_op<'a>(line: &Line<'a, ServerVerb>) -> Result<ServerOp<'a>, ParseError
 }
 
 fn unquoted(text: &[u8]) -> &[u8] {
-    let inner = text
-        .strip_prefix(b"'")
-        .and_then(|text| text.strip_suffix(b"'"));
+    let inner = text.strip_prefix(b"'").and_then(|text| text.strip_suffix(b"'"));
     inner.unwrap_or(text)
 }
 
