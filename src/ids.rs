@@ -11,16 +11,16 @@ pub const NUID_BYTES: usize = 22;
 pub fn server_id() -> String {
     KeyPair::new_from_raw(KeyPairType::Server, random_bytes())
         .map(|key| key.public_key())
-        .unwrap_or_else(|_| format!("N{}", token(55)))
+        .unwrap_or_else(|_| format!("N{}", random_base62(55)))
 }
 
 /// A random name as clients make them for inboxes and ephemeral consumers: 22 characters of base 62.
 pub fn nuid() -> String {
-    token(NUID_BYTES)
+    random_base62(NUID_BYTES)
 }
 
 /// `length` random characters of base 62.
-pub fn token(length: usize) -> String {
+pub fn random_base62(length: usize) -> String {
     let mut token = String::with_capacity(length);
     while token.len() < length {
         // The 6-bit values 62 and 63 are thrown away so that all characters are equally likely.
@@ -33,6 +33,11 @@ pub fn token(length: usize) -> String {
 /// A nonce for INFO: 11 random bytes as 15 characters of base64url, which nkey users sign.
 pub fn nonce() -> String {
     data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<11>())
+}
+
+/// A random number, for seeds.
+pub fn random_u64() -> u64 {
+    u64::from_le_bytes(random_bytes())
 }
 
 /// Random bytes of cryptographic quality.

@@ -30,3 +30,4 @@ pub mod server;
 pub mod session;
 pub mod store;
 pub mod system;
+pub mod version;
