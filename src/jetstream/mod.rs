@@ -1,1 +1,3 @@
-//! (being written)
+//! JetStream: streams and consumers as state machines, and the rim that hosts them.
+
+pub mod stream;
