@@ -41,6 +41,9 @@ pub trait Disk: Send + Sync {
     /// Bytes a process without privileges can still allocate.
     fn free_bytes(&self) -> io::Result<u64>;
 
+    /// A random number; segments get their salt from it.
+    fn random(&self) -> io::Result<u64>;
+
     /// Takes an exclusive lock that ends with the returned guard; `WouldBlock` when another process holds it.
     fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>>;
 }
@@ -133,6 +136,10 @@ impl Disk for RealDisk {
     fn free_bytes(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn random(&self) -> io::Result<u64> {
+        getrandom::u64().map_err(io::Error::other)
     }
 
     fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>> {

@@ -2,28 +2,11 @@
 
 use std::ops::ControlFlow;
 
+pub use headwater_protocol::subject::{has_wildcards, matches};
+
 use super::postings::Postings;
 use super::subject::SubjectIndex;
 use crate::store::StoreError;
-
-/// Whether a literal subject matches a filter.
-pub fn matches(filter: &[u8], subject: &[u8]) -> bool {
-    let mut tokens = subject.split(|byte| *byte == b'.');
-    for wanted in filter.split(|byte| *byte == b'.') {
-        match (wanted, tokens.next()) {
-            (b">", Some(_)) => return true,
-            (b"*", Some(_)) => {}
-            (wanted, Some(token)) if wanted == token => {}
-            _ => return false,
-        }
-    }
-    tokens.next().is_none()
-}
-
-/// Whether a filter has no wildcards.
-pub fn is_literal(filter: &[u8]) -> bool {
-    !filter.split(|byte| *byte == b'.').any(|token| token == b"*" || token == b">")
-}
 
 /// What every subject that matches begins with.
 pub fn literal_prefix(filter: &[u8]) -> &[u8] {

@@ -267,6 +267,13 @@ impl SeqIndex {
         Ok(())
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.pages.clear();
+        self.open.clear();
+        self.resident_bytes = 0;
+    }
+
     /// Bytes of pages in memory.
     pub fn resident_bytes(&self) -> usize {
         self.resident_bytes

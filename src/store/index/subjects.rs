@@ -115,7 +115,7 @@ impl Subjects {
         messages: &mut dyn Messages,
         visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        if filter::is_literal(filter) {
+        if !filter::has_wildcards(filter) {
             if let Some(state) = self.state(filter, messages)? {
                 let _ = visit(filter, state);
             }
