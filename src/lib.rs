@@ -27,3 +27,4 @@ pub mod router;
 pub mod session;
 pub mod store;
 pub mod system;
+pub mod version;
