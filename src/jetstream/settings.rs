@@ -24,3 +24,10 @@ pub struct Settings {
     /// `limits.default_max_consumers`: what `max_consumers: -1` means.
     pub consumers_default_max: i64,
 }
+
+impl Settings {
+    /// The JetStream domain, if there is one.
+    pub fn domain(&self) -> Option<&str> {
+        Some(self.domain.as_str()).filter(|domain| !domain.is_empty())
+    }
+}

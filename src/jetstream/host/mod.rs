@@ -4,10 +4,16 @@
 //! sends leaves through the [pump](pump), with the lock released.
 
 mod ingest;
+mod inputs;
+mod manage;
+mod parcels;
 mod pump;
 pub mod replies;
+mod retention;
+mod run_consumers;
 mod state;
 mod timers;
+mod unwritten;
 mod visible;
 
 use std::sync::Arc;
@@ -76,9 +82,14 @@ impl StreamHost {
         self.state.lock()
     }
 
+    /// Captures nothing any more.
+    pub fn stop_capturing(&self) {
+        self.subscriptions.lock().clear();
+    }
+
     /// Takes the stream out of service; what it has promised to send is still sent.
     pub fn close(&self) {
-        self.subscriptions.lock().clear();
+        self.stop_capturing();
         self.closed.store(true, Ordering::SeqCst);
         self.wake.notify_one();
     }

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use headwater_protocol::jetstream::pub_ack;
+use headwater_protocol::jetstream::pub_ack::{self, PubAck};
 
-use super::replies::{ReplyMessage, Reply};
+use super::parcels::{Untaken, Wrapping};
+use super::replies::{Reply, ReplyMessage};
+use super::run_consumers::Parcel;
 use super::{StreamHost, StreamState};
 use crate::clock::UnixNanos;
-use crate::jetstream::consumers::Outgoing;
 use crate::router::{Dispatch, Message};
 use crate::store::StoreError;
 
@@ -25,7 +26,8 @@ const ROUNDS_MAX: usize = 64;
 pub(super) struct Pump {
     replies: Vec<(Vec<u8>, Reply)>,
     spare: Vec<Vec<u8>>,
-    outgoing: Outgoing,
+    parcels: Vec<Parcel>,
+    wrapping: Wrapping,
     body: Vec<u8>,
 }
 
@@ -65,14 +67,18 @@ impl StreamHost {
         let now = self.env.now();
         let mut state = self.lock();
         let settled = self.env.settled();
-        let more_replies = pump.take_settled(&mut state, settled);
-        let visible = state.visible.advance(settled);
-        let state = &mut *state;
-        let more_messages = state.consumers.collect(state.log.as_mut(), visible, now, &mut pump.outgoing);
+        let seen = state.visible.last_seq();
+        if state.visible.advance(settled) > seen {
+            state.consumers.wake_hungry();
+        }
+        let more_messages = state.run_consumers(self, now);
+        state.write_consumers(self, now);
+        let more_replies = pump.take_settled(&mut state, self.env.settled());
+        std::mem::swap(&mut state.parcels, &mut pump.parcels);
         if state.visible.waits() || !state.replies.is_empty() {
             self.wait_for_commit();
         }
-        self.arm_timer(state, now);
+        self.arm_timer(&mut state, now);
         more_replies || more_messages || self.env.settled() > settled
     }
 
@@ -81,7 +87,7 @@ impl StreamHost {
             self.log_store_error("expiry", &error);
             None
         });
-        let deadline = [expiry, state.consumers.next_deadline()].into_iter().flatten().min();
+        let deadline = [expiry, state.consumers.next_deadline(), state.unwritten.deadline()].into_iter().flatten().min();
         self.arm(deadline.unwrap_or(UnixNanos::MAX));
     }
 
@@ -96,22 +102,35 @@ impl StreamHost {
         }
         pump.spare.extend(replies.drain(..).map(|(to, _)| to));
         pump.replies = replies;
-        let undelivered = pump.outgoing.send(&self.account, cx);
-        if !undelivered.is_empty() {
-            let state = &mut *self.lock();
-            state.consumers.delivery_failed(undelivered, state.log.as_mut(), self.env.now());
+        let mut parcels = std::mem::take(&mut pump.parcels);
+        let untaken = self.send_parcels(cx, &mut parcels, &mut pump.wrapping);
+        pump.parcels = parcels;
+        if !untaken.is_empty() {
+            self.take_back(untaken);
         }
+    }
+
+    /// Deliveries that reached nobody go back to their consumers.
+    fn take_back(&self, untaken: Vec<Untaken>) {
+        let now = self.env.now();
+        let mut state = self.lock();
+        for Untaken { consumer, seq, to } in untaken {
+            state.with_consumer(self, consumer, now, |machine, turn| machine.delivery_failed(turn, seq, &to));
+            state.consumers.wake(consumer);
+        }
+        self.pump_again.store(true, Ordering::SeqCst);
     }
 
     fn send_reply(&self, cx: &mut Dispatch, to: &[u8], reply: &Reply, body: &mut Vec<u8>) {
         body.clear();
         let message = match reply {
             Reply::PubAck { seq, duplicate } => {
-                pub_ack::write(body, &self.name, &self.env.settings.domain, *seq, *duplicate);
+                let ack = PubAck { seq: *seq, duplicate: *duplicate, ..self.pub_ack() };
+                ack.write(body);
                 Message { subject: to, payload: body, ..Message::default() }
             }
             Reply::Refused(error) => {
-                pub_ack::write_error(body, &self.name, error);
+                pub_ack::write_refusal(body, &self.name, self.env.settings.domain(), error);
                 Message { subject: to, payload: body, ..Message::default() }
             }
             Reply::Body(payload) => Message { subject: to, payload, ..Message::default() },
@@ -122,6 +141,10 @@ impl StreamHost {
             Reply::AckConfirmed => Message { subject: to, ..Message::default() },
         };
         self.account.publish(cx, &message);
+    }
+
+    fn pub_ack(&self) -> PubAck<'_> {
+        PubAck { stream: &self.name, domain: self.env.settings.domain(), ..PubAck::default() }
     }
 }
 

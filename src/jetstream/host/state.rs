@@ -1,13 +1,17 @@
 //! Everything a stream's lock protects.
 
+use headwater_protocol::jetstream::stream_config::StreamConfig;
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::transform::Transform;
 
 use super::replies::{Replies, Reply};
+use super::run_consumers::Parcel;
+use super::unwritten::Unwritten;
 use super::visible::Visible;
 use crate::clock::UnixNanos;
+use crate::jetstream::consumer::Effect;
 use crate::jetstream::consumers::Consumers;
-use crate::jetstream::stream::{Ingest, Published, Refusal, StreamMachine};
+use crate::jetstream::stream::{Ingest, Published, Purge, Refusal, StreamMachine};
 use crate::store::{Lsn, MessageLog, StoreError};
 
 /// Messages removed for their age in one go, so that a publish never waits for a long expiry.
@@ -29,6 +33,11 @@ pub struct StreamState {
     /// The last position this stream wrote at.
     last_lsn: Lsn,
     transform: Option<Transform>,
+    /// What consumers have handed over and the pump has not sent yet.
+    pub(super) parcels: Vec<Parcel>,
+    pub(super) unwritten: Unwritten,
+    /// Kept for its memory.
+    pub(super) effects: Vec<Effect>,
 }
 
 impl StreamState {
@@ -44,6 +53,9 @@ impl StreamState {
             visible,
             last_lsn: Lsn::ZERO,
             transform: None,
+            parcels: Vec::new(),
+            unwritten: Unwritten::default(),
+            effects: Vec::new(),
         };
         state.read_transform();
         state
@@ -78,8 +90,23 @@ impl StreamState {
         Ok(if more { Some(now) } else { self.machine.next_expiry(self.log.as_ref()) })
     }
 
-    /// Reads the configuration anew after it was changed.
-    pub fn read_transform(&mut self) {
+    /// Purges; returns how many messages went.
+    pub fn purge(&mut self, purge: &Purge) -> Result<u64, Refusal> {
+        let (purged, lsn) = self.machine.purge(self.log.as_mut(), purge)?;
+        self.wrote(lsn);
+        self.consumers.wake_all();
+        Ok(purged)
+    }
+
+    /// Goes on with another configuration.
+    pub fn reconfigure(&mut self, config: StreamConfig) -> Result<(), StoreError> {
+        self.machine.reconfigure(config, self.log.as_mut())?;
+        self.read_transform();
+        self.consumers.wake_all();
+        Ok(())
+    }
+
+    fn read_transform(&mut self) {
         let configured = self.machine.config().subject_transform.as_ref();
         self.transform =
             configured.and_then(|transform| Transform::new(&transform.src, &transform.dest).ok());

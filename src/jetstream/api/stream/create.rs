@@ -1,0 +1,16 @@
+//! `$JS.API.STREAM.CREATE.<stream>`
+
+use headwater_protocol::jetstream::error::ApiError;
+use headwater_protocol::jetstream::response::Response;
+
+use super::super::{Answer, Call};
+use super::{report, requested_config};
+
+/// Makes a stream. Asking again with the same configuration finds it.
+pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
+    let request = requested_config(call, name)?;
+    let host = call.account.create_stream(request.config, request.pedantic)?;
+    let mut info = report::stream(&host);
+    info.domain.clear();
+    Ok(Answer::after(host, Response::StreamCreate { info: &info, did_create: true }))
+}
