@@ -1,1 +1,140 @@
-//! (being written)
+//! Subjects: validation, tokens and wildcard matching.
+//!
+//! A subject is a list of tokens separated by `.`. A token that is exactly `*` stands for one token, a last token that is
+//! exactly `>` for one or more. A token that holds `*` or `>` among other bytes is an ordinary token.
+//!
+//! All functions work on bytes: a subject on the wire need not be UTF-8.
+
+pub mod transform;
+
+use memchr::memchr_iter;
+
+/// Separates tokens.
+pub const SEPARATOR: u8 = b'.';
+
+/// True if the subject may be subscribed to: no empty token, `>` only last, no space, tab, CR, LF or FF. Wildcards are allowed.
+pub fn is_valid(subject: &[u8]) -> bool {
+    let mut rest_wildcard_seen = false;
+    for token in tokens(subject) {
+        if rest_wildcard_seen || token.is_empty() || token.iter().any(|b| is_whitespace(*b)) {
+            return false;
+        }
+        rest_wildcard_seen = token == b">";
+    }
+    true
+}
+
+/// True if the subject is valid and has no wildcard token, as a publish subject should.
+pub fn is_literal(subject: &[u8]) -> bool {
+    is_valid(subject) && !has_wildcards(subject)
+}
+
+/// True if any token is `*` or `>`. A `>` that is not last counts too.
+pub fn has_wildcards(subject: &[u8]) -> bool {
+    tokens(subject).any(|token| token == b"*" || token == b">")
+}
+
+/// True if `filter`, which may have wildcards, matches the subject `literal`.
+///
+/// Wildcards in `literal` are ordinary tokens: a message can be published to `a.*`, and `a.b` does not get it. An empty token
+/// matches nothing, but what lies under a `>` is not looked at: validate subjects where they come in.
+pub fn matches(filter: &[u8], literal: &[u8]) -> bool {
+    let (mut filter, mut literal) = (filter, literal);
+    loop {
+        if filter == b">" {
+            return literal.first().is_some_and(|b| *b != SEPARATOR);
+        }
+        let (filter_token, filter_rest) = split_token(filter);
+        let (token, rest) = split_token(literal);
+        if token.is_empty() || (filter_token != b"*" && filter_token != token) {
+            return false;
+        }
+        match (filter_rest, rest) {
+            (None, None) => return true,
+            (Some(f), Some(l)) => (filter, literal) = (f, l),
+            _ => return false,
+        }
+    }
+}
+
+/// True if every subject that `subject` (which may have wildcards) matches is matched by `filter` too.
+pub fn is_subset(subject: &[u8], filter: &[u8]) -> bool {
+    let (mut subject, mut filter) = (subject, filter);
+    loop {
+        if subject.is_empty() {
+            return false;
+        }
+        if filter == b">" {
+            return true;
+        }
+        let (filter_token, filter_rest) = split_token(filter);
+        let (token, rest) = split_token(subject);
+        if !token_is_subset(token, filter_token) {
+            return false;
+        }
+        match (rest, filter_rest) {
+            (None, None) => return true,
+            (Some(s), Some(f)) => (subject, filter) = (s, f),
+            _ => return false,
+        }
+    }
+}
+
+/// True if some literal subject is matched by both `a` and `b`, each of which may have wildcards.
+pub fn overlaps(a: &[u8], b: &[u8]) -> bool {
+    let (mut a, mut b) = (a, b);
+    loop {
+        if a.is_empty() || b.is_empty() {
+            return false;
+        }
+        if a == b">" || b == b">" {
+            return true;
+        }
+        let (token_a, rest_a) = split_token(a);
+        let (token_b, rest_b) = split_token(b);
+        if token_a != token_b && token_a != b"*" && token_b != b"*" {
+            return false;
+        }
+        match (rest_a, rest_b) {
+            (None, None) => return true,
+            (Some(x), Some(y)) => (a, b) = (x, y),
+            _ => return false,
+        }
+    }
+}
+
+/// The tokens of a subject, in order. An empty subject has one empty token.
+pub fn tokens(subject: &[u8]) -> impl Iterator<Item = &[u8]> {
+    subject.split(|b| *b == SEPARATOR)
+}
+
+/// How many tokens a subject has; 0 when it is empty.
+pub fn token_count(subject: &[u8]) -> usize {
+    match subject {
+        [] => 0,
+        _ => memchr_iter(SEPARATOR, subject).count() + 1,
+    }
+}
+
+fn is_whitespace(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0c)
+}
+
+/// The first token, and what follows its separator if there is one.
+fn split_token(subject: &[u8]) -> (&[u8], Option<&[u8]>) {
+    // A byte loop, because tokens are shorter than what a vector search needs to pay off.
+    match subject.iter().position(|b| *b == SEPARATOR) {
+        Some(at) => (&subject[..at], Some(&subject[at + 1..])),
+        None => (subject, None),
+    }
+}
+
+fn token_is_subset(token: &[u8], filter_token: &[u8]) -> bool {
+    match token {
+        b"" | b">" => false,
+        _ => filter_token == b"*" || token == filter_token,
+    }
+}
+
+#[cfg(test)]
+mod tests;
