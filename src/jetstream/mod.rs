@@ -1,1 +1,3 @@
-//! (being written)
+//! Streams and consumers as state machines, and the API that talks to them.
+
+pub mod consumer;

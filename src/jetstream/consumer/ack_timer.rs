@@ -102,7 +102,7 @@ impl AckTimer {
         let mut latest = UnixNanos::MIN;
         let mut alarmed = Vec::new();
         for entry in pending.iter() {
-            if entry.deliveries != 1 || entry.since < latest {
+            if entry.deliveries != 1 || entry.is_alarmed() || entry.since < latest {
                 alarmed.push(entry.seq);
             } else {
                 latest = entry.since;

@@ -61,6 +61,16 @@ impl AwaitedAcks {
         }
     }
 
+    /// Adds an entry read back from disk; [`Self::restored`] follows the last.
+    pub(super) fn restore(&mut self, entry: PendingAck) {
+        self.pending.insert(entry);
+    }
+
+    /// Times what was read back.
+    pub(super) fn restored(&mut self) {
+        self.timer.rebuild(&mut self.pending, &self.wait);
+    }
+
     /// A pending message has been delivered once more.
     pub fn redelivered(&mut self, seq: u64, at: UnixNanos) {
         self.queue.withdraw(&mut self.pending, seq);
