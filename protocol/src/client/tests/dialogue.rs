@@ -344,10 +344,15 @@ fn info_and_ok_mean_nothing_and_err_is_passed_on() {
 }
 
 #[test]
-fn bytes_that_were_taken_away_are_an_error_and_no_panic() {
+fn bytes_that_were_taken_away_are_waited_for_again() {
     let mut parser = Parser::default();
-    assert!(parser.next(b"PUB a.long.subject 500\r\n").is_ok());
-    assert_eq!(parser.next(b"PUB"), Err(ParseError::UnknownOperation));
+    let waiting = Ok(Step::Incomplete { needed: Some(29) });
+    assert_eq!(parser.next(b"PUB a.long.subject 5\r\n"), waiting);
+    assert_eq!(parser.next(b"PUB"), waiting);
+    assert!(matches!(
+        parser.next(b"PUB a.long.subject 5\r\nhello\r\n"),
+        Ok(Step::Op { .. })
+    ));
 }
 
 #[test]
