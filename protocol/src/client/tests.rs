@@ -1,0 +1,6 @@
+use super::*;
+use proptest::prelude::*;
+
+mod dialogue;
+mod json;
+mod split;
