@@ -7,6 +7,7 @@
 //! Operator mode (JWT) and auth callout join as further sources of a [`Login`].
 
 mod authenticator;
+pub mod certificate;
 mod certificate_user;
 mod credentials;
 mod login;
@@ -19,8 +20,7 @@ pub use authenticator::Authenticator;
 pub use credentials::{ConnectionType, Credentials, Peer, UnknownConnectionType};
 pub use login::{AuthError, Login};
 pub use permissions::{Permissions, PermissionsError, ResponsePermits};
-pub use secret::Secret;
+pub use secret::SecretVerifier;
 pub use settings::{
-    AuthSettings, Identity, PermissionSettings, ResponseSettings, SettingsError, SubjectRules,
-    UserSettings,
+    AuthSettings, Identity, PermissionSettings, ResponseSettings, SettingsError, SubjectRules, UserSettings,
 };

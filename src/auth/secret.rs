@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 /// A text that starts like a bcrypt hash (`$2a$10$…`, also 2b, 2x, 2y) is one; any other text is kept as its digest,
 /// so that comparing takes the same time whatever was sent.
 #[derive(Clone)]
-pub struct Secret(Kind);
+pub struct SecretVerifier(Kind);
 
 #[derive(Clone)]
 enum Kind {
@@ -19,23 +19,15 @@ enum Kind {
     Bcrypt { hash: Box<str>, cost: u32 },
 }
 
-impl Secret {
+impl SecretVerifier {
     /// The secret that the configuration states as `text`.
     pub fn new(text: &str) -> Self {
         if !looks_like_bcrypt(text) {
-            return Self(Kind::Plain {
-                digest: Sha256::digest(text).into(),
-                empty: text.is_empty(),
-            });
+            return Self(Kind::Plain { digest: Sha256::digest(text).into(), empty: text.is_empty() });
         }
         // A damaged hash verifies nothing and costs nothing.
-        let cost = text
-            .parse::<HashParts>()
-            .map_or(0, |parts| parts.get_cost());
-        Self(Kind::Bcrypt {
-            hash: text.into(),
-            cost,
-        })
+        let cost = text.parse::<HashParts>().map_or(0, |parts| parts.get_cost());
+        Self(Kind::Bcrypt { hash: text.into(), cost })
     }
 
     /// Whether `sent` is the secret. Takes hundreds of milliseconds for a bcrypt hash.
@@ -72,7 +64,7 @@ fn looks_like_bcrypt(text: &str) -> bool {
     matches!(version, b'a' | b'b' | b'x' | b'y') && tens.is_ascii_digit() && ones.is_ascii_digit()
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[REDACTED]")
     }
@@ -84,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_plain_secret_is_compared_as_it_stands() {
-        let secret = Secret::new("s3cr3t");
+        let secret = SecretVerifier::new("s3cr3t");
         assert!(secret.verify("s3cr3t"));
         assert!(!secret.verify("s3cr3T") && !secret.verify("") && !secret.verify("s3cr3t "));
         assert_eq!(secret.bcrypt_cost(), None);
@@ -94,7 +86,7 @@ mod tests {
     fn every_bcrypt_version_is_recognised() {
         let made = bcrypt::hash("pw", 4).unwrap();
         for version in ["a", "b", "x", "y"] {
-            let secret = Secret::new(&format!("$2{version}{}", &made[3..]));
+            let secret = SecretVerifier::new(&format!("$2{version}{}", &made[3..]));
             assert_eq!(secret.bcrypt_cost(), Some(4));
             assert!(secret.verify("pw") && !secret.verify("PW") && !secret.verify(&made));
         }
@@ -103,18 +95,18 @@ mod tests {
     #[test]
     fn a_text_that_only_resembles_a_hash_is_a_plain_secret() {
         for text in ["$2c$10$abc", "$2a$1$abc", "2a$10$", "$2a$10"] {
-            assert!(Secret::new(text).verify(text), "{text}");
+            assert!(SecretVerifier::new(text).verify(text), "{text}");
         }
     }
 
     #[test]
     fn a_damaged_hash_lets_nobody_in() {
-        let secret = Secret::new("$2a$04$tooshort");
+        let secret = SecretVerifier::new("$2a$04$tooshort");
         assert!(!secret.verify("") && !secret.verify("$2a$04$tooshort"));
     }
 
     #[test]
     fn debug_output_tells_nothing() {
-        assert_eq!(format!("{:?}", Secret::new("hunter2")), "[REDACTED]");
+        assert_eq!(format!("{:?}", SecretVerifier::new("hunter2")), "[REDACTED]");
     }
 }

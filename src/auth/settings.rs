@@ -5,16 +5,16 @@ use std::fmt;
 
 use super::credentials::ConnectionType;
 use super::permissions::PermissionsError;
-use super::secret::Secret;
+use super::secret::SecretVerifier;
 use crate::clock::UnixNanos;
 
 /// Everything that decides who may log in on one kind of listener.
 #[derive(Debug, Default, Clone)]
 pub struct AuthSettings {
     /// `authorization { token }`.
-    pub token: Option<Secret>,
+    pub token: Option<SecretVerifier>,
     /// `authorization { user, password }`.
-    pub single_user: Option<(String, Secret)>,
+    pub single_user: Option<(String, SecretVerifier)>,
     /// All users and nkeys of `authorization` and of all accounts.
     pub users: Vec<UserSettings>,
     /// `no_auth_user`: whom a client without credentials is logged in as.
@@ -40,7 +40,7 @@ pub struct UserSettings {
 #[derive(Debug, Clone)]
 pub enum Identity {
     /// By name and password; an empty password is one too.
-    Password { user: String, password: Secret },
+    Password { user: String, password: SecretVerifier },
     /// By a signature with this user nkey (`U…`).
     Nkey(String),
 }
@@ -86,10 +86,7 @@ pub struct ResponseSettings {
 
 impl Default for ResponseSettings {
     fn default() -> Self {
-        Self {
-            messages_max: Some(1),
-            expires_after_nanos: Some(2 * 60 * 1_000_000_000),
-        }
+        Self { messages_max: Some(1), expires_after_nanos: Some(2 * 60 * 1_000_000_000) }
     }
 }
 
@@ -103,10 +100,7 @@ pub enum SettingsError {
     /// `no_auth_user` names nobody.
     UnknownNoAuthUser(String),
     /// A permission of this user is not a subject.
-    BadPermission {
-        user: String,
-        error: PermissionsError,
-    },
+    BadPermission { user: String, error: PermissionsError },
 }
 
 impl fmt::Display for SettingsError {

@@ -1,1 +1,3 @@
-//! (being written)
+//! Listeners and TLS.
+
+pub mod tls;

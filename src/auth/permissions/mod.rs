@@ -8,6 +8,7 @@ mod subject_set;
 
 use std::fmt;
 
+use headwater_protocol::subject::has_wildcards;
 use queue_rules::QueueRules;
 pub use responses::ResponsePermits;
 use subject_set::SubjectSet;
@@ -69,10 +70,7 @@ impl Permissions {
 
     /// Whether a message may be published to `subject`. Responses are decided by [`ResponsePermits`] when this refuses.
     pub fn can_publish(&self, subject: &[u8]) -> bool {
-        let allowed = self
-            .publish_allow
-            .as_ref()
-            .is_none_or(|allow| allow.matches(subject));
+        let allowed = self.publish_allow.as_ref().is_none_or(|allow| allow.matches(subject));
         allowed && !self.publish_deny.matches(subject)
     }
 
@@ -88,7 +86,7 @@ impl Permissions {
     /// that overlaps a denied subject.
     pub fn needs_delivery_filter(&self, subject: &[u8]) -> bool {
         let (deny, queues) = &self.subscribe_deny;
-        has_wildcard(subject) && (deny.overlaps(subject) || queues.overlap(subject))
+        has_wildcards(subject) && (deny.overlaps(subject) || queues.overlap(subject))
     }
 
     /// Whether a message on `subject` may reach a subscription of this user that is in `queue` (if in one).
@@ -125,9 +123,7 @@ fn subjects(entries: &[String]) -> Result<SubjectSet, PermissionsError> {
     let mut set = SubjectSet::default();
     for entry in entries {
         if !set.insert(entry.as_bytes()) {
-            return Err(PermissionsError {
-                entry: entry.clone(),
-            });
+            return Err(PermissionsError { entry: entry.clone() });
         }
     }
     Ok(set)
@@ -140,22 +136,12 @@ fn subjects_and_queues(entries: &[String]) -> Result<(SubjectSet, QueueRules), P
         let mut words = entry.split_ascii_whitespace();
         let valid = match (words.next(), words.next(), words.next()) {
             (Some(subject), None, None) => set.insert(subject.as_bytes()),
-            (Some(subject), Some(queue), None) => {
-                queues.insert(subject.as_bytes(), queue.as_bytes())
-            }
+            (Some(subject), Some(queue), None) => queues.insert(subject.as_bytes(), queue.as_bytes()),
             _ => false,
         };
         if !valid {
-            return Err(PermissionsError {
-                entry: entry.clone(),
-            });
+            return Err(PermissionsError { entry: entry.clone() });
         }
     }
     Ok((set, queues))
-}
-
-fn has_wildcard(subject: &[u8]) -> bool {
-    subject
-        .split(|byte| *byte == b'.')
-        .any(|token| token == b"*" || token == b">")
 }

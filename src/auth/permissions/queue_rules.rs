@@ -1,6 +1,8 @@
 //! Rules of the form `"subject queue"`: a subject for one queue group, or for those a queue pattern names.
 
-use super::subject_set::{SubjectSet, is_valid};
+use headwater_protocol::subject::is_valid;
+
+use super::subject_set::SubjectSet;
 
 /// A short list: few configurations have any such rule.
 #[derive(Debug, Default)]
@@ -32,20 +34,14 @@ impl QueueRules {
 
     /// Whether the rules whose subject covers `subject` name `queue`; `None` if there is no such rule.
     pub fn verdict_for_subset(&self, subject: &[u8], queue: &[u8]) -> Option<bool> {
-        let mut covering = self
-            .0
-            .iter()
-            .filter(|rule| rule.subject.covers(subject))
-            .peekable();
+        let mut covering = self.0.iter().filter(|rule| rule.subject.covers(subject)).peekable();
         covering.peek()?;
         Some(covering.any(|rule| rule.names(queue)))
     }
 
     /// Whether a rule matches the literal `subject` and names `queue`.
     pub fn matches(&self, subject: &[u8], queue: &[u8]) -> bool {
-        self.0
-            .iter()
-            .any(|rule| rule.subject.matches(subject) && rule.names(queue))
+        self.0.iter().any(|rule| rule.subject.matches(subject) && rule.names(queue))
     }
 
     /// Whether a rule's subject shares a subject with `subject`.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use headwater_protocol::subject;
+
 /// Patterns kept as a trie of tokens; a question costs no allocation.
 #[derive(Debug, Default)]
 pub(super) struct SubjectSet {
@@ -31,7 +33,7 @@ enum Reading {
 impl SubjectSet {
     /// Adds a pattern; false if it is not a valid subject.
     pub fn insert(&mut self, pattern: &[u8]) -> bool {
-        if !is_valid(pattern) {
+        if !subject::is_valid(pattern) {
             return false;
         }
         self.root.insert(pattern);
@@ -45,9 +47,7 @@ impl SubjectSet {
 
     /// Whether the literal `subject` matches a pattern. A subject with an empty token matches none.
     pub fn matches(&self, subject: &[u8]) -> bool {
-        !self.is_empty()
-            && !has_empty_token(subject)
-            && self.root.find(Some(subject), Reading::Literal)
+        !self.is_empty() && !has_empty_token(subject) && self.root.find(Some(subject), Reading::Literal)
     }
 
     /// Whether all that `subject` (with wildcards) stands for lies inside one pattern.
@@ -95,35 +95,19 @@ impl Level {
                     || self.literal.values().any(|next| next.find(rest, reading))
             }
             (_, literal) => {
-                self.literal
-                    .get(literal)
-                    .is_some_and(|next| next.find(rest, reading))
+                self.literal.get(literal).is_some_and(|next| next.find(rest, reading))
                     || self.through_any_token(rest, reading)
             }
         }
     }
 
     fn through_any_token(&self, rest: Option<&[u8]>, reading: Reading) -> bool {
-        self.any_token
-            .as_ref()
-            .is_some_and(|next| next.find(rest, reading))
+        self.any_token.as_ref().is_some_and(|next| next.find(rest, reading))
     }
 
     fn is_leaf(&self) -> bool {
         self.literal.is_empty() && self.any_token.is_none()
     }
-}
-
-/// Whether `subject` is a valid subject with or without wildcards: no empty token, no white space, `>` only last.
-pub(super) fn is_valid(subject: &[u8]) -> bool {
-    let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0c);
-    let mut tail_seen = false;
-    let tokens_valid = subject.split(|byte| *byte == b'.').all(|token| {
-        let valid = !token.is_empty() && !tail_seen && !token.iter().any(white);
-        tail_seen = token == b">";
-        valid
-    });
-    tokens_valid && !subject.is_empty()
 }
 
 fn has_empty_token(subject: &[u8]) -> bool {
@@ -134,10 +118,7 @@ fn has_empty_token(subject: &[u8]) -> bool {
 
 fn split_token(subject: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b'.', subject) {
-        Some(dot) => (
-            subject.get(..dot).unwrap_or_default(),
-            subject.get(dot + 1..),
-        ),
+        Some(dot) => (subject.get(..dot).unwrap_or_default(), subject.get(dot + 1..)),
         None => (subject, None),
     }
 }
