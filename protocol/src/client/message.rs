@@ -37,6 +37,14 @@ impl Layout {
     }
 }
 
+/// What follows the control line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Body<'a> {
+    /// Empty if the layout has none.
+    pub headers: &'a [u8],
+    pub payload: &'a [u8],
+}
+
 /// The control line of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head<'a> {
@@ -101,12 +109,14 @@ impl<'a> Head<'a> {
 
     /// Headers and payload, or `None` while they are not whole.
     #[inline]
-    pub fn body(&self, input: &'a [u8]) -> Result<Option<(&'a [u8], &'a [u8])>, ParseError> {
+    pub fn body(&self, input: &'a [u8]) -> Result<Option<Body<'a>>, ParseError> {
         let end = self.body_start + self.total_bytes;
         match input.get(end..).unwrap_or_default() {
             [b'\r', b'\n', ..] => {
                 let body = input.get(self.body_start..end).unwrap_or_default();
-                Ok(body.split_at_checked(self.header_bytes))
+                Ok(body
+                    .split_at_checked(self.header_bytes)
+                    .map(|(headers, payload)| Body { headers, payload }))
             }
             [] | [b'\r'] => Ok(None),
             _ => Err(ParseError::UnknownOperation),

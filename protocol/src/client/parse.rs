@@ -1,7 +1,7 @@
 //! What a client sends, as operations.
 
 use super::line::{Args, Line, LineReader, Shape, Verb, is_blank_or_line_end};
-use super::message::{Head, Layout, Suspended};
+use super::message::{Body, Head, Layout, Suspended};
 use super::{CONTROL_LINE_BYTES_MAX, ClientOp, Framed, PAYLOAD_BYTES_MAX, ParseError};
 use crate::decimal::parse_size;
 use nom::branch::alt;
@@ -91,14 +91,14 @@ impl Parser {
     #[inline]
     fn message<'a>(&mut self, input: &'a [u8], head: &Head<'a>) -> Result<Step<'a>, ParseError> {
         let consumed = head.frame_bytes();
-        let Some((headers, payload)) = head.body(input)? else {
+        let Some(body) = head.body(input)? else {
             self.suspended = Some(head.suspend(input));
             return Ok(Step::Incomplete {
                 needed: Some(consumed),
             });
         };
         Ok(Step::Op {
-            op: publish_op(head, headers, payload),
+            op: publish_op(head, body),
             consumed,
         })
     }
@@ -112,7 +112,7 @@ impl Default for Parser {
 }
 
 #[inline]
-fn publish_op<'a>(head: &Head<'a>, headers: &'a [u8], payload: &'a [u8]) -> ClientOp<'a> {
+fn publish_op<'a>(head: &Head<'a>, Body { headers, payload }: Body<'a>) -> ClientOp<'a> {
     let (subject, reply) = (head.arg(0), head.reply());
     match head.layout.headers {
         false => ClientOp::Pub {

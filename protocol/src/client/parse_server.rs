@@ -1,7 +1,7 @@
 //! What a broker sends, as operations: the other end of [`super::Parser`].
 
 use super::line::{Line, LineReader, Shape, Verb};
-use super::message::{Head, Layout, Suspended};
+use super::message::{Body, Head, Layout, Suspended};
 use super::{Framed, ParseError, ServerOp};
 use nom::branch::alt;
 use nom::bytes::streaming::tag_no_case;
@@ -69,20 +69,20 @@ impl ServerParser {
         head: &Head<'a>,
     ) -> Result<ServerStep<'a>, ParseError> {
         let consumed = head.frame_bytes();
-        let Some((headers, payload)) = head.body(input)? else {
+        let Some(body) = head.body(input)? else {
             self.suspended = Some(head.suspend(input));
             return Ok(ServerStep::Incomplete {
                 needed: Some(consumed),
             });
         };
         Ok(ServerStep::Op {
-            op: message_op(head, headers, payload),
+            op: message_op(head, body),
             consumed,
         })
     }
 }
 
-fn message_op<'a>(head: &Head<'a>, headers: &'a [u8], payload: &'a [u8]) -> ServerOp<'a> {
+fn message_op<'a>(head: &Head<'a>, Body { headers, payload }: Body<'a>) -> ServerOp<'a> {
     let (subject, sid, reply) = (head.arg(0), head.arg(1), head.reply());
     match head.layout.headers {
         false => ServerOp::Msg {
