@@ -60,19 +60,14 @@ enum Claim<'a> {
 impl Authenticator {
     /// Compiles the settings; an error is an error in the configuration.
     pub fn new(settings: &AuthSettings) -> Result<Self, SettingsError> {
-        let mut made = Self {
-            map_certificate: settings.map_certificate,
-            ..Self::default()
-        };
+        let mut made = Self { map_certificate: settings.map_certificate, ..Self::default() };
         for entry in &settings.users {
             made.add_user(entry)?;
         }
         made.set_no_auth_user(settings.no_auth_user.as_deref())?;
         made.single = match (&settings.token, &settings.single_user) {
             (Some(token), _) => Some(SingleSecret::Token(token.clone())),
-            (None, Some((user, password))) => {
-                Some(SingleSecret::User(user.clone(), password.clone()))
-            }
+            (None, Some((user, password))) => Some(SingleSecret::User(user.clone(), password.clone())),
             (None, None) => None,
         };
         made.bcrypt_cost_max = made.secrets().filter_map(SecretVerifier::bcrypt_cost).max();
@@ -102,47 +97,26 @@ impl Authenticator {
             Some(SingleSecret::User(_, password)) => Some(password),
             _ => None,
         };
-        let certificate_only =
-            |user: &&PasswordUser| self.map_certificate && user.password.is_empty();
-        let listed = self
-            .users
-            .values()
-            .filter(|user| !certificate_only(user))
-            .map(|user| &user.password);
-        single
-            .into_iter()
-            .chain(listed)
-            .any(|password| password.bcrypt_cost().is_none())
+        let certificate_only = |user: &&PasswordUser| self.map_certificate && user.password.is_empty();
+        let listed = self.users.values().filter(|user| !certificate_only(user)).map(|user| &user.password);
+        single.into_iter().chain(listed).any(|password| password.bcrypt_cost().is_none())
     }
 
     /// Decides about one CONNECT. A failure takes as long for an unknown user as for a wrong password.
-    pub fn check(
-        &self,
-        credentials: &Credentials<'_>,
-        peer: &Peer<'_>,
-    ) -> Result<Login, AuthError> {
+    pub fn check(&self, credentials: &Credentials<'_>, peer: &Peer<'_>) -> Result<Login, AuthError> {
         if !self.auth_required() {
             return Ok(open_login(credentials));
         }
         let claim = self.claim(credentials, peer);
         let hashed = claim.as_ref().is_ok_and(Claim::is_proved_by_bcrypt);
-        claim
-            .and_then(|claim| claim.prove(credentials, peer))
-            .inspect_err(|_| {
-                if !hashed && self.is_slow(credentials) {
-                    spend_bcrypt_time(
-                        self.bcrypt_cost_max.unwrap_or_default(),
-                        credentials.password,
-                    );
-                }
-            })
+        claim.and_then(|claim| claim.prove(credentials, peer)).inspect_err(|_| {
+            if !hashed && self.is_slow(credentials) {
+                spend_bcrypt_time(self.bcrypt_cost_max.unwrap_or_default(), credentials.password);
+            }
+        })
     }
 
-    fn claim(
-        &self,
-        credentials: &Credentials<'_>,
-        peer: &Peer<'_>,
-    ) -> Result<Claim<'_>, AuthError> {
+    fn claim(&self, credentials: &Credentials<'_>, peer: &Peer<'_>) -> Result<Claim<'_>, AuthError> {
         if let Some(claim) = self.claim_by_nkey(credentials, peer)? {
             return Ok(claim);
         }
@@ -172,37 +146,23 @@ impl Authenticator {
             return Ok(None);
         }
         if credentials.names_nobody() && credentials.nkey.is_empty() {
-            let anonymous = self
-                .no_auth_user
-                .as_ref()
-                .and_then(|name| self.nkeys.get(name));
-            return anonymous
-                .map(|found| found.user.anonymous("nkey", peer))
-                .transpose();
+            let anonymous = self.no_auth_user.as_ref().and_then(|name| self.nkeys.get(name));
+            return anonymous.map(|found| found.user.anonymous("nkey", peer)).transpose();
         }
         if credentials.nkey.is_empty() {
             return Ok(None);
         }
-        let found = self
-            .nkeys
-            .get(credentials.nkey)
-            .ok_or(AuthError::UnknownUser)?;
+        let found = self.nkeys.get(credentials.nkey).ok_or(AuthError::UnknownUser)?;
         found.user.check_connection_type(peer)?;
         Ok(Some(Claim::Nkey(found)))
     }
 
     fn claim_by_certificate(&self, peer: &Peer<'_>) -> Result<Claim<'_>, AuthError> {
-        let certificate = peer
-            .client_certs
-            .first()
-            .ok_or(AuthError::CertificateRequired)?;
+        let certificate = peer.client_certs.first().ok_or(AuthError::CertificateRequired)?;
         let allowed = |user: &&PasswordUser| user.user.check_connection_type(peer).is_ok();
         let by_name = |name: &str| self.users.get(name).filter(allowed);
         certificate_user::find(certificate, by_name, || {
-            self.users
-                .values()
-                .filter(allowed)
-                .map(|user| (&*user.user.name, user))
+            self.users.values().filter(allowed).map(|user| (&*user.user.name, user))
         })
         .map(Claim::Password)
         .ok_or(AuthError::NoUserInCertificate)
@@ -214,21 +174,13 @@ impl Authenticator {
         peer: &Peer<'_>,
     ) -> Result<Option<Claim<'_>>, AuthError> {
         if credentials.names_nobody() {
-            let anonymous = self
-                .no_auth_user
-                .as_ref()
-                .and_then(|name| self.users.get(name));
-            return anonymous
-                .map(|found| found.user.anonymous("user", peer))
-                .transpose();
+            let anonymous = self.no_auth_user.as_ref().and_then(|name| self.users.get(name));
+            return anonymous.map(|found| found.user.anonymous("user", peer)).transpose();
         }
         if self.users.is_empty() || credentials.user.is_empty() {
             return Ok(None);
         }
-        let found = self
-            .users
-            .get(credentials.user)
-            .ok_or(AuthError::UnknownUser)?;
+        let found = self.users.get(credentials.user).ok_or(AuthError::UnknownUser)?;
         found.user.check_connection_type(peer)?;
         Ok(Some(Claim::Password(found)))
     }
@@ -238,25 +190,15 @@ impl Authenticator {
         let user = User::compile(entry, &name)?;
         let duplicate = match &entry.identity {
             Identity::Password { password, .. } => {
-                let made = PasswordUser {
-                    user,
-                    password: password.clone(),
-                };
+                let made = PasswordUser { user, password: password.clone() };
                 self.users.insert(Arc::clone(&name), made).is_some()
             }
             Identity::Nkey(text) => {
-                let key =
-                    nkey::user_key(text).ok_or_else(|| SettingsError::BadNkey(text.clone()))?;
-                self.nkeys
-                    .insert(Arc::clone(&name), NkeyUser { user, key })
-                    .is_some()
+                let key = nkey::user_key(text).ok_or_else(|| SettingsError::BadNkey(text.clone()))?;
+                self.nkeys.insert(Arc::clone(&name), NkeyUser { user, key }).is_some()
             }
         };
-        if duplicate {
-            Err(SettingsError::DuplicateUser(name.to_string()))
-        } else {
-            Ok(())
-        }
+        if duplicate { Err(SettingsError::DuplicateUser(name.to_string())) } else { Ok(()) }
     }
 
     fn set_no_auth_user(&mut self, name: Option<&str>) -> Result<(), SettingsError> {
@@ -288,15 +230,9 @@ impl std::fmt::Debug for Authenticator {
 
 impl User {
     fn compile(entry: &UserSettings, name: &Arc<str>) -> Result<Self, SettingsError> {
-        let permissions = entry
-            .permissions
-            .as_ref()
-            .map(Permissions::compile)
-            .transpose();
-        let permissions = permissions.map_err(|error| SettingsError::BadPermission {
-            user: name.to_string(),
-            error,
-        })?;
+        let permissions = entry.permissions.as_ref().map(Permissions::compile).transpose();
+        let permissions =
+            permissions.map_err(|error| SettingsError::BadPermission { user: name.to_string(), error })?;
         Ok(Self {
             name: Arc::clone(name),
             account: entry.account.as_str().into(),
@@ -306,13 +242,9 @@ impl User {
     }
 
     fn check_connection_type(&self, peer: &Peer<'_>) -> Result<(), AuthError> {
-        let allowed = self.connection_types.is_empty()
-            || self.connection_types.contains(&peer.connection_type);
-        if allowed {
-            Ok(())
-        } else {
-            Err(AuthError::ConnectionTypeNotAllowed)
-        }
+        let allowed =
+            self.connection_types.is_empty() || self.connection_types.contains(&peer.connection_type);
+        if allowed { Ok(()) } else { Err(AuthError::ConnectionTypeNotAllowed) }
     }
 
     fn anonymous(&self, kind: &'static str, peer: &Peer<'_>) -> Result<Claim<'_>, AuthError> {
@@ -352,11 +284,7 @@ impl Claim<'_> {
                 Ok(found.user.login("nkey"))
             }
             Self::Single(secret, kind) => {
-                let sent = if kind == "token" {
-                    credentials.token
-                } else {
-                    credentials.password
-                };
+                let sent = if kind == "token" { credentials.token } else { credentials.password };
                 require(secret.verify(sent))?;
                 Ok(open_login(credentials))
             }
@@ -365,11 +293,7 @@ impl Claim<'_> {
 }
 
 fn require(proved: bool) -> Result<(), AuthError> {
-    if proved {
-        Ok(())
-    } else {
-        Err(AuthError::WrongSecret)
-    }
+    if proved { Ok(()) } else { Err(AuthError::WrongSecret) }
 }
 
 /// The login of a client that belongs to no configured user.

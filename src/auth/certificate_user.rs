@@ -13,11 +13,7 @@ where
     I: Iterator<Item = (&'a str, &'a U)>,
 {
     let names = CertificateNames::read(certificate)?;
-    let alternatives = names
-        .emails
-        .iter()
-        .chain(&names.dns_names)
-        .chain(&names.uris);
+    let alternatives = names.emails.iter().chain(&names.dns_names).chain(&names.uris);
     alternatives
         .filter_map(|name| by_name(name))
         .next()
@@ -35,9 +31,7 @@ where
     }
     let written = || all().filter_map(|(name, user)| Some((DistinguishedName::parse(name)?, user)));
     let exact = written().find(|(name, _)| name.same(subject));
-    exact
-        .or_else(|| written().find(|(name, _)| name.same_in_any_order(subject)))
-        .map(|(_, user)| user)
+    exact.or_else(|| written().find(|(name, _)| name.same_in_any_order(subject))).map(|(_, user)| user)
 }
 
 fn by_printed_subject<'a, U>(
@@ -47,7 +41,5 @@ fn by_printed_subject<'a, U>(
     let printed = subject.standard_attributes();
     let components = subject.domain_components();
     let with_components = (!components.is_empty()).then(|| format!("{printed},{components}"));
-    with_components
-        .and_then(|name| by_name(&name))
-        .or_else(|| by_name(&printed))
+    with_components.and_then(|name| by_name(&name)).or_else(|| by_name(&printed))
 }

@@ -22,6 +22,5 @@ pub use login::{AuthError, Login};
 pub use permissions::{Permissions, PermissionsError, ResponsePermits};
 pub use secret::SecretVerifier;
 pub use settings::{
-    AuthSettings, Identity, PermissionSettings, ResponseSettings, SettingsError, SubjectRules,
-    UserSettings,
+    AuthSettings, Identity, PermissionSettings, ResponseSettings, SettingsError, SubjectRules, UserSettings,
 };

@@ -23,19 +23,11 @@ impl SecretVerifier {
     /// The secret that the configuration states as `text`.
     pub fn new(text: &str) -> Self {
         if !looks_like_bcrypt(text) {
-            return Self(Kind::Plain {
-                digest: Sha256::digest(text).into(),
-                empty: text.is_empty(),
-            });
+            return Self(Kind::Plain { digest: Sha256::digest(text).into(), empty: text.is_empty() });
         }
         // A damaged hash verifies nothing and costs nothing.
-        let cost = text
-            .parse::<HashParts>()
-            .map_or(0, |parts| parts.get_cost());
-        Self(Kind::Bcrypt {
-            hash: text.into(),
-            cost,
-        })
+        let cost = text.parse::<HashParts>().map_or(0, |parts| parts.get_cost());
+        Self(Kind::Bcrypt { hash: text.into(), cost })
     }
 
     /// Whether `sent` is the secret. Takes hundreds of milliseconds for a bcrypt hash.
@@ -115,9 +107,6 @@ mod tests {
 
     #[test]
     fn debug_output_tells_nothing() {
-        assert_eq!(
-            format!("{:?}", SecretVerifier::new("hunter2")),
-            "[REDACTED]"
-        );
+        assert_eq!(format!("{:?}", SecretVerifier::new("hunter2")), "[REDACTED]");
     }
 }

@@ -40,10 +40,7 @@ pub struct UserSettings {
 #[derive(Debug, Clone)]
 pub enum Identity {
     /// By name and password; an empty password is one too.
-    Password {
-        user: String,
-        password: SecretVerifier,
-    },
+    Password { user: String, password: SecretVerifier },
     /// By a signature with this user nkey (`U…`).
     Nkey(String),
 }
@@ -89,10 +86,7 @@ pub struct ResponseSettings {
 
 impl Default for ResponseSettings {
     fn default() -> Self {
-        Self {
-            messages_max: Some(1),
-            expires_after_nanos: Some(2 * 60 * 1_000_000_000),
-        }
+        Self { messages_max: Some(1), expires_after_nanos: Some(2 * 60 * 1_000_000_000) }
     }
 }
 
@@ -106,10 +100,7 @@ pub enum SettingsError {
     /// `no_auth_user` names nobody.
     UnknownNoAuthUser(String),
     /// A permission of this user is not a subject.
-    BadPermission {
-        user: String,
-        error: PermissionsError,
-    },
+    BadPermission { user: String, error: PermissionsError },
 }
 
 impl fmt::Display for SettingsError {

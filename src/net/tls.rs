@@ -60,15 +60,12 @@ impl LoadedTls {
         let mut warnings = Vec::new();
         let provider = names::provider(settings, &mut warnings)?;
         let versions = protocol_versions(settings, &provider)?;
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&versions)?;
+        let builder =
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions)?;
         let builder = if settings.verify {
             let roots = Arc::new(certificates::read_roots(settings.ca_file.as_deref())?);
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-            builder.with_client_cert_verifier(
-                verifier.map_err(|error| TlsError::Files(error.to_string()))?,
-            )
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Files(error.to_string()))?)
         } else {
             builder.with_no_client_auth()
         };
@@ -78,11 +75,7 @@ impl LoadedTls {
         config.ignore_client_order = true;
         Ok(Self {
             config: Arc::new(config),
-            pinned_keys: settings
-                .pinned_certs
-                .iter()
-                .map(|key| key.to_ascii_lowercase())
-                .collect(),
+            pinned_keys: settings.pinned_certs.iter().map(|key| key.to_ascii_lowercase()).collect(),
             timeout: settings.timeout,
             handshake_first: settings.handshake_first,
             verifies_clients: settings.verify,
@@ -96,10 +89,7 @@ fn protocol_versions(
     provider: &rustls::crypto::CryptoProvider,
 ) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
     use rustls::version::{TLS12, TLS13};
-    let has_tls12_suite = provider
-        .cipher_suites
-        .iter()
-        .any(|suite| suite.version() == &TLS12);
+    let has_tls12_suite = provider.cipher_suites.iter().any(|suite| suite.version() == &TLS12);
     match settings.min_version.as_deref() {
         None | Some("1.2") if has_tls12_suite => Ok(vec![&TLS13, &TLS12]),
         None | Some("1.2" | "1.3") => Ok(vec![&TLS13]),

@@ -26,11 +26,7 @@ impl<'a> Iterator for Values<'a> {
         let end = header_bytes.checked_add(1)?.checked_add(length)?;
         let (whole, rest) = self.0.split_at_checked(end)?;
         self.0 = rest;
-        Some(Value {
-            tag,
-            body: whole.get(header_bytes + 1..)?,
-            whole,
-        })
+        Some(Value { tag, body: whole.get(header_bytes + 1..)?, whole })
     }
 }
 
@@ -50,8 +46,8 @@ fn read_length(bytes: &[u8]) -> Option<(usize, usize)> {
     let count = usize::from(first & 0x7f);
     // Four bytes of length are more than a handshake can carry.
     let digits = rest.get(..count).filter(|_| (1..=4).contains(&count))?;
-    let length = digits.iter().try_fold(0usize, |sum, digit| {
-        sum.checked_mul(256)?.checked_add(usize::from(*digit))
-    })?;
+    let length = digits
+        .iter()
+        .try_fold(0usize, |sum, digit| sum.checked_mul(256)?.checked_add(usize::from(*digit)))?;
     Some((length, count + 1))
 }

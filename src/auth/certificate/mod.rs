@@ -34,9 +34,7 @@ impl CertificateNames {
     pub fn read(certificate: &[u8]) -> Option<Self> {
         let signed = Values(certificate).next()?.children().next()?;
         // Serial, signature algorithm, issuer, validity, subject, key.
-        let mut fields = signed
-            .children()
-            .skip_while(|field| field.tag == VERSION_TAG);
+        let mut fields = signed.children().skip_while(|field| field.tag == VERSION_TAG);
         let subject = fields.nth(4)?;
         let key = fields.next()?;
         let mut names = Self {
@@ -68,24 +66,17 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
-fn alternative_names<'a>(
-    mut fields: impl Iterator<Item = Value<'a>>,
-) -> impl Iterator<Item = Value<'a>> {
-    let extensions = fields
-        .find(|field| field.tag == EXTENSIONS_TAG)
-        .and_then(|field| field.children().next());
+fn alternative_names<'a>(mut fields: impl Iterator<Item = Value<'a>>) -> impl Iterator<Item = Value<'a>> {
+    let extensions =
+        fields.find(|field| field.tag == EXTENSIONS_TAG).and_then(|field| field.children().next());
     let extensions = extensions.into_iter().flat_map(|list| list.children());
-    extensions
-        .filter_map(alternative_name_list)
-        .flat_map(|list| list.children())
+    extensions.filter_map(alternative_name_list).flat_map(|list| list.children())
 }
 
 /// The list inside one extension, if that is the subjectAltName.
 fn alternative_name_list(extension: Value<'_>) -> Option<Value<'_>> {
     let mut parts = extension.children();
-    parts
-        .next()
-        .filter(|id| id.tag == OBJECT_ID && id.body == ALT_NAME_OID)?;
+    parts.next().filter(|id| id.tag == OBJECT_ID && id.body == ALT_NAME_OID)?;
     // A critical flag may stand between the id and the value.
     let value = parts.find(|part| part.tag == OCTET_STRING)?;
     value.children().next().filter(|list| list.tag == SEQUENCE)
@@ -94,9 +85,7 @@ fn alternative_name_list(extension: Value<'_>) -> Option<Value<'_>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rcgen::{
-        CertificateParams, DistinguishedName as Dn, DnType, KeyPair, PublicKeyData, SanType,
-    };
+    use rcgen::{CertificateParams, DistinguishedName as Dn, DnType, KeyPair, PublicKeyData, SanType};
 
     use super::*;
 
@@ -128,8 +117,7 @@ mod tests {
 
     #[test]
     fn a_certificate_without_alternative_names_still_has_a_subject() {
-        let (der, _) =
-            certificate(|params| params.distinguished_name.push(DnType::CommonName, "edge-1"));
+        let (der, _) = certificate(|params| params.distinguished_name.push(DnType::CommonName, "edge-1"));
         let names = CertificateNames::read(&der).unwrap();
         assert_eq!(names.subject.to_string(), "CN=edge-1");
         assert!(names.emails.is_empty() && names.dns_names.is_empty() && names.uris.is_empty());

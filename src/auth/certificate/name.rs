@@ -39,8 +39,7 @@ const STANDARD: [(u8, &str); 9] = [
 
 impl DistinguishedName {
     pub(super) fn read(sequence: Value<'_>) -> Self {
-        let relative =
-            |set: Value<'_>| RelativeName(set.children().filter_map(Attribute::read).collect());
+        let relative = |set: Value<'_>| RelativeName(set.children().filter_map(Attribute::read).collect());
         Self(sequence.children().map(relative).collect())
     }
 
@@ -49,10 +48,7 @@ impl DistinguishedName {
     pub fn standard_attributes(&self) -> String {
         let mut parts = Vec::new();
         for (arc, name) in STANDARD.iter().rev() {
-            let mut values: Vec<_> = self
-                .attributes()
-                .filter(|a| a.oid == [0x55, 0x04, *arc])
-                .collect();
+            let mut values: Vec<_> = self.attributes().filter(|a| a.oid == [0x55, 0x04, *arc]).collect();
             if matches!(*name, "CN" | "SERIALNUMBER") {
                 values = values.pop().into_iter().collect();
             }
@@ -68,25 +64,22 @@ impl DistinguishedName {
     /// `DC=…` of every domain component, in the order of the certificate.
     pub fn domain_components(&self) -> String {
         let components = self.attributes().filter(|a| a.oid == DOMAIN_COMPONENT);
-        let printed: Vec<_> = components
-            .filter_map(|a| Some(format!("DC={}", a.value.as_deref()?)))
-            .collect();
+        let printed: Vec<_> =
+            components.filter_map(|a| Some(format!("DC={}", a.value.as_deref()?))).collect();
         printed.join(",")
     }
 
     /// Reads a name as RFC 4514 writes it (`CN=edge-1,O=Acme`), last relative name first; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut relatives = split_unescaped(text, ',')
-            .map(RelativeName::parse)
-            .collect::<Option<Vec<_>>>()?;
+        let mut relatives =
+            split_unescaped(text, ',').map(RelativeName::parse).collect::<Option<Vec<_>>>()?;
         relatives.reverse();
         Some(Self(relatives))
     }
 
     /// Whether all attribute types have a name, so that the name can be compared with a written one.
     pub fn is_nameable(&self) -> bool {
-        self.attributes()
-            .all(|a| a.name().is_some() && a.value.is_some())
+        self.attributes().all(|a| a.name().is_some() && a.value.is_some())
     }
 
     /// Whether both consist of the same relative names, in any order.
@@ -112,12 +105,11 @@ impl DistinguishedName {
 /// Prints all attributes: the standard ones in their fixed order, then the others.
 impl fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_standard = |a: &&Attribute| matches!(*a.oid, [0x55, 0x04, arc] if STANDARD.iter().any(|(s, _)| *s == arc));
+        let is_standard =
+            |a: &&Attribute| matches!(*a.oid, [0x55, 0x04, arc] if STANDARD.iter().any(|(s, _)| *s == arc));
         let others: Vec<_> = self.attributes().filter(|a| !is_standard(a)).collect();
-        let mut parts: Vec<_> = Some(self.standard_attributes())
-            .filter(|part| !part.is_empty())
-            .into_iter()
-            .collect();
+        let mut parts: Vec<_> =
+            Some(self.standard_attributes()).filter(|part| !part.is_empty()).into_iter().collect();
         parts.extend(others.iter().rev().map(|a| a.unnamed()));
         f.write_str(&parts.join(","))
     }
@@ -125,10 +117,7 @@ impl fmt::Display for DistinguishedName {
 
 impl RelativeName {
     fn parse(text: &str) -> Option<Self> {
-        split_unescaped(text, '+')
-            .map(Attribute::parse)
-            .collect::<Option<Vec<_>>>()
-            .map(Self)
+        split_unescaped(text, '+').map(Attribute::parse).collect::<Option<Vec<_>>>().map(Self)
     }
 
     fn same(&self, other: &Self) -> bool {
@@ -143,10 +132,7 @@ impl Attribute {
     fn read(sequence: Value<'_>) -> Option<Self> {
         let mut parts = sequence.children();
         let id = parts.next().filter(|id| id.tag == OBJECT_ID)?;
-        Some(Self {
-            oid: id.body.to_vec(),
-            value: string(parts.next()?),
-        })
+        Some(Self { oid: id.body.to_vec(), value: string(parts.next()?) })
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -156,24 +142,15 @@ impl Attribute {
             .iter()
             .find(|(_, known)| known.eq_ignore_ascii_case(name))
             .map(|(arc, _)| vec![0x55, 0x04, *arc]);
-        let oid = arc.or_else(|| {
-            name.eq_ignore_ascii_case("DC")
-                .then(|| DOMAIN_COMPONENT.to_vec())
-        })?;
+        let oid = arc.or_else(|| name.eq_ignore_ascii_case("DC").then(|| DOMAIN_COMPONENT.to_vec()))?;
         // A value that starts with # is BER in hex, which nobody writes.
         let value = Some(value.trim_start()).filter(|value| !value.starts_with('#'))?;
-        Some(Self {
-            oid,
-            value: Some(unescape(value)?),
-        })
+        Some(Self { oid, value: Some(unescape(value)?) })
     }
 
     fn name(&self) -> Option<&'static str> {
         match *self.oid {
-            [0x55, 0x04, arc] => STANDARD
-                .iter()
-                .find(|(known, _)| *known == arc)
-                .map(|(_, name)| *name),
+            [0x55, 0x04, arc] => STANDARD.iter().find(|(known, _)| *known == arc).map(|(_, name)| *name),
             _ => (self.oid == DOMAIN_COMPONENT).then_some("DC"),
         }
     }
@@ -182,18 +159,10 @@ impl Attribute {
     fn unnamed(&self) -> String {
         let value = self.value.as_deref().unwrap_or_default();
         let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?*&".contains(c);
-        let tag = if value.chars().all(printable) {
-            0x13
-        } else {
-            0x0c
-        };
-        let length = u8::try_from(value.len())
-            .ok()
-            .filter(|length| *length < 0x80);
-        let header = length.map_or_else(
-            || vec![tag, 0x82, (value.len() >> 8) as u8, value.len() as u8],
-            |l| vec![tag, l],
-        );
+        let tag = if value.chars().all(printable) { 0x13 } else { 0x0c };
+        let length = u8::try_from(value.len()).ok().filter(|length| *length < 0x80);
+        let header = length
+            .map_or_else(|| vec![tag, 0x82, (value.len() >> 8) as u8, value.len() as u8], |l| vec![tag, l]);
         let hex = data_encoding::HEXLOWER.encode(&[&header, value.as_bytes()].concat());
         format!("{}=#{hex}", dotted(&self.oid))
     }
@@ -211,10 +180,10 @@ fn string(value: Value<'_>) -> Option<String> {
         UTF8 | NUMERIC | PRINTABLE | IA5 => std::str::from_utf8(value.body).ok().map(str::to_owned),
         TELETEX => Some(value.body.iter().map(|byte| char::from(*byte)).collect()),
         BMP => {
-            let units = value.body.chunks_exact(2).map(|pair| {
-                pair.iter()
-                    .fold(0, |unit, byte| unit << 8 | u16::from(*byte))
-            });
+            let units = value
+                .body
+                .chunks_exact(2)
+                .map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte)));
             String::from_utf16(&units.collect::<Vec<_>>()).ok()
         }
         _ => None,
@@ -297,10 +266,7 @@ fn dotted(oid: &[u8]) -> String {
         let top = (first / 40).min(2);
         arcs.splice(..1, [top, first - top * 40]);
     }
-    arcs.iter()
-        .map(u64::to_string)
-        .collect::<Vec<_>>()
-        .join(".")
+    arcs.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -316,11 +282,7 @@ mod tests {
         for (kind, value) in attributes {
             params.distinguished_name.push(kind.clone(), *value);
         }
-        let der = params
-            .self_signed(&KeyPair::generate().unwrap())
-            .unwrap()
-            .der()
-            .to_vec();
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
         CertificateNames::read(&der).unwrap().subject
     }
 
@@ -336,26 +298,16 @@ mod tests {
             (DnType::OrganizationName, " Acme"),
             (DnType::OrganizationalUnitName, "#pump"),
         ]);
-        assert_eq!(
-            subject.standard_attributes(),
-            r"CN=edge\, 1,OU=\#pump,O=\ Acme,C=DE"
-        );
+        assert_eq!(subject.standard_attributes(), r"CN=edge\, 1,OU=\#pump,O=\ Acme,C=DE");
     }
 
     #[test]
     fn attributes_without_a_short_name_come_last_as_hex() {
         let email = DnType::CustomDnType(vec![1, 2, 840, 113_549, 1, 9, 1]);
-        let subject = subject(&[
-            (DnType::CommonName, "a"),
-            (email, "a@b"),
-            (domain_component(), "example"),
-        ]);
+        let subject = subject(&[(DnType::CommonName, "a"), (email, "a@b"), (domain_component(), "example")]);
         let hex = "0.9.2342.19200300.100.1.25=#13076578616d706c65,1.2.840.113549.1.9.1=#0c03614062";
         assert_eq!(subject.to_string(), format!("CN=a,{hex}"));
-        assert_eq!(
-            (subject.domain_components().as_str(), subject.is_nameable()),
-            ("DC=example", false)
-        );
+        assert_eq!((subject.domain_components().as_str(), subject.is_nameable()), ("DC=example", false));
     }
 
     #[test]
@@ -366,32 +318,18 @@ mod tests {
             (DnType::CommonName, "a,b"),
         ]);
         for written in [r"CN=a\,b,O=Acme,DC=org", r"cn = a\2Cb , o=Acme ,dc=org"] {
-            assert!(
-                DistinguishedName::parse(written).unwrap().same(&read),
-                "{written}"
-            );
+            assert!(DistinguishedName::parse(written).unwrap().same(&read), "{written}");
         }
         let reordered = DistinguishedName::parse(r"DC=org,CN=a\,b,O=Acme").unwrap();
         assert!(!reordered.same(&read) && reordered.same_in_any_order(&read));
-        for other in [
-            r"CN=a\,b,O=Acme",
-            r"CN=A\,b,O=Acme,DC=org",
-            "CN=a,O=Acme,DC=org",
-        ] {
-            assert!(
-                !DistinguishedName::parse(other)
-                    .unwrap()
-                    .same_in_any_order(&read),
-                "{other}"
-            );
+        for other in [r"CN=a\,b,O=Acme", r"CN=A\,b,O=Acme,DC=org", "CN=a,O=Acme,DC=org"] {
+            assert!(!DistinguishedName::parse(other).unwrap().same_in_any_order(&read), "{other}");
         }
     }
 
     #[test]
     fn what_is_no_name_is_not_read_as_one() {
-        for text in [
-            "", "joe", "XY=1", "CN=#04", "CN=a,", r"CN=a\", r"CN=a\4", r"CN=\ff",
-        ] {
+        for text in ["", "joe", "XY=1", "CN=#04", "CN=a,", r"CN=a\", r"CN=a\4", r"CN=\ff"] {
             assert_eq!(DistinguishedName::parse(text), None, "{text}");
         }
     }

@@ -37,8 +37,7 @@ fn queue_rules() -> impl Strategy<Value = SubjectRules> {
 
 /// Matches token by token, `subject` being literal.
 fn naive_match(pattern: &str, subject: &str) -> bool {
-    let (pattern, subject): (Vec<_>, Vec<_>) =
-        (pattern.split('.').collect(), subject.split('.').collect());
+    let (pattern, subject): (Vec<_>, Vec<_>) = (pattern.split('.').collect(), subject.split('.').collect());
     let token_matches = |(n, want): (usize, &&str)| match *want {
         ">" => subject.len() > n,
         "*" => subject.len() > n,
@@ -53,26 +52,18 @@ fn universe() -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut layer = vec![String::new()];
     for _ in 0..5 {
-        layer = layer
-            .iter()
-            .flat_map(|s| ["a", "b", "c"].map(|t| format!("{s}.{t}")))
-            .collect();
+        layer = layer.iter().flat_map(|s| ["a", "b", "c"].map(|t| format!("{s}.{t}"))).collect();
         all.extend(layer.iter().map(|s| s[1..].to_owned()));
     }
     all
 }
 
 fn naive_subset(inner: &str, outer: &str) -> bool {
-    universe()
-        .iter()
-        .filter(|s| naive_match(inner, s))
-        .all(|s| naive_match(outer, s))
+    universe().iter().filter(|s| naive_match(inner, s)).all(|s| naive_match(outer, s))
 }
 
 fn naive_overlap(a: &str, b: &str) -> bool {
-    universe()
-        .iter()
-        .any(|s| naive_match(a, s) && naive_match(b, s))
+    universe().iter().any(|s| naive_match(a, s) && naive_match(b, s))
 }
 
 fn naive_queue_names(rule: &str, queue: &str) -> bool {
@@ -80,24 +71,16 @@ fn naive_queue_names(rule: &str, queue: &str) -> bool {
 }
 
 fn split(entry: &str) -> (&str, Option<&str>) {
-    entry
-        .split_once(' ')
-        .map_or((entry, None), |(subject, queue)| (subject, Some(queue)))
+    entry.split_once(' ').map_or((entry, None), |(subject, queue)| (subject, Some(queue)))
 }
 
 fn naive_can_subscribe(rules: &SubjectRules, subject: &str, queue: Option<&str>) -> bool {
-    let allow: Vec<_> = rules
-        .allow
-        .iter()
-        .map(|e| split(e))
-        .filter(|(s, _)| naive_subset(subject, s))
-        .collect();
+    let allow: Vec<_> =
+        rules.allow.iter().map(|e| split(e)).filter(|(s, _)| naive_subset(subject, s)).collect();
     let plain = rules.allow.is_empty() || allow.iter().any(|(_, q)| q.is_none());
     let queues: Vec<_> = allow.iter().filter_map(|(_, q)| *q).collect();
     let allowed = match queue {
-        Some(queue) if !queues.is_empty() => {
-            queues.iter().any(|rule| naive_queue_names(rule, queue))
-        }
+        Some(queue) if !queues.is_empty() => queues.iter().any(|rule| naive_queue_names(rule, queue)),
         _ => plain,
     };
     allowed && !naive_denied(rules, subject, queue)
@@ -111,11 +94,8 @@ fn naive_denied(rules: &SubjectRules, subject: &str, queue: Option<&str>) -> boo
 }
 
 fn compile(publish: &SubjectRules, subscribe: &SubjectRules) -> Permissions {
-    let settings = PermissionSettings {
-        publish: publish.clone(),
-        subscribe: subscribe.clone(),
-        responses: None,
-    };
+    let settings =
+        PermissionSettings { publish: publish.clone(), subscribe: subscribe.clone(), responses: None };
     Permissions::compile(&settings).unwrap()
 }
 
@@ -164,10 +144,7 @@ fn list(entries: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_subscription_wider_than_what_is_allowed_is_refused() {
-    let rules = SubjectRules {
-        allow: list(&["ok.>", "one.*"]),
-        deny: vec![],
-    };
+    let rules = SubjectRules { allow: list(&["ok.>", "one.*"]), deny: vec![] };
     let permissions = compile(&SubjectRules::default(), &rules);
     for (subject, allowed) in [
         ("ok.a", true),
@@ -178,24 +155,15 @@ fn a_subscription_wider_than_what_is_allowed_is_refused() {
         ("ok", false),
         ("one.>", false),
     ] {
-        assert_eq!(
-            permissions.can_subscribe(subject.as_bytes(), None),
-            allowed,
-            "{subject}"
-        );
+        assert_eq!(permissions.can_subscribe(subject.as_bytes(), None), allowed, "{subject}");
     }
 }
 
 #[test]
 fn a_subscription_inside_a_denied_subject_is_refused_and_an_overlapping_one_is_filtered() {
-    let rules = SubjectRules {
-        allow: vec![],
-        deny: list(&["foo.*", "k.*.z"]),
-    };
+    let rules = SubjectRules { allow: vec![], deny: list(&["foo.*", "k.*.z"]) };
     let permissions = compile(&SubjectRules::default(), &rules);
-    assert!(
-        !permissions.can_subscribe(b"foo.*", None) && !permissions.can_subscribe(b"foo.>", None)
-    );
+    assert!(!permissions.can_subscribe(b"foo.*", None) && !permissions.can_subscribe(b"foo.>", None));
     assert!(permissions.can_subscribe(b"k.>", None) && permissions.needs_delivery_filter(b"k.>"));
     assert!(!permissions.may_deliver(b"k.x.z", None) && permissions.may_deliver(b"k.x.y", None));
     assert!(!permissions.needs_delivery_filter(b"bar.>"));
@@ -203,98 +171,52 @@ fn a_subscription_inside_a_denied_subject_is_refused_and_an_overlapping_one_is_f
 
 #[test]
 fn a_queue_rule_decides_alone_for_a_queue_group() {
-    let rules = SubjectRules {
-        allow: list(&["q.> grp.*", "z.>"]),
-        deny: list(&["z.w.* dq"]),
-    };
+    let rules = SubjectRules { allow: list(&["q.> grp.*", "z.>"]), deny: list(&["z.w.* dq"]) };
     let permissions = compile(&SubjectRules::default(), &rules);
-    assert!(
-        !permissions.can_subscribe(b"q.x", None)
-            && !permissions.can_subscribe(b"q.x", Some(b"grp"))
-    );
+    assert!(!permissions.can_subscribe(b"q.x", None) && !permissions.can_subscribe(b"q.x", Some(b"grp")));
     assert!(
         permissions.can_subscribe(b"q.x", Some(b"grp.1"))
             && permissions.can_subscribe(b"q.>", Some(b"grp.*"))
     );
     assert!(!permissions.can_subscribe(b"q.>", Some(b"*")));
+    assert!(permissions.can_subscribe(b"z.w.1", None) && !permissions.can_subscribe(b"z.w.1", Some(b"dq")));
+    assert!(permissions.can_subscribe(b"z.>", Some(b"dq")) && permissions.needs_delivery_filter(b"z.>"));
     assert!(
-        permissions.can_subscribe(b"z.w.1", None)
-            && !permissions.can_subscribe(b"z.w.1", Some(b"dq"))
-    );
-    assert!(
-        permissions.can_subscribe(b"z.>", Some(b"dq")) && permissions.needs_delivery_filter(b"z.>")
-    );
-    assert!(
-        !permissions.may_deliver(b"z.w.1", Some(b"dq"))
-            && permissions.may_deliver(b"z.w.1", Some(b"other"))
+        !permissions.may_deliver(b"z.w.1", Some(b"dq")) && permissions.may_deliver(b"z.w.1", Some(b"other"))
     );
 }
 
 #[test]
 fn responses_without_an_allow_list_allow_nothing_else() {
     let responses = Some(ResponseSettings::default());
-    let permissions = Permissions::compile(&PermissionSettings {
-        responses,
-        ..Default::default()
-    })
-    .unwrap();
+    let permissions = Permissions::compile(&PermissionSettings { responses, ..Default::default() }).unwrap();
     assert!(!permissions.can_publish(b"a") && permissions.reply_needs_permit(b"_INBOX.1"));
-    let publish = SubjectRules {
-        allow: list(&["a"]),
-        deny: vec![],
-    };
-    let permissions = Permissions::compile(&PermissionSettings {
-        publish,
-        responses,
-        ..Default::default()
-    })
-    .unwrap();
+    let publish = SubjectRules { allow: list(&["a"]), deny: vec![] };
+    let permissions =
+        Permissions::compile(&PermissionSettings { publish, responses, ..Default::default() }).unwrap();
     assert!(permissions.can_publish(b"a") && !permissions.reply_needs_permit(b"a"));
 }
 
 #[test]
 fn an_entry_that_is_no_subject_is_an_error() {
     for entry in ["", "a..b", ".a", "a.", "a.>.b", "a b c", "a..b q", "a q..r"] {
-        let rules = SubjectRules {
-            allow: list(&[entry]),
-            deny: vec![],
-        };
-        let settings = PermissionSettings {
-            subscribe: rules,
-            ..Default::default()
-        };
+        let rules = SubjectRules { allow: list(&[entry]), deny: vec![] };
+        let settings = PermissionSettings { subscribe: rules, ..Default::default() };
         assert_eq!(
             Permissions::compile(&settings).unwrap_err(),
-            PermissionsError {
-                entry: entry.to_owned()
-            }
+            PermissionsError { entry: entry.to_owned() }
         );
     }
-    let publish = SubjectRules {
-        allow: list(&["a q"]),
-        deny: vec![],
-    };
-    assert!(
-        Permissions::compile(&PermissionSettings {
-            publish,
-            ..Default::default()
-        })
-        .is_err()
-    );
+    let publish = SubjectRules { allow: list(&["a q"]), deny: vec![] };
+    assert!(Permissions::compile(&PermissionSettings { publish, ..Default::default() }).is_err());
 }
 
 #[test]
 fn a_subject_with_an_empty_token_is_never_allowed_by_a_list() {
-    let rules = SubjectRules {
-        allow: list(&[">"]),
-        deny: vec![],
-    };
+    let rules = SubjectRules { allow: list(&[">"]), deny: vec![] };
     let permissions = compile(&rules, &rules);
     for subject in ["a..b", ".a", "a.", ""] {
         assert!(!permissions.can_publish(subject.as_bytes()), "{subject:?}");
-        assert!(
-            !permissions.can_subscribe(subject.as_bytes(), None),
-            "{subject:?}"
-        );
+        assert!(!permissions.can_subscribe(subject.as_bytes(), None), "{subject:?}");
     }
 }

@@ -70,10 +70,7 @@ impl Permissions {
 
     /// Whether a message may be published to `subject`. Responses are decided by [`ResponsePermits`] when this refuses.
     pub fn can_publish(&self, subject: &[u8]) -> bool {
-        let allowed = self
-            .publish_allow
-            .as_ref()
-            .is_none_or(|allow| allow.matches(subject));
+        let allowed = self.publish_allow.as_ref().is_none_or(|allow| allow.matches(subject));
         allowed && !self.publish_deny.matches(subject)
     }
 
@@ -126,9 +123,7 @@ fn subjects(entries: &[String]) -> Result<SubjectSet, PermissionsError> {
     let mut set = SubjectSet::default();
     for entry in entries {
         if !set.insert(entry.as_bytes()) {
-            return Err(PermissionsError {
-                entry: entry.clone(),
-            });
+            return Err(PermissionsError { entry: entry.clone() });
         }
     }
     Ok(set)
@@ -141,15 +136,11 @@ fn subjects_and_queues(entries: &[String]) -> Result<(SubjectSet, QueueRules), P
         let mut words = entry.split_ascii_whitespace();
         let valid = match (words.next(), words.next(), words.next()) {
             (Some(subject), None, None) => set.insert(subject.as_bytes()),
-            (Some(subject), Some(queue), None) => {
-                queues.insert(subject.as_bytes(), queue.as_bytes())
-            }
+            (Some(subject), Some(queue), None) => queues.insert(subject.as_bytes(), queue.as_bytes()),
             _ => false,
         };
         if !valid {
-            return Err(PermissionsError {
-                entry: entry.clone(),
-            });
+            return Err(PermissionsError { entry: entry.clone() });
         }
     }
     Ok((set, queues))

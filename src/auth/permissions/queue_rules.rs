@@ -34,20 +34,14 @@ impl QueueRules {
 
     /// Whether the rules whose subject covers `subject` name `queue`; `None` if there is no such rule.
     pub fn verdict_for_subset(&self, subject: &[u8], queue: &[u8]) -> Option<bool> {
-        let mut covering = self
-            .0
-            .iter()
-            .filter(|rule| rule.subject.covers(subject))
-            .peekable();
+        let mut covering = self.0.iter().filter(|rule| rule.subject.covers(subject)).peekable();
         covering.peek()?;
         Some(covering.any(|rule| rule.names(queue)))
     }
 
     /// Whether a rule matches the literal `subject` and names `queue`.
     pub fn matches(&self, subject: &[u8], queue: &[u8]) -> bool {
-        self.0
-            .iter()
-            .any(|rule| rule.subject.matches(subject) && rule.names(queue))
+        self.0.iter().any(|rule| rule.subject.matches(subject) && rule.names(queue))
     }
 
     /// Whether a rule's subject shares a subject with `subject`.

@@ -29,12 +29,7 @@ struct Permit {
 impl ResponsePermits {
     /// No permit yet; `limits` come from [`super::Permissions::responses`].
     pub fn new(limits: ResponseSettings) -> Self {
-        Self {
-            limits,
-            permits: HashMap::new(),
-            granted: VecDeque::new(),
-            next_serial: 0,
-        }
+        Self { limits, permits: HashMap::new(), granted: VecDeque::new(), next_serial: 0 }
     }
 
     /// A message with this reply subject was delivered. A repeated reply subject starts afresh.
@@ -46,14 +41,7 @@ impl ResponsePermits {
         let reply: Arc<[u8]> = reply.into();
         let serial = self.next_serial;
         self.next_serial += 1;
-        self.permits.insert(
-            Arc::clone(&reply),
-            Permit {
-                serial,
-                granted_at: now,
-                used: 0,
-            },
-        );
+        self.permits.insert(Arc::clone(&reply), Permit { serial, granted_at: now, used: 0 });
         self.granted.push_back((serial, reply));
     }
 
@@ -63,10 +51,7 @@ impl ResponsePermits {
             return false;
         };
         permit.used = permit.used.saturating_add(1);
-        let spent = self
-            .limits
-            .messages_max
-            .is_some_and(|max| permit.used > max);
+        let spent = self.limits.messages_max.is_some_and(|max| permit.used > max);
         if spent || is_expired(self.limits, permit.granted_at, now) {
             self.permits.remove(subject);
             return false;
@@ -86,10 +71,7 @@ impl ResponsePermits {
 
     fn drop_expired(&mut self, now: UnixNanos) {
         while let Some((serial, reply)) = self.granted.front() {
-            let live = self
-                .permits
-                .get(reply)
-                .filter(|permit| permit.serial == *serial);
+            let live = self.permits.get(reply).filter(|permit| permit.serial == *serial);
             if live.is_some_and(|permit| !is_expired(self.limits, permit.granted_at, now)) {
                 return;
             }
@@ -101,20 +83,14 @@ impl ResponsePermits {
         let Some((serial, reply)) = self.granted.pop_front() else {
             return;
         };
-        if self
-            .permits
-            .get(&reply)
-            .is_some_and(|permit| permit.serial == serial)
-        {
+        if self.permits.get(&reply).is_some_and(|permit| permit.serial == serial) {
             self.permits.remove(&reply);
         }
     }
 }
 
 fn is_expired(limits: ResponseSettings, granted_at: UnixNanos, now: UnixNanos) -> bool {
-    limits
-        .expires_after_nanos
-        .is_some_and(|after| now.saturating_sub(granted_at) > after)
+    limits.expires_after_nanos.is_some_and(|after| now.saturating_sub(granted_at) > after)
 }
 
 #[cfg(test)]
@@ -123,14 +99,8 @@ mod tests {
 
     const SECOND: UnixNanos = 1_000_000_000;
 
-    fn permits(
-        messages_max: Option<u32>,
-        expires_after_nanos: Option<UnixNanos>,
-    ) -> ResponsePermits {
-        ResponsePermits::new(ResponseSettings {
-            messages_max,
-            expires_after_nanos,
-        })
+    fn permits(messages_max: Option<u32>, expires_after_nanos: Option<UnixNanos>) -> ResponsePermits {
+        ResponsePermits::new(ResponseSettings { messages_max, expires_after_nanos })
     }
 
     #[test]

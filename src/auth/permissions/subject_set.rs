@@ -47,9 +47,7 @@ impl SubjectSet {
 
     /// Whether the literal `subject` matches a pattern. A subject with an empty token matches none.
     pub fn matches(&self, subject: &[u8]) -> bool {
-        !self.is_empty()
-            && !has_empty_token(subject)
-            && self.root.find(Some(subject), Reading::Literal)
+        !self.is_empty() && !has_empty_token(subject) && self.root.find(Some(subject), Reading::Literal)
     }
 
     /// Whether all that `subject` (with wildcards) stands for lies inside one pattern.
@@ -97,18 +95,14 @@ impl Level {
                     || self.literal.values().any(|next| next.find(rest, reading))
             }
             (_, literal) => {
-                self.literal
-                    .get(literal)
-                    .is_some_and(|next| next.find(rest, reading))
+                self.literal.get(literal).is_some_and(|next| next.find(rest, reading))
                     || self.through_any_token(rest, reading)
             }
         }
     }
 
     fn through_any_token(&self, rest: Option<&[u8]>, reading: Reading) -> bool {
-        self.any_token
-            .as_ref()
-            .is_some_and(|next| next.find(rest, reading))
+        self.any_token.as_ref().is_some_and(|next| next.find(rest, reading))
     }
 
     fn is_leaf(&self) -> bool {
@@ -124,10 +118,7 @@ fn has_empty_token(subject: &[u8]) -> bool {
 
 fn split_token(subject: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b'.', subject) {
-        Some(dot) => (
-            subject.get(..dot).unwrap_or_default(),
-            subject.get(dot + 1..),
-        ),
+        Some(dot) => (subject.get(..dot).unwrap_or_default(), subject.get(dot + 1..)),
         None => (subject, None),
     }
 }

@@ -45,16 +45,10 @@ impl LoadedTls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let accepting = TlsAcceptor::from(self.config.clone()).accept(stream);
-        let stream = timeout(self.timeout, accepting)
-            .await
-            .map_err(|_| HandshakeError::TimedOut)?;
+        let stream = timeout(self.timeout, accepting).await.map_err(|_| HandshakeError::TimedOut)?;
         let stream = stream.map_err(HandshakeError::Failed)?;
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        if self.is_pinned(certificates) {
-            Ok(stream)
-        } else {
-            Err(HandshakeError::KeyNotPinned)
-        }
+        if self.is_pinned(certificates) { Ok(stream) } else { Err(HandshakeError::KeyNotPinned) }
     }
 
     fn is_pinned(&self, certificates: &[CertificateDer<'_>]) -> bool {

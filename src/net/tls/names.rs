@@ -31,12 +31,7 @@ const OUTDATED_SUITES: [&str; 16] = [
 ];
 
 /// Curves that nats-server accepts in a configuration and this server does not have.
-const MISSING_CURVES: [&str; 4] = [
-    "CurveP521",
-    "X25519MLKEM768",
-    "SecP256r1MLKEM768",
-    "SecP384r1MLKEM1024",
-];
+const MISSING_CURVES: [&str; 4] = ["CurveP521", "X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"];
 
 /// The suites and curves that a block asks for. What this server lacks is skipped with a warning, what nobody knows is
 /// an error.
@@ -60,15 +55,9 @@ fn cipher_suites(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<SupportedCipherSuite>, TlsError> {
     let known = ring::ALL_CIPHER_SUITES;
-    let mut suites: Vec<_> = known
-        .iter()
-        .copied()
-        .filter(|suite| suite.version() == &TLS13)
-        .collect();
+    let mut suites: Vec<_> = known.iter().copied().filter(|suite| suite.version() == &TLS13).collect();
     for name in wanted {
-        let found = known
-            .iter()
-            .find(|suite| cipher_suite_name(suite.suite()) == *name);
+        let found = known.iter().find(|suite| cipher_suite_name(suite.suite()) == *name);
         match found {
             Some(suite) if suites.contains(suite) => {}
             Some(suite) => suites.push(*suite),
@@ -97,11 +86,7 @@ fn curves(
             _ => return Err(TlsError::UnknownCurve(name.clone())),
         }
     }
-    if groups.is_empty() {
-        Err(TlsError::NoUsableCurve)
-    } else {
-        Ok(groups)
-    }
+    if groups.is_empty() { Err(TlsError::NoUsableCurve) } else { Ok(groups) }
 }
 
 /// A protocol version as monitoring shows it: `1.3`.

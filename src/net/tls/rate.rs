@@ -16,12 +16,7 @@ pub struct HandshakeRate {
 impl HandshakeRate {
     /// Allows `per_second_max` handshakes in each second.
     pub fn new(per_second_max: u32) -> Self {
-        Self {
-            per_second_max,
-            window_start: UnixNanos::MIN,
-            started: 0,
-            refused: 0,
-        }
+        Self { per_second_max, window_start: UnixNanos::MIN, started: 0, refused: 0 }
     }
 
     /// Whether another handshake may start.
@@ -52,9 +47,8 @@ mod tests {
     #[test]
     fn no_more_handshakes_start_in_a_second_than_allowed() {
         let mut rate = HandshakeRate::new(2);
-        let allowed: Vec<_> = [0, 1, 2, SECOND - 1, SECOND, SECOND + 1, SECOND + 2]
-            .map(|now| rate.allow(now))
-            .into();
+        let allowed: Vec<_> =
+            [0, 1, 2, SECOND - 1, SECOND, SECOND + 1, SECOND + 2].map(|now| rate.allow(now)).into();
         assert_eq!(allowed, [true, true, false, false, true, true, false]);
         assert_eq!((rate.take_refused(), rate.take_refused()), (3, 0));
     }
