@@ -20,6 +20,14 @@ use super::{metadata, record};
 use crate::account::Account;
 use crate::store::{Lsn, StorageKind};
 
+/// A stream that was asked for.
+pub struct Created {
+    /// The stream.
+    pub host: Arc<StreamHost>,
+    /// It was not there before.
+    pub new: bool,
+}
+
 /// JetStream as one account has it.
 pub struct JsAccount {
     /// The account.
@@ -71,7 +79,7 @@ impl JsAccount {
     }
 
     /// Makes a stream, or finds it made already with the same configuration.
-    pub fn create_stream(&self, config: StreamConfig, pedantic: bool) -> Result<Arc<StreamHost>, ApiError> {
+    pub fn create_stream(&self, config: StreamConfig, pedantic: bool) -> Result<Created, ApiError> {
         let _changing = self.changing.lock();
         let mut config = self.complete(config, pedantic)?;
         if config.num_replicas > 1 {
@@ -80,12 +88,12 @@ impl JsAccount {
         metadata::stamp_stream(&mut config);
         if let Some(existing) = self.stream(&config.name) {
             let same = metadata::same_stream(existing.lock().machine.config(), &config);
-            return if same { Ok(existing) } else { Err(ErrorCode::StreamNameExist.error()) };
+            return if same { Ok(Created { host: existing, new: false }) } else { Err(ErrorCode::StreamNameExist.error()) };
         }
         self.check_room(&config, 0)?;
         self.check_new(&config)?;
         self.check_overlap(&config)?;
-        self.start_new(config)
+        Ok(Created { host: self.start_new(config)?, new: true })
     }
 
     /// Changes a stream's configuration.
@@ -114,7 +122,7 @@ impl JsAccount {
         host.stop_capturing();
         let mut state = host.lock();
         state.wrote(lsn);
-        state.consumers.delete_all();
+        state.delete_all_consumers(&host);
         drop(state);
         self.streams.write().remove(name);
         host.close();
@@ -238,7 +246,7 @@ impl JsAccount {
             .store
             .create_stream(self.account.name(), &config.name, &meta, kind)
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
-        let consumers = Consumers::of(&config, &self.env.settings);
+        let consumers = Consumers::default();
         let mut state = StreamState::new(StreamMachine::new(config), log, consumers, created);
         state.wrote(lsn);
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);

@@ -8,12 +8,26 @@ use headwater_protocol::jetstream::ack_token::AckReplies;
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 
 use super::consumer::ConsumerMachine;
-use crate::account::InterestWatch;
+use crate::account::{Account, InterestWatch, InterestWatcher};
 use crate::clock::UnixNanos;
 
 /// Where a consumer stands among its stream's; not given again while the stream lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerKey(u64);
+
+/// Keeps a watcher and its watch together: the account only holds on to it weakly.
+pub struct Watch {
+    _watch: InterestWatch,
+    _watcher: Arc<dyn InterestWatcher>,
+}
+
+impl Watch {
+    /// Has `watcher` told when interest in `subject` changes, until this is dropped.
+    pub fn new(account: &Arc<Account>, subject: &[u8], watcher: Arc<dyn InterestWatcher>) -> Self {
+        let watch = account.watch_interest(subject, Arc::downgrade(&watcher));
+        Self { _watch: watch, _watcher: watcher }
+    }
+}
 
 /// One consumer and what the rim keeps with it.
 pub struct Hosted {
@@ -24,7 +38,7 @@ pub struct Hosted {
     /// The queue group a push consumer delivers to.
     pub deliver_group: Option<Arc<[u8]>>,
     /// Watches for somebody to listen on the deliver subject.
-    pub watch: Option<InterestWatch>,
+    pub watch: Option<Watch>,
     /// The deadline its latest entry in the timer heap is for.
     armed: UnixNanos,
     /// It is on the list of those to be run.
@@ -116,6 +130,11 @@ impl Consumers {
     /// Their configurations, one left out.
     pub fn configs_but(&self, name: &str) -> Vec<&ConsumerConfig> {
         self.iter().map(|hosted| hosted.machine.config()).filter(|config| config.name != name).collect()
+    }
+
+    /// Their keys.
+    pub fn keys(&self) -> Vec<ConsumerKey> {
+        self.by_key.keys().copied().collect()
     }
 
     /// How many there are, those of mirroring servers not counted.

@@ -1,10 +1,16 @@
 //! What the configuration says of JetStream, in the form the streams use.
 
+use std::path::PathBuf;
+
 use crate::clock::UnixNanos;
 
 /// Settings of the whole server.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Where the store is.
+    pub store_dir: PathBuf,
+    /// The largest message a client may publish.
+    pub payload_bytes_max: u64,
     /// As INFO reports it.
     pub server_name: String,
     /// The JetStream domain, empty for none.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use headwater_protocol::headers;
 use headwater_protocol::jetstream::account_info::API_LEVEL;
+use headwater_protocol::jetstream::advisory::Action;
 use headwater_protocol::jetstream::api_subject::{API_PREFIX, ApiSubject};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::from_json::{JsonObject, decode_request};
@@ -20,6 +21,7 @@ use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
+use super::advisories;
 use super::host::StreamHost;
 use super::host::replies::Reply;
 use crate::router::{Dispatch, Message, Service};
@@ -41,6 +43,14 @@ struct Call<'a> {
 struct Answer {
     body: Vec<u8>,
     host: Option<Arc<StreamHost>>,
+    event: Option<Event>,
+}
+
+/// What a request did, for those who listen to advisories.
+enum Event {
+    Stream(Action),
+    ConsumerCreated(Box<str>),
+    ConsumerDeleted(Box<str>),
 }
 
 impl Service for Api {
@@ -66,18 +76,28 @@ impl Api {
         let call = Call { account: &self.0, headers: request.headers, body: request.payload };
         let answer = call.check_api_level().and_then(|()| call.run(subject));
         self.0.count_request(answer.is_err());
-        if request.reply.is_empty() {
+        let answer = answer.unwrap_or_else(|error| Answer {
+            body: encode_refusal(response_type, &error),
+            host: None,
+            event: None,
+        });
+        advisories::api_audit(&self.0.account, &self.0.env, cx, request, &answer.body);
+        self.send(cx, request.reply, answer);
+    }
+
+    fn send(&self, cx: &mut Dispatch, to: &[u8], answer: Answer) {
+        let Some(host) = answer.host else {
+            send(&self.0.account, cx, to, &answer.body);
             return;
+        };
+        if let Some(event) = answer.event {
+            announce(&host, cx, event);
         }
-        match answer {
-            Ok(Answer { body, host: Some(host) }) => {
-                host.apply(cx, |state| state.promise(request.reply, Reply::Body(body.into())));
+        host.apply(cx, |state| {
+            if !to.is_empty() {
+                state.promise(to, Reply::Body(answer.body.into()));
             }
-            Ok(Answer { body, host: None }) => send(&self.0.account, cx, request.reply, &body),
-            Err(error) => {
-                send(&self.0.account, cx, request.reply, &encode_refusal(response_type, &error));
-            }
-        }
+        });
     }
 }
 
@@ -95,6 +115,14 @@ impl Service for NoApi {
 fn send(account: &crate::account::Account, cx: &mut Dispatch, to: &[u8], body: &[u8]) {
     if !to.is_empty() {
         account.publish(cx, &Message { subject: to, payload: body, ..Message::default() });
+    }
+}
+
+fn announce(host: &StreamHost, cx: &mut Dispatch, event: Event) {
+    match event {
+        Event::Stream(action) => advisories::stream(host, cx, action),
+        Event::ConsumerCreated(name) => advisories::consumer_created(host, cx, &name),
+        Event::ConsumerDeleted(name) => advisories::consumer_deleted(host, cx, &name),
     }
 }
 
@@ -157,12 +185,16 @@ impl Call<'_> {
 impl Answer {
     /// An answer that tells nothing of what is on disk.
     fn at_once(response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: None }
+        Self { body: response.encode(), host: None, event: None }
     }
 
     /// An answer that waits for what `host` has written.
     fn after(host: Arc<StreamHost>, response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: Some(host) }
+        Self { body: response.encode(), host: Some(host), event: None }
+    }
+
+    fn announcing(self, event: Event) -> Self {
+        Self { event: Some(event), ..self }
     }
 }
 
@@ -177,7 +209,7 @@ fn level_is_served(block: &[u8]) -> bool {
 }
 
 fn not_served() -> ApiError {
-    ErrorCode::StreamGeneral.saying("snapshot and restore are not served by this version")
+    ErrorCode::StreamGeneralError.saying("snapshot and restore are not served by this version")
 }
 
 /// Stream names with a path separator are told apart from names that do not exist.

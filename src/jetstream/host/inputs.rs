@@ -39,6 +39,12 @@ impl StreamHost {
         })
     }
 
+    /// Watches a consumer that was read back from the store.
+    pub fn watch_consumer(self: &Arc<Self>, key: ConsumerKey) {
+        self.watch_interest(&mut self.lock(), key);
+        self.look_at_interest(key);
+    }
+
     /// Looks whether somebody listens to a push consumer.
     pub(super) fn look_at_interest(self: &Arc<Self>, key: ConsumerKey) {
         let now = self.env.now();

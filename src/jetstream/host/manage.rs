@@ -9,11 +9,10 @@ use headwater_protocol::jetstream::timestamp::Timestamp;
 
 use super::inputs::PushInterest;
 use super::{StreamHost, StreamState};
-use crate::account::InterestWatcher;
 use crate::ids;
 use crate::jetstream::consumer::config::{Action, ConsumerBounds, Decision, Situation, decide};
 use crate::jetstream::consumer::{ConsumerMachine, Identity, StreamTraits};
-use crate::jetstream::consumers::{ConsumerKey, Hosted};
+use crate::jetstream::consumers::{ConsumerKey, Hosted, Watch};
 use crate::jetstream::stream::Refusal;
 use crate::jetstream::{advisories, metadata, record};
 use crate::router::Dispatch;
@@ -41,7 +40,7 @@ impl StreamHost {
         let mut guard = self.lock();
         let state = &mut *guard;
         let name = match wanted.config.name.as_str() {
-            "" => ids::random_base62(GENERATED_NAME_CHARS),
+            "" => ids::token(GENERATED_NAME_CHARS),
             name => name.to_owned(),
         };
         let (key, made) = match state.decide(self, &name, wanted)? {
@@ -56,16 +55,13 @@ impl StreamHost {
     }
 
     /// Deletes a consumer; whoever waits for it is told.
-    pub fn delete_consumer(self: &Arc<Self>, cx: &mut Dispatch, name: &str) -> Result<(), ApiError> {
-        self.lock().delete_consumer(self, name)?;
-        advisories::consumer_deleted(self, cx, name);
-        self.pump(cx);
-        Ok(())
+    pub fn delete_consumer(&self, name: &str) -> Result<(), ApiError> {
+        self.lock().delete_consumer(self, name)
     }
 
     /// The inactive threshold of a consumer has passed.
     pub(super) fn delete_unused_consumer(self: &Arc<Self>, cx: &mut Dispatch, name: &str) {
-        if self.lock().delete_consumer(self, name).is_ok() {
+        if self.delete_consumer(name).is_ok() {
             advisories::consumer_deleted(self, cx, name);
             self.wake.notify_one();
         }
@@ -75,8 +71,8 @@ impl StreamHost {
     pub(super) fn watch_interest(self: &Arc<Self>, state: &mut StreamState, key: ConsumerKey) {
         let Some(hosted) = state.consumers.get_mut(key) else { return };
         let subject = hosted.machine.config().deliver_subject.as_bytes();
-        let watcher: Arc<dyn InterestWatcher> = Arc::new(PushInterest { host: Arc::downgrade(self), key });
-        hosted.watch = (!subject.is_empty()).then(|| self.account.watch_interest(subject, watcher));
+        let watcher = Arc::new(PushInterest { host: Arc::downgrade(self), key });
+        hosted.watch = (!subject.is_empty()).then(|| Watch::new(&self.account, subject, watcher));
     }
 }
 

@@ -95,7 +95,7 @@ impl StreamHost {
         log::warn!("stream {}: {what}: {error}", self.name);
     }
 
-    fn send(&self, pump: &mut Pump, cx: &mut Dispatch) {
+    fn send(self: &Arc<Self>, pump: &mut Pump, cx: &mut Dispatch) {
         let mut replies = std::mem::take(&mut pump.replies);
         for (to, reply) in &replies {
             self.send_reply(cx, to, reply, &mut pump.body);

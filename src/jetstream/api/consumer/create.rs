@@ -5,7 +5,7 @@ use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::request::{ConsumerAction, CreateConsumerRequest};
 use headwater_protocol::jetstream::response::Response;
 
-use super::super::{Answer, Call, check_stream_name};
+use super::super::{Answer, Call, Event, check_stream_name};
 use super::with_server;
 use crate::jetstream::consumer::config::{Action, ConsumerBounds, CreateSubject, check_names};
 use crate::jetstream::host::Wanted;
@@ -46,9 +46,8 @@ fn create(call: &Call<'_>, stream: &str, subject: CreateSubject<'_>) -> Result<A
     };
     let (info, made) = host.want_consumer(wanted)?;
     let info = with_server(info);
-    let mut answer = Answer::after(host, Response::ConsumerCreate(&info));
-    answer.made_consumer = made.then(|| info.name.clone().into());
-    Ok(answer)
+    let answer = Answer::after(host, Response::ConsumerCreate(&info));
+    Ok(if made { answer.announcing(Event::ConsumerCreated(info.name.into())) } else { answer })
 }
 
 fn action(requested: ConsumerAction) -> Action {

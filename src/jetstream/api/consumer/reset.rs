@@ -8,6 +8,8 @@ use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call};
 use super::{find, report};
+use crate::jetstream::consumer::ResetError;
+use crate::jetstream::stream::Refusal;
 
 /// Sends a consumer back to a sequence, or to the first message that is not acknowledged.
 pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiError> {
@@ -21,7 +23,10 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
         let now = host.env.now();
         let reset = state.with_consumer(&host, key, now, |machine, turn| machine.reset(turn, request.seq));
         let reset = reset.ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
-        let reset_seq = reset.map_err(|error| ErrorCode::ConsumerInvalidReset.with(error))?;
+        let reset_seq = reset.map_err(|error| match error {
+            ResetError::Refused(error) => error,
+            ResetError::Store(error) => Refusal::from(error).into(),
+        })?;
         state.release_unneeded(&host);
         state.consumers.wake(key);
         reset_seq

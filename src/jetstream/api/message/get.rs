@@ -2,7 +2,8 @@
 
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::request::MsgGetRequest;
-use headwater_protocol::jetstream::response::{Response, StoredMsg};
+use headwater_protocol::jetstream::response::Response;
+use headwater_protocol::jetstream::stored_msg::StoredMsg;
 use headwater_protocol::jetstream::timestamp::Timestamp;
 
 use super::super::{Answer, Call, check_stream_name};
@@ -23,7 +24,7 @@ pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     let response = Response::MsgGet(StoredMsg {
         subject: &message.subject,
         seq: message.seq,
-        hdrs: if request.no_hdr { &[] } else { &message.headers },
+        hdrs: if request.no_hdr { b"" } else { &message.headers },
         data: &message.payload,
         time: Timestamp(message.ts),
     });
