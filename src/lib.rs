@@ -16,6 +16,7 @@
 #![deny(unsafe_code, unused_must_use)]
 
 pub mod account;
+pub mod assemble;
 pub mod auth;
 pub mod cli;
 pub mod clock;

@@ -23,4 +23,4 @@ pub mod server;
 pub mod settings;
 pub mod stream;
 
-pub use server::JetStream;
+pub use server::{JetStream, LimitsOf};
