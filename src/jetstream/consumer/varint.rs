@@ -17,7 +17,9 @@ impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StateError::Truncated => f.write_str("consumer state ends too early"),
-            StateError::Version(version) => write!(f, "consumer state is of unknown version {version}"),
+            StateError::Version(version) => {
+                write!(f, "consumer state is of unknown version {version}")
+            }
             StateError::Malformed(what) => write!(f, "consumer state is damaged: {what}"),
         }
     }
@@ -42,7 +44,10 @@ pub fn put_step(out: &mut Vec<u8>, from: u64, to: u64) {
 
 /// Appends a signed number.
 pub fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
+    put(
+        out,
+        (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned(),
+    );
 }
 
 /// Reads what the functions above wrote.
