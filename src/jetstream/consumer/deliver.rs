@@ -294,7 +294,7 @@ impl ConsumerMachine {
 
     /// The pending count while the log does not change.
     pub(super) fn pending_now(&self) -> u64 {
-        self.skip_list.as_ref().map_or(0, |list| list.len()) + self.backlog.count()
+        self.skip_list.as_ref().map_or(0, |list| list.remaining_at_most()) + self.backlog.count()
     }
 
     /// Brings the count to where delivery has come.

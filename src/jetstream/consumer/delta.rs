@@ -19,7 +19,7 @@
 use super::ack_timer::AckWait;
 use super::snapshot;
 use super::state::{ConsumerState, Op};
-use super::varint::{Reader, StateError, put, put_step};
+use super::varint::{Reader, StateError, as_signed, as_unsigned, put, put_step};
 use crate::clock::UnixNanos;
 
 const VERSION: u8 = 1;
@@ -179,8 +179,8 @@ impl Recorder {
     }
 
     fn time(&mut self, time: UnixNanos) {
-        put_step(&mut self.out, self.base.time, time.cast_unsigned());
-        self.base.time = time.cast_unsigned();
+        put_step(&mut self.out, self.base.time, as_unsigned(time));
+        self.base.time = as_unsigned(time);
     }
 }
 
@@ -323,7 +323,7 @@ fn read_consumer_seq(reader: &mut Reader<'_>, base: &mut Base) -> Result<u64, St
 
 fn read_time(reader: &mut Reader<'_>, base: &mut Base) -> Result<UnixNanos, StateError> {
     base.time = reader.step(base.time)?;
-    Ok(base.time.cast_signed())
+    Ok(as_signed(base.time))
 }
 
 /// The length of a run. One that is longer than any written is damage that would take all memory.

@@ -106,7 +106,8 @@ impl ConsumerMachine {
         Ok(machine)
     }
 
-    /// A consumer read back: a snapshot and the deltas taken after it, in order.
+    /// A consumer read back: a snapshot and the deltas taken after it, in order. Without a snapshot, which is then empty,
+    /// the first delta must be the consumer's first.
     pub fn restore<'a>(
         identity: Identity,
         config: ConsumerConfig,
@@ -117,8 +118,11 @@ impl ConsumerMachine {
         now: UnixNanos,
     ) -> Result<Self, StateError> {
         let settings = Settings::of(&config);
-        let mut state =
-            snapshot::decode(snapshot, settings.awaits_acks(), settings.ack_wait.clone())?;
+        let (awaits_acks, wait) = (settings.awaits_acks(), settings.ack_wait.clone());
+        let mut state = match snapshot {
+            [] => ConsumerState::starting_at(1, awaits_acks, wait),
+            snapshot => snapshot::decode(snapshot, awaits_acks, wait)?,
+        };
         for list in deltas {
             delta::apply(&mut state, list, settings.awaits_acks(), &settings.ack_wait)?;
         }

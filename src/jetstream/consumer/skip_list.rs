@@ -76,7 +76,7 @@ impl SkipList {
     }
 
     /// How many messages remain, not counting what was removed since [`Self::remaining`].
-    pub fn len(&self) -> u64 {
+    pub fn remaining_at_most(&self) -> u64 {
         u64::try_from(self.seqs.len()).unwrap_or(u64::MAX)
     }
 
@@ -86,7 +86,7 @@ impl SkipList {
             self.seqs.retain(|seq| log.meta(*seq).is_some());
             self.removals = log.removals();
         }
-        self.len()
+        self.remaining_at_most()
     }
 
     /// Forgets messages below `first_seq`.

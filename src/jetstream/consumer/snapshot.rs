@@ -16,7 +16,7 @@
 use super::ack_timer::AckWait;
 use super::pending::PendingAck;
 use super::state::{ConsumerState, SequencePair};
-use super::varint::{Reader, StateError, put, put_signed, put_step};
+use super::varint::{Reader, StateError, as_signed, as_unsigned, put, put_signed, put_step};
 use crate::clock::UnixNanos;
 
 const VERSION: u8 = 1;
@@ -94,9 +94,9 @@ fn put_pending(out: &mut Vec<u8>, state: &ConsumerState) {
     for entry in state.acks.pending().iter() {
         put_step(out, seq, entry.seq);
         put_step(out, consumer_seq, entry.consumer_seq);
-        put_step(out, since, entry.since.cast_unsigned());
+        put_step(out, since, as_unsigned(entry.since));
         put(out, entry.deliveries.into());
-        (seq, consumer_seq, since) = (entry.seq, entry.consumer_seq, entry.since.cast_unsigned());
+        (seq, consumer_seq, since) = (entry.seq, entry.consumer_seq, as_unsigned(entry.since));
     }
 }
 
@@ -113,7 +113,7 @@ fn read_pending(reader: &mut Reader<'_>, state: &mut ConsumerState) -> Result<()
         let deliveries = deliveries(reader)?;
         state
             .acks
-            .restore(PendingAck::new(seq, consumer_seq, since.cast_signed()).delivered(deliveries));
+            .restore(PendingAck::new(seq, consumer_seq, as_signed(since)).delivered(deliveries));
     }
     state.acks.restored();
     Ok(())
