@@ -19,12 +19,21 @@ const REMOVED_ADVISORIES_MAX: usize = 1024;
 impl ConsumerMachine {
     /// Whether there is anything to acknowledge: if not, nobody listens on the consumer's `$JS.ACK` subjects.
     pub fn takes_acks(&self) -> bool {
-        matches!(self.settings.ack_policy, AckPolicy::Explicit | AckPolicy::All)
+        matches!(
+            self.settings.ack_policy,
+            AckPolicy::Explicit | AckPolicy::All
+        )
     }
 
     /// Takes what was sent to a delivered message's reply subject. `delivery` is what that subject says, `body` the
     /// payload; an [`Effect::AckReply`] to `reply` must wait until the delta is durable.
-    pub fn ack(&mut self, turn: &mut Turn<'_>, delivery: Delivery, body: &[u8], reply: Option<Bytes>) -> Result<(), StoreError> {
+    pub fn ack(
+        &mut self,
+        turn: &mut Turn<'_>,
+        delivery: Delivery,
+        body: &[u8],
+        reply: Option<Bytes>,
+    ) -> Result<(), StoreError> {
         if !self.takes_acks() {
             return Ok(());
         }
@@ -45,14 +54,20 @@ impl ConsumerMachine {
             AckKind::Term { reason } => self.terminate(turn, delivery, reason),
             AckKind::Unknown => true,
         };
-        if let Some(to) = reply.filter(|to| !to.is_empty() && answered && delivery.stream_seq != 0) {
+        if let Some(to) = reply.filter(|to| !to.is_empty() && answered && delivery.stream_seq != 0)
+        {
             turn.push(Effect::AckReply { to });
         }
         Ok(())
     }
 
     /// True if the message has ever been delivered, so that the acknowledgement can be confirmed.
-    pub(super) fn acknowledge(&mut self, turn: &mut Turn<'_>, delivery: Delivery, sampled: bool) -> bool {
+    pub(super) fn acknowledge(
+        &mut self,
+        turn: &mut Turn<'_>,
+        delivery: Delivery,
+        sampled: bool,
+    ) -> bool {
         if delivery.stream_seq >= self.state.next_seq {
             return false;
         }
@@ -89,7 +104,11 @@ impl ConsumerMachine {
             return;
         }
         let consumer_seq = consumer_seq.min(self.state.delivered.consumer);
-        self.apply(Op::AckThrough { seq, consumer_seq, at: turn.now });
+        self.apply(Op::AckThrough {
+            seq,
+            consumer_seq,
+            at: turn.now,
+        });
         if self.tells_acks() {
             turn.push(Effect::AckedThrough { from, to: seq });
         }
@@ -111,23 +130,34 @@ impl ConsumerMachine {
     /// The client does not want the message now. Backoff does not apply.
     fn nak(&mut self, turn: &mut Turn<'_>, delivery: Delivery, delay: Option<i64>) {
         let seq = delivery.stream_seq;
-        let known = delivery.consumer_seq > self.state.ack_floor.consumer && delivery.consumer_seq <= self.state.delivered.consumer;
-        let Some(entry) = self.state.acks.get(seq).filter(|_| known) else { return };
+        let known = delivery.consumer_seq > self.state.ack_floor.consumer
+            && delivery.consumer_seq <= self.state.delivered.consumer;
+        let Some(entry) = self.state.acks.get(seq).filter(|_| known) else {
+            return;
+        };
         let deliveries = entry.deliveries;
         turn.push(Effect::Advisory(Advisory::Naked {
             stream_seq: seq,
             consumer_seq: delivery.consumer_seq,
             deliveries: delivery.delivered,
         }));
-        let Some(wait) = self.state.acks.wait_after(deliveries) else { return self.state.acks.queue(seq) };
+        let Some(wait) = self.state.acks.wait_after(deliveries) else {
+            return self.state.acks.queue(seq);
+        };
         match delay {
             Some(delay) => {
                 self.state.acks.unqueue(seq);
-                self.apply(Op::Restart { seq, since: turn.now.saturating_add(delay).saturating_sub(wait) });
+                self.apply(Op::Restart {
+                    seq,
+                    since: turn.now.saturating_add(delay).saturating_sub(wait),
+                });
             }
             None => {
                 // As if the wait was over, so that it is redelivered after a restart, too.
-                self.apply(Op::Restart { seq, since: turn.now.saturating_sub(wait) });
+                self.apply(Op::Restart {
+                    seq,
+                    since: turn.now.saturating_sub(wait),
+                });
                 self.state.acks.queue(seq);
             }
         }
@@ -136,7 +166,10 @@ impl ConsumerMachine {
     /// The client needs more time.
     fn progress(&mut self, turn: &Turn<'_>, seq: u64) {
         if self.state.acks.get(seq).is_some() {
-            self.apply(Op::Restart { seq, since: turn.now });
+            self.apply(Op::Restart {
+                seq,
+                since: turn.now,
+            });
         }
     }
 
@@ -182,17 +215,31 @@ impl ConsumerMachine {
     pub(super) fn drop_removed(&mut self, turn: &mut Turn<'_>) {
         let first_seq = turn.log.state().first_seq;
         let mut advisories = REMOVED_ADVISORIES_MAX;
-        while let Some(seq) = self.state.acks.pending().first().map(|entry| entry.seq).filter(|seq| *seq < first_seq) {
+        while let Some(seq) = self
+            .state
+            .acks
+            .pending()
+            .first()
+            .map(|entry| entry.seq)
+            .filter(|seq| *seq < first_seq)
+        {
             self.forget_removed(turn, seq, advisories > 0);
             advisories = advisories.saturating_sub(1);
         }
-        if self.state.given_up.first_key_value().is_some_and(|(seq, _)| *seq < first_seq) {
+        if self
+            .state
+            .given_up
+            .first_key_value()
+            .is_some_and(|(seq, _)| *seq < first_seq)
+        {
             self.state.given_up = self.state.given_up.split_off(&first_seq);
         }
     }
 
     fn forget_removed(&mut self, turn: &mut Turn<'_>, seq: u64, told: bool) {
-        let Some(entry) = self.state.acks.get(seq).copied() else { return };
+        let Some(entry) = self.state.acks.get(seq).copied() else {
+            return;
+        };
         self.apply(Op::Ack { seq, at: turn.now });
         if told {
             turn.push(Effect::Advisory(Advisory::Terminated {

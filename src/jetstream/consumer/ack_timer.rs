@@ -57,10 +57,18 @@ impl AckTimer {
 
     /// Sees to it that an entry whose `since` or deliveries have changed is noticed at its deadline.
     pub fn reschedule(&mut self, pending: &mut PendingTable, seq: u64, wait: &AckWait) {
-        let Some(entry) = pending.get(seq) else { return };
-        let Some(span) = wait.after(entry.deliveries) else { return };
+        let Some(entry) = pending.get(seq) else {
+            return;
+        };
+        let Some(span) = wait.after(entry.deliveries) else {
+            return;
+        };
         let generation = entry.alarm.wrapping_add(1);
-        self.alarms.push(Reverse(Alarm { at: entry.since.saturating_add(span), seq, generation }));
+        self.alarms.push(Reverse(Alarm {
+            at: entry.since.saturating_add(span),
+            seq,
+            generation,
+        }));
         pending.update(seq, |entry| {
             entry.alarm = generation;
             entry.set_alarmed(true);
@@ -77,7 +85,13 @@ impl AckTimer {
 
     /// Hands out entries that are overdue at `now`, lowest sequences first, at most `max` of them. They have no deadline
     /// until they are rescheduled.
-    pub fn take_overdue(&mut self, pending: &mut PendingTable, wait: &AckWait, now: UnixNanos, max: usize) -> Vec<u64> {
+    pub fn take_overdue(
+        &mut self,
+        pending: &mut PendingTable,
+        wait: &AckWait,
+        now: UnixNanos,
+        max: usize,
+    ) -> Vec<u64> {
         let mut overdue = Vec::new();
         while overdue.len() < max {
             match self.first_by_place(pending, wait) {
@@ -88,8 +102,17 @@ impl AckTimer {
                 _ => break,
             }
         }
-        while overdue.len() < max && self.alarms.peek().is_some_and(|Reverse(alarm)| alarm.at <= now) {
-            overdue.extend(self.alarms.pop().and_then(|Reverse(alarm)| ring(pending, alarm)));
+        while overdue.len() < max
+            && self
+                .alarms
+                .peek()
+                .is_some_and(|Reverse(alarm)| alarm.at <= now)
+        {
+            overdue.extend(
+                self.alarms
+                    .pop()
+                    .and_then(|Reverse(alarm)| ring(pending, alarm)),
+            );
         }
         overdue.sort_unstable();
         overdue
@@ -114,9 +137,15 @@ impl AckTimer {
     }
 
     /// The first entry without an alarm that has not been dealt with, and its deadline.
-    fn first_by_place(&mut self, pending: &PendingTable, wait: &AckWait) -> Option<(u64, UnixNanos)> {
+    fn first_by_place(
+        &mut self,
+        pending: &PendingTable,
+        wait: &AckWait,
+    ) -> Option<(u64, UnixNanos)> {
         let span = wait.after(1)?;
-        match pending.find_from(self.cursor, |entry| !entry.is_alarmed() && !entry.is_queued()) {
+        match pending.find_from(self.cursor, |entry| {
+            !entry.is_alarmed() && !entry.is_queued()
+        }) {
             Some(entry) => {
                 self.cursor = entry.seq;
                 Some((entry.seq, entry.since.saturating_add(span)))
@@ -130,13 +159,16 @@ impl AckTimer {
 
     fn drop_stale(&mut self, pending: &PendingTable) {
         if self.alarms.len() > 2 * pending.len() + STALE_ALARMS_MAX {
-            self.alarms.retain(|Reverse(alarm)| is_valid(pending, *alarm));
+            self.alarms
+                .retain(|Reverse(alarm)| is_valid(pending, *alarm));
         }
     }
 }
 
 fn is_valid(pending: &PendingTable, alarm: Alarm) -> bool {
-    pending.get(alarm.seq).is_some_and(|entry| entry.is_alarmed() && entry.alarm == alarm.generation)
+    pending
+        .get(alarm.seq)
+        .is_some_and(|entry| entry.is_alarmed() && entry.alarm == alarm.generation)
 }
 
 fn ring(pending: &PendingTable, alarm: Alarm) -> Option<u64> {

@@ -29,9 +29,16 @@ impl Backlog {
     }
 
     /// Makes the count true for `from..=through`.
-    pub fn sync(&mut self, log: &dyn MessageLog, filters: &[Bytes], from: u64, through: u64) -> Result<(), StoreError> {
+    pub fn sync(
+        &mut self,
+        log: &dyn MessageLog,
+        filters: &[Bytes],
+        from: u64,
+        through: u64,
+    ) -> Result<(), StoreError> {
         let stale = !self.valid || self.from != from || self.through > through;
-        if stale || (self.removals != log.removals() && self.live != live(log, from, self.through)?) {
+        if stale || (self.removals != log.removals() && self.live != live(log, from, self.through)?)
+        {
             return self.recount(log, filters, from, through);
         }
         self.removals = log.removals();
@@ -39,7 +46,11 @@ impl Backlog {
             let added_from = from.max(self.through.saturating_add(1));
             let added = live(log, added_from, through)?;
             self.live += added;
-            self.count += if filters.is_empty() || added == 0 { added } else { log.count_matches(added_from, through, filters)? };
+            self.count += if filters.is_empty() || added == 0 {
+                added
+            } else {
+                log.count_matches(added_from, through, filters)?
+            };
             self.through = through;
         }
         Ok(())
@@ -62,7 +73,13 @@ impl Backlog {
         self.valid = false;
     }
 
-    fn recount(&mut self, log: &dyn MessageLog, filters: &[Bytes], from: u64, through: u64) -> Result<(), StoreError> {
+    fn recount(
+        &mut self,
+        log: &dyn MessageLog,
+        filters: &[Bytes],
+        from: u64,
+        through: u64,
+    ) -> Result<(), StoreError> {
         self.valid = false;
         self.live = live(log, from, through)?;
         self.count = match (filters.is_empty(), self.live) {
@@ -79,7 +96,10 @@ impl Backlog {
 /// How many messages a range holds.
 fn live(log: &dyn MessageLog, from: u64, through: u64) -> Result<u64, StoreError> {
     let state = log.state();
-    let (from, through) = (from.max(state.first_seq).max(1), through.min(state.last_seq));
+    let (from, through) = (
+        from.max(state.first_seq).max(1),
+        through.min(state.last_seq),
+    );
     if from > through || state.messages == 0 {
         return Ok(0);
     }

@@ -25,7 +25,10 @@ pub struct Budget {
 impl Budget {
     /// Bytes are not counted.
     pub fn messages(messages: usize) -> Self {
-        Self { messages, bytes: u64::MAX }
+        Self {
+            messages,
+            bytes: u64::MAX,
+        }
     }
 
     fn is_spent(&self) -> bool {
@@ -70,7 +73,11 @@ pub(super) struct Recipient {
 
 impl ConsumerMachine {
     /// Delivers as much as it can. Call it after every input and when messages have become visible.
-    pub fn advance(&mut self, turn: &mut Turn<'_>, budget: &mut Budget) -> Result<Progress, StoreError> {
+    pub fn advance(
+        &mut self,
+        turn: &mut Turn<'_>,
+        budget: &mut Budget,
+    ) -> Result<Progress, StoreError> {
         self.announce_pause(turn);
         if !self.wants_messages() {
             return Ok(Progress::Done);
@@ -87,7 +94,11 @@ impl ConsumerMachine {
         result
     }
 
-    fn deliver_while_possible(&mut self, turn: &mut Turn<'_>, budget: &mut Budget) -> Result<Progress, StoreError> {
+    fn deliver_while_possible(
+        &mut self,
+        turn: &mut Turn<'_>,
+        budget: &mut Budget,
+    ) -> Result<Progress, StoreError> {
         loop {
             if !self.wants_messages() || self.is_halted() {
                 break;
@@ -122,7 +133,10 @@ impl ConsumerMachine {
         }
     }
 
-    fn next_candidate(&mut self, turn: &mut Turn<'_>) -> Result<Result<Candidate, Nothing>, StoreError> {
+    fn next_candidate(
+        &mut self,
+        turn: &mut Turn<'_>,
+    ) -> Result<Result<Candidate, Nothing>, StoreError> {
         if let Some(candidate) = self.next_redelivery(turn) {
             return Ok(Ok(candidate));
         }
@@ -135,7 +149,13 @@ impl ConsumerMachine {
             None => self.next_contiguous(turn.log, turn.visible_last_seq)?,
         };
         let visible = seq.filter(|seq| *seq <= turn.visible_last_seq);
-        Ok(visible.map(|seq| Candidate { seq, delivered: 0, is_new: true }).ok_or(Nothing::End))
+        Ok(visible
+            .map(|seq| Candidate {
+                seq,
+                delivered: 0,
+                is_new: true,
+            })
+            .ok_or(Nothing::End))
     }
 
     /// The first message of the redelivery queue that is still there and may be delivered once more.
@@ -147,7 +167,11 @@ impl ConsumerMachine {
             } else if turn.log.meta(seq).is_none() {
                 self.message_is_gone(turn, seq);
             } else {
-                return Some(Candidate { seq, delivered, is_new: false });
+                return Some(Candidate {
+                    seq,
+                    delivered,
+                    is_new: false,
+                });
             }
         }
         None
@@ -165,7 +189,11 @@ impl ConsumerMachine {
     }
 
     /// The next match, remembering how far nothing matches.
-    fn next_contiguous(&mut self, log: &dyn MessageLog, visible_last_seq: u64) -> Result<Option<u64>, StoreError> {
+    fn next_contiguous(
+        &mut self,
+        log: &dyn MessageLog,
+        visible_last_seq: u64,
+    ) -> Result<Option<u64>, StoreError> {
         loop {
             if self.state.next_seq > visible_last_seq {
                 return Ok(None);
@@ -188,14 +216,28 @@ impl ConsumerMachine {
         }
     }
 
-    fn choose_recipient(&mut self, turn: &mut Turn<'_>, candidate: Candidate) -> Result<Option<Recipient>, StoreError> {
+    fn choose_recipient(
+        &mut self,
+        turn: &mut Turn<'_>,
+        candidate: Candidate,
+    ) -> Result<Option<Recipient>, StoreError> {
         match &self.settings.deliver_subject {
-            Some(subject) => Ok(Some(Recipient { to: subject.clone(), pin_id: None, completed_with_bytes: 0 })),
+            Some(subject) => Ok(Some(Recipient {
+                to: subject.clone(),
+                pin_id: None,
+                completed_with_bytes: 0,
+            })),
             None => self.choose_request(turn, candidate),
         }
     }
 
-    fn deliver(&mut self, turn: &mut Turn<'_>, candidate: Candidate, recipient: Recipient, budget: &mut Budget) -> Result<(), StoreError> {
+    fn deliver(
+        &mut self,
+        turn: &mut Turn<'_>,
+        candidate: Candidate,
+        recipient: Recipient,
+        budget: &mut Budget,
+    ) -> Result<(), StoreError> {
         let size = self.size_if_needed(turn.log, candidate, budget)?;
         let consumer_seq = self.next_consumer_seq();
         self.note_delivery(turn, candidate, consumer_seq);
@@ -209,7 +251,11 @@ impl ConsumerMachine {
             headers_only: self.settings.headers_only,
         }));
         if recipient.completed_with_bytes > 0 {
-            let headers = status::with_left_over(statuses::BATCH_COMPLETED, 0, recipient.completed_with_bytes);
+            let headers = status::with_left_over(
+                statuses::BATCH_COMPLETED,
+                0,
+                recipient.completed_with_bytes,
+            );
             turn.status(&recipient.to, headers);
         }
         budget.messages = budget.messages.saturating_sub(1);
@@ -228,10 +274,18 @@ impl ConsumerMachine {
     fn note_delivery(&mut self, turn: &Turn<'_>, candidate: Candidate, consumer_seq: u64) {
         let (seq, at) = (candidate.seq, turn.now);
         if !candidate.is_new {
-            self.apply(Op::Redeliver { seq, consumer_seq, at });
+            self.apply(Op::Redeliver {
+                seq,
+                consumer_seq,
+                at,
+            });
             return;
         }
-        self.apply(Op::Deliver { seq, consumer_seq, at });
+        self.apply(Op::Deliver {
+            seq,
+            consumer_seq,
+            at,
+        });
         match &mut self.skip_list {
             Some(list) => list.advance(),
             None => self.backlog.delivered_one(),
@@ -240,19 +294,33 @@ impl ConsumerMachine {
 
     /// The pending count while the log does not change.
     pub(super) fn pending_now(&self) -> u64 {
-        self.skip_list.as_ref().map_or(0, |list| list.len()) + self.backlog.count()
+        self.skip_list.as_ref().map_or(0, |list| list.remaining_at_most()) + self.backlog.count()
     }
 
     /// Brings the count to where delivery has come.
     fn settle_count(&mut self, log: &dyn MessageLog, before: u64) -> Result<(), StoreError> {
         let from = self.contiguous_from();
-        if from != before { self.backlog.moved_to(log, from) } else { Ok(()) }
+        if from != before {
+            self.backlog.moved_to(log, from)
+        } else {
+            Ok(())
+        }
     }
 
     /// What is delivered beyond these limits is not looked at, which spares a look-up for each message.
-    fn size_if_needed(&self, log: &dyn MessageLog, candidate: Candidate, budget: &Budget) -> Result<Option<MessageSize>, StoreError> {
-        let needed = self.flow_control.is_some() || self.rate_limit.is_some() || budget.bytes != u64::MAX;
-        if needed { self.measure(log, candidate) } else { Ok(None) }
+    fn size_if_needed(
+        &self,
+        log: &dyn MessageLog,
+        candidate: Candidate,
+        budget: &Budget,
+    ) -> Result<Option<MessageSize>, StoreError> {
+        let needed =
+            self.flow_control.is_some() || self.rate_limit.is_some() || budget.bytes != u64::MAX;
+        if needed {
+            self.measure(log, candidate)
+        } else {
+            Ok(None)
+        }
     }
 
     fn note_bytes(&mut self, turn: &mut Turn<'_>, size: MessageSize) {
@@ -271,11 +339,14 @@ impl ConsumerMachine {
 
     /// Whether no new message may be delivered before one is acknowledged.
     fn is_stalled(&self) -> bool {
-        self.settings.pending_acks_max > 0 && self.state.acks.len() >= self.settings.pending_acks_max
+        self.settings.pending_acks_max > 0
+            && self.state.acks.len() >= self.settings.pending_acks_max
     }
 
     fn is_halted(&self) -> bool {
-        self.flow_control.as_ref().is_some_and(|window| window.is_halted())
+        self.flow_control
+            .as_ref()
+            .is_some_and(|window| window.is_halted())
     }
 
     /// Whether rate limit or replay keep the message back.
@@ -284,15 +355,23 @@ impl ConsumerMachine {
             return Ok(false);
         }
         let mut ready_at = UnixNanos::MIN;
-        if let Some(replay) = self.replay.take_if(|replay| candidate.is_new && !replay.covers(candidate.seq)) {
+        if let Some(replay) = self
+            .replay
+            .take_if(|replay| candidate.is_new && !replay.covers(candidate.seq))
+        {
             drop(replay);
         }
         if let Some(replay) = &self.replay {
             ready_at = replay.ready_at(turn.log.timestamp(candidate.seq)?.unwrap_or(turn.now));
         }
         if self.rate_limit.is_some() {
-            let bytes = self.measure(turn.log, candidate)?.map_or(0, |size| size.wire_bytes);
-            let limited = self.rate_limit.as_mut().map_or(turn.now, |limit| limit.ready_at(bytes, turn.now));
+            let bytes = self
+                .measure(turn.log, candidate)?
+                .map_or(0, |size| size.wire_bytes);
+            let limited = self
+                .rate_limit
+                .as_mut()
+                .map_or(turn.now, |limit| limit.ready_at(bytes, turn.now));
             ready_at = ready_at.max(limited);
         }
         self.held_until = (ready_at > turn.now).then_some(ready_at);
@@ -317,13 +396,21 @@ impl ConsumerMachine {
 
     /// A message has been delivered as often as it may.
     pub(super) fn give_up(&mut self, turn: &mut Turn<'_>, seq: u64) {
-        let Some(entry) = self.state.acks.get(seq).copied() else { return };
+        let Some(entry) = self.state.acks.get(seq).copied() else {
+            return;
+        };
         self.apply(Op::GiveUp { seq });
-        turn.push(Effect::Advisory(Advisory::MaxDeliveries { stream_seq: seq, deliveries: entry.deliveries.into() }));
+        turn.push(Effect::Advisory(Advisory::MaxDeliveries {
+            stream_seq: seq,
+            deliveries: entry.deliveries.into(),
+        }));
     }
 
     /// What heartbeats say: the last delivery and the last message looked at.
     pub(super) fn last_position(&self) -> SequencePair {
-        SequencePair { consumer: self.state.delivered.consumer, stream: self.state.next_seq.saturating_sub(1) }
+        SequencePair {
+            consumer: self.state.delivered.consumer,
+            stream: self.state.next_seq.saturating_sub(1),
+        }
     }
 }

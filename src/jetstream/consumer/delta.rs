@@ -19,7 +19,7 @@
 use super::ack_timer::AckWait;
 use super::snapshot;
 use super::state::{ConsumerState, Op};
-use super::varint::{Reader, StateError, put, put_step};
+use super::varint::{Reader, StateError, as_signed, as_unsigned, put, put_step};
 use crate::clock::UnixNanos;
 
 const VERSION: u8 = 1;
@@ -84,7 +84,10 @@ impl Recorder {
 
     /// What changed cannot be told in ops: the next list holds the whole state.
     pub fn record_all(&mut self) {
-        *self = Self { replace: true, ..Self::default() };
+        *self = Self {
+            replace: true,
+            ..Self::default()
+        };
     }
 
     /// Whether there is anything to take.
@@ -118,7 +121,11 @@ impl Recorder {
 
     fn write(&mut self, Run { op, count }: Run) {
         match op {
-            Op::Deliver { seq, consumer_seq, at } => {
+            Op::Deliver {
+                seq,
+                consumer_seq,
+                at,
+            } => {
                 self.start(DELIVER, seq);
                 self.consumer_seq(consumer_seq);
                 self.time(at);
@@ -126,7 +133,11 @@ impl Recorder {
                 self.base.seq = seq.wrapping_add(count - 1);
                 self.base.consumer_seq = consumer_seq.wrapping_add(count - 1);
             }
-            Op::Redeliver { seq, consumer_seq, at } => {
+            Op::Redeliver {
+                seq,
+                consumer_seq,
+                at,
+            } => {
                 self.start(REDELIVER, seq);
                 self.consumer_seq(consumer_seq);
                 self.time(at);
@@ -137,7 +148,11 @@ impl Recorder {
                 put(&mut self.out, count);
                 self.base.seq = seq.wrapping_add(count - 1);
             }
-            Op::AckThrough { seq, consumer_seq, at } => {
+            Op::AckThrough {
+                seq,
+                consumer_seq,
+                at,
+            } => {
                 self.start(ACK_THROUGH, seq);
                 self.consumer_seq(consumer_seq);
                 self.time(at);
@@ -164,8 +179,8 @@ impl Recorder {
     }
 
     fn time(&mut self, time: UnixNanos) {
-        put_step(&mut self.out, self.base.time, time.cast_unsigned());
-        self.base.time = time.cast_unsigned();
+        put_step(&mut self.out, self.base.time, as_unsigned(time));
+        self.base.time = as_unsigned(time);
     }
 }
 
@@ -175,16 +190,40 @@ fn continues(run: Run, op: Op) -> bool {
         return false;
     }
     match (run.op, op) {
-        (Op::Deliver { seq, consumer_seq, at }, Op::Deliver { seq: next, consumer_seq: next_consumer, at: then }) => {
-            next == seq.wrapping_add(run.count) && next_consumer == consumer_seq.wrapping_add(run.count) && then == at
+        (
+            Op::Deliver {
+                seq,
+                consumer_seq,
+                at,
+            },
+            Op::Deliver {
+                seq: next,
+                consumer_seq: next_consumer,
+                at: then,
+            },
+        ) => {
+            next == seq.wrapping_add(run.count)
+                && next_consumer == consumer_seq.wrapping_add(run.count)
+                && then == at
         }
-        (Op::Ack { seq, at }, Op::Ack { seq: next, at: then }) => next == seq.wrapping_add(run.count) && then == at,
+        (
+            Op::Ack { seq, at },
+            Op::Ack {
+                seq: next,
+                at: then,
+            },
+        ) => next == seq.wrapping_add(run.count) && then == at,
         _ => false,
     }
 }
 
 /// Applies a list to a state; any bytes are fine or an error. After an error the state is not to be used.
-pub fn apply(state: &mut ConsumerState, list: &[u8], awaits_acks: bool, wait: &AckWait) -> Result<(), StateError> {
+pub fn apply(
+    state: &mut ConsumerState,
+    list: &[u8],
+    awaits_acks: bool,
+    wait: &AckWait,
+) -> Result<(), StateError> {
     let mut reader = Reader::new(list);
     let version = reader.byte()?;
     if version != VERSION {
@@ -202,7 +241,12 @@ pub fn apply(state: &mut ConsumerState, list: &[u8], awaits_acks: bool, wait: &A
     Ok(())
 }
 
-fn apply_entry(state: &mut ConsumerState, kind: u8, reader: &mut Reader<'_>, base: &mut Base) -> Result<(), StateError> {
+fn apply_entry(
+    state: &mut ConsumerState,
+    kind: u8,
+    reader: &mut Reader<'_>,
+    base: &mut Base,
+) -> Result<(), StateError> {
     base.seq = reader.step(base.seq)?;
     let seq = base.seq;
     match kind {
@@ -210,11 +254,19 @@ fn apply_entry(state: &mut ConsumerState, kind: u8, reader: &mut Reader<'_>, bas
         ACK => apply_acks(state, reader, base)?,
         REDELIVER => {
             let (consumer_seq, at) = (read_consumer_seq(reader, base)?, read_time(reader, base)?);
-            state.apply(Op::Redeliver { seq, consumer_seq, at });
+            state.apply(Op::Redeliver {
+                seq,
+                consumer_seq,
+                at,
+            });
         }
         ACK_THROUGH => {
             let (consumer_seq, at) = (read_consumer_seq(reader, base)?, read_time(reader, base)?);
-            state.apply(Op::AckThrough { seq, consumer_seq, at });
+            state.apply(Op::AckThrough {
+                seq,
+                consumer_seq,
+                at,
+            });
         }
         RESTART => {
             let since = read_time(reader, base)?;
@@ -228,22 +280,37 @@ fn apply_entry(state: &mut ConsumerState, kind: u8, reader: &mut Reader<'_>, bas
     Ok(())
 }
 
-fn apply_deliveries(state: &mut ConsumerState, reader: &mut Reader<'_>, base: &mut Base) -> Result<(), StateError> {
+fn apply_deliveries(
+    state: &mut ConsumerState,
+    reader: &mut Reader<'_>,
+    base: &mut Base,
+) -> Result<(), StateError> {
     let (consumer_seq, at) = (read_consumer_seq(reader, base)?, read_time(reader, base)?);
     let (seq, count) = (base.seq, run_count(reader)?);
     for i in 0..count {
-        state.apply(Op::Deliver { seq: seq.wrapping_add(i), consumer_seq: consumer_seq.wrapping_add(i), at });
+        state.apply(Op::Deliver {
+            seq: seq.wrapping_add(i),
+            consumer_seq: consumer_seq.wrapping_add(i),
+            at,
+        });
     }
     base.seq = seq.wrapping_add(count - 1);
     base.consumer_seq = consumer_seq.wrapping_add(count - 1);
     Ok(())
 }
 
-fn apply_acks(state: &mut ConsumerState, reader: &mut Reader<'_>, base: &mut Base) -> Result<(), StateError> {
+fn apply_acks(
+    state: &mut ConsumerState,
+    reader: &mut Reader<'_>,
+    base: &mut Base,
+) -> Result<(), StateError> {
     let at = read_time(reader, base)?;
     let (seq, count) = (base.seq, run_count(reader)?);
     for i in 0..count {
-        state.apply(Op::Ack { seq: seq.wrapping_add(i), at });
+        state.apply(Op::Ack {
+            seq: seq.wrapping_add(i),
+            at,
+        });
     }
     base.seq = seq.wrapping_add(count - 1);
     Ok(())
@@ -256,7 +323,7 @@ fn read_consumer_seq(reader: &mut Reader<'_>, base: &mut Base) -> Result<u64, St
 
 fn read_time(reader: &mut Reader<'_>, base: &mut Base) -> Result<UnixNanos, StateError> {
     base.time = reader.step(base.time)?;
-    Ok(base.time.cast_signed())
+    Ok(as_signed(base.time))
 }
 
 /// The length of a run. One that is longer than any written is damage that would take all memory.

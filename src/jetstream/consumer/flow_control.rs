@@ -27,7 +27,11 @@ struct Asked {
 
 impl Default for FlowControl {
     fn default() -> Self {
-        Self { window_bytes: WINDOW_BYTES_START, unconfirmed_bytes: 0, asked: None }
+        Self {
+            window_bytes: WINDOW_BYTES_START,
+            unconfirmed_bytes: 0,
+            asked: None,
+        }
     }
 }
 
@@ -59,12 +63,17 @@ impl FlowControl {
 
     /// A question has gone.
     pub fn ask(&mut self, subject: Bytes) {
-        self.asked = Some(Asked { subject, bytes: self.unconfirmed_bytes });
+        self.asked = Some(Asked {
+            subject,
+            bytes: self.unconfirmed_bytes,
+        });
     }
 
     /// An answer has come. False if nothing was asked on that subject.
     pub fn answered(&mut self, subject: &[u8]) -> bool {
-        let Some(asked) = self.asked.take_if(|asked| asked.subject == subject) else { return false };
+        let Some(asked) = self.asked.take_if(|asked| asked.subject == subject) else {
+            return false;
+        };
         self.window_bytes = self.window_bytes.saturating_mul(2).min(WINDOW_BYTES_MAX);
         self.unconfirmed_bytes = self.unconfirmed_bytes.saturating_sub(asked.bytes);
         true

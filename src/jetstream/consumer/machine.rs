@@ -1,7 +1,7 @@
 //! The consumer: what it holds, how it begins, how it is kept.
 
 use bytes::Bytes;
-use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPolicy, PriorityPolicy};
+use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, PriorityPolicy};
 use headwater_protocol::jetstream::stream_config::Retention;
 
 use super::backlog::Backlog;
@@ -91,8 +91,12 @@ impl ConsumerMachine {
         now: UnixNanos,
     ) -> Result<Self, StoreError> {
         let settings = Settings::of(&config);
-        let Start { next_seq, last_per_subject_through } = start(&config, &settings, &stream, log)?;
-        let mut state = ConsumerState::starting_at(next_seq, settings.awaits_acks(), settings.ack_wait.clone());
+        let Start {
+            next_seq,
+            last_per_subject_through,
+        } = start(&config, &settings, &stream, log)?;
+        let mut state =
+            ConsumerState::starting_at(next_seq, settings.awaits_acks(), settings.ack_wait.clone());
         state.last_per_subject_through = last_per_subject_through;
         let mut machine = Self::assemble(identity, config, settings, stream, state, now);
         machine.begin_replay(log);
@@ -102,7 +106,8 @@ impl ConsumerMachine {
         Ok(machine)
     }
 
-    /// A consumer read back: a snapshot and the deltas taken after it, in order.
+    /// A consumer read back: a snapshot and the deltas taken after it, in order. Without a snapshot, which is then empty,
+    /// the first delta must be the consumer's first.
     pub fn restore<'a>(
         identity: Identity,
         config: ConsumerConfig,
@@ -113,7 +118,11 @@ impl ConsumerMachine {
         now: UnixNanos,
     ) -> Result<Self, StateError> {
         let settings = Settings::of(&config);
-        let mut state = snapshot::decode(snapshot, settings.awaits_acks(), settings.ack_wait.clone())?;
+        let (awaits_acks, wait) = (settings.awaits_acks(), settings.ack_wait.clone());
+        let mut state = match snapshot {
+            [] => ConsumerState::starting_at(1, awaits_acks, wait),
+            snapshot => snapshot::decode(snapshot, awaits_acks, wait)?,
+        };
         for list in deltas {
             delta::apply(&mut state, list, settings.awaits_acks(), &settings.ack_wait)?;
         }
@@ -139,13 +148,20 @@ impl ConsumerMachine {
             skip_list: None,
             backlog: Backlog::default(),
             waiting: WaitingQueue::new(settings.waiting_max, ranked),
-            push: Push { active: false, heartbeat_at },
+            push: Push {
+                active: false,
+                heartbeat_at,
+            },
             flow_control: settings.flow_control.then(FlowControl::default),
             rate_limit: rate_limit(&settings, &stream, now),
             replay: None,
             held_until: None,
             pin: Pin::default(),
-            activity: Activity { last: now, jitter, check_at: None },
+            activity: Activity {
+                last: now,
+                jitter,
+                check_at: None,
+            },
             pause_announced: false,
             rng,
             interest_grace: 0,
@@ -195,7 +211,11 @@ impl ConsumerMachine {
 
     /// Whether it can do anything with a new message now: the cheap answer to whether [`Self::advance`] is worth calling.
     pub fn wants_messages(&self) -> bool {
-        if self.settings.is_push() { self.push.active } else { !self.waiting.is_empty() }
+        if self.settings.is_push() {
+            self.push.active
+        } else {
+            !self.waiting.is_empty()
+        }
     }
 
     /// Whether a message is still wanted. On interest and work queue streams it must stay as long as any consumer needs
@@ -207,7 +227,10 @@ impl ConsumerMachine {
     /// Whether a subject passes the filters.
     pub fn matches(&self, subject: &[u8]) -> bool {
         let filters = &self.settings.filters;
-        filters.is_empty() || filters.iter().any(|filter| headwater_protocol::subject::matches(filter, subject))
+        filters.is_empty()
+            || filters
+                .iter()
+                .any(|filter| headwater_protocol::subject::matches(filter, subject))
     }
 
     /// Requests that nobody listens for are kept for so long, in nanoseconds: their subscription may still be on its way
@@ -234,7 +257,9 @@ impl ConsumerMachine {
 
     /// Whether there is a delta to take.
     pub fn has_delta(&self) -> bool {
-        self.recorder.as_ref().is_some_and(|recorder| !recorder.is_empty())
+        self.recorder
+            .as_ref()
+            .is_some_and(|recorder| !recorder.is_empty())
     }
 
     /// Makes a change and remembers to persist it.
@@ -256,37 +281,54 @@ impl ConsumerMachine {
     }
 
     /// How many matching messages have never been delivered.
-    pub(super) fn count_pending(&mut self, log: &dyn MessageLog, visible_last_seq: u64) -> Result<u64, StoreError> {
+    pub(super) fn count_pending(
+        &mut self,
+        log: &dyn MessageLog,
+        visible_last_seq: u64,
+    ) -> Result<u64, StoreError> {
         self.load_skip_list(log)?;
-        let skipped = self.skip_list.as_mut().map_or(0, |list| list.remaining(log));
+        let skipped = self
+            .skip_list
+            .as_mut()
+            .map_or(0, |list| list.remaining(log));
         let from = self.contiguous_from();
         let through = visible_last_seq.max(from.saturating_sub(1));
-        self.backlog.sync(log, &self.settings.filters, from, through)?;
+        self.backlog
+            .sync(log, &self.settings.filters, from, through)?;
         Ok(skipped + self.backlog.count())
     }
 
     /// From where on every matching message is delivered.
     pub(super) fn contiguous_from(&self) -> u64 {
-        let after_list = self.state.last_per_subject_through.map_or(0, |through| through.saturating_add(1));
+        let after_list = self
+            .state
+            .last_per_subject_through
+            .map_or(0, |through| through.saturating_add(1));
         self.state.next_seq.max(after_list)
     }
 
     /// Builds the list of last messages if it is needed and not there.
     pub(super) fn load_skip_list(&mut self, log: &dyn MessageLog) -> Result<(), StoreError> {
-        let Some(through) = self.state.last_per_subject_through else { return Ok(()) };
+        let Some(through) = self.state.last_per_subject_through else {
+            return Ok(());
+        };
         if self.skip_list.is_none() {
-            self.skip_list = Some(SkipList::build(log, &self.settings.filters, self.state.next_seq, through)?);
+            self.skip_list = Some(SkipList::build(
+                log,
+                &self.settings.filters,
+                self.state.next_seq,
+                through,
+            )?);
         }
         Ok(())
     }
-
-    /// Whether the consumer began with the last message of every subject and has not delivered them all.
-    pub(super) fn is_catching_up(&self) -> bool {
-        self.settings.deliver_policy == DeliverPolicy::LastPerSubject && self.state.last_per_subject_through.is_some()
-    }
 }
 
-pub(super) fn rate_limit(settings: &Settings, stream: &StreamTraits, now: UnixNanos) -> Option<RateLimit> {
+pub(super) fn rate_limit(
+    settings: &Settings,
+    stream: &StreamTraits,
+    now: UnixNanos,
+) -> Option<RateLimit> {
     let limited = settings.bytes_per_second > 0;
     limited.then(|| RateLimit::new(settings.bytes_per_second, stream.message_bytes_max, now))
 }

@@ -39,7 +39,19 @@ const ALARMED: u8 = 8;
 impl PendingAck {
     /// A first delivery.
     pub fn new(seq: u64, consumer_seq: u64, since: UnixNanos) -> Self {
-        Self { seq, consumer_seq, since, deliveries: 1, alarm: 0, flags: 0 }
+        Self {
+            seq,
+            consumer_seq,
+            since,
+            deliveries: 1,
+            alarm: 0,
+            flags: 0,
+        }
+    }
+
+    /// An entry read back.
+    pub fn delivered(self, deliveries: u32) -> Self {
+        Self { deliveries, ..self }
     }
 
     pub(super) fn is_queued(&self) -> bool {
@@ -129,9 +141,15 @@ impl PendingTable {
     }
 
     /// The first entry at or after `seq` that satisfies `wanted`.
-    pub(super) fn find_from(&self, seq: u64, wanted: impl Fn(&PendingAck) -> bool) -> Option<&PendingAck> {
+    pub(super) fn find_from(
+        &self,
+        seq: u64,
+        wanted: impl Fn(&PendingAck) -> bool,
+    ) -> Option<&PendingAck> {
         let start = self.ring.partition_point(|entry| entry.seq < seq);
-        self.ring.range(start..).find(|entry| entry.is_live() && wanted(entry))
+        self.ring
+            .range(start..)
+            .find(|entry| entry.is_live() && wanted(entry))
     }
 
     /// Changes an entry that is there. `deliveries` is changed by [`Self::set_deliveries`] only.
@@ -142,7 +160,9 @@ impl PendingTable {
     }
 
     pub(super) fn set_deliveries(&mut self, seq: u64, deliveries: u32) {
-        let Some(entry) = self.position(seq).and_then(|at| self.ring.get_mut(at)) else { return };
+        let Some(entry) = self.position(seq).and_then(|at| self.ring.get_mut(at)) else {
+            return;
+        };
         let before = usize::from(entry.deliveries > 1);
         entry.deliveries = deliveries;
         self.redelivered = self.redelivered + usize::from(deliveries > 1) - before;
@@ -206,15 +226,23 @@ impl PendingTable {
     }
 
     fn position(&self, seq: u64) -> Option<usize> {
-        let at = self.guess(seq).or_else(|| self.ring.binary_search_by_key(&seq, |entry| entry.seq).ok())?;
-        self.ring.get(at).filter(|entry| entry.is_live()).map(|_| at)
+        let at = self
+            .guess(seq)
+            .or_else(|| self.ring.binary_search_by_key(&seq, |entry| entry.seq).ok())?;
+        self.ring
+            .get(at)
+            .filter(|entry| entry.is_live())
+            .map(|_| at)
     }
 
     /// Right for a consumer that has taken every message, which is the common one.
     fn guess(&self, seq: u64) -> Option<usize> {
         let first = self.ring.front()?.seq;
         let at = usize::try_from(seq.checked_sub(first)?).ok()?;
-        self.ring.get(at).filter(|entry| entry.seq == seq).map(|_| at)
+        self.ring
+            .get(at)
+            .filter(|entry| entry.seq == seq)
+            .map(|_| at)
     }
 }
 

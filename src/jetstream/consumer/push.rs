@@ -1,7 +1,6 @@
 //! What only push consumers do: heartbeats, flow control, noticing whether anybody listens.
 
 use bytes::Bytes;
-use headwater_protocol::decimal;
 use headwater_protocol::headers::{self, statuses};
 use headwater_protocol::jetstream::consumer_config::AckPolicy;
 
@@ -25,13 +24,15 @@ impl ConsumerMachine {
 
     /// Takes what was sent to a flow control subject. Answers to anything but the last question mean nothing.
     pub fn flow_control_reply(&mut self, turn: &mut Turn<'_>, subject: &[u8], header_block: &[u8]) {
-        let answered = self.flow_control.as_mut().is_some_and(|window| window.answered(subject));
+        let answered = self
+            .flow_control
+            .as_mut()
+            .is_some_and(|window| window.answered(subject));
         if !answered || self.settings.ack_policy != AckPolicy::FlowControl {
             return;
         }
-        let number = |name| headers::get(header_block, name).and_then(decimal::parse_u64);
-        let stream_seq = number(headers::names::LAST_STREAM).unwrap_or(0);
-        let consumer_seq = number(headers::names::LAST_CONSUMER).unwrap_or(0);
+        let stream_seq = number(header_block, headers::names::LAST_STREAM);
+        let consumer_seq = number(header_block, headers::names::LAST_CONSUMER);
         if (1..self.state.next_seq).contains(&stream_seq) {
             self.acknowledge_through(turn, stream_seq, consumer_seq);
         }
@@ -55,12 +56,21 @@ impl ConsumerMachine {
 
     /// Asks the client to confirm what it has received.
     pub(super) fn ask_for_flow_control(&mut self, turn: &mut Turn<'_>) {
-        let Some(to) = self.settings.deliver_subject.clone() else { return };
+        let Some(to) = self.settings.deliver_subject.clone() else {
+            return;
+        };
         let id = self.rng.base62(FLOW_CONTROL_ID_CHARACTERS);
-        let reply = Bytes::from(format!("$JS.FC.{}.{}.{id}", self.stream.name, self.identity.name));
+        let reply = Bytes::from(format!(
+            "$JS.FC.{}.{}.{id}",
+            self.stream.name, self.identity.name
+        ));
         if let Some(window) = &mut self.flow_control {
             window.ask(reply.clone());
-            turn.push(Effect::Status { to, headers: status::plain(statuses::FLOW_CONTROL), reply: Some(reply) });
+            turn.push(Effect::Status {
+                to,
+                headers: status::plain(statuses::FLOW_CONTROL),
+                reply: Some(reply),
+            });
         }
     }
 
@@ -70,11 +80,19 @@ impl ConsumerMachine {
             return;
         }
         self.restart_heartbeat(turn.now);
-        let Some(to) = self.settings.deliver_subject.clone().filter(|_| self.push.active) else { return };
+        let Some(to) = self
+            .settings
+            .deliver_subject
+            .clone()
+            .filter(|_| self.push.active)
+        else {
+            return;
+        };
         let last = self.last_position();
         let stalled = self.flow_control.as_ref().and_then(|window| window.asked());
         turn.status(&to, status::heartbeat(last.consumer, last.stream, stalled));
-        let unconfirmed = self.settings.ack_policy == AckPolicy::FlowControl && !self.state.acks.is_empty();
+        let unconfirmed =
+            self.settings.ack_policy == AckPolicy::FlowControl && !self.state.acks.is_empty();
         if unconfirmed && stalled_is_none(self) {
             self.ask_for_flow_control(turn);
         }
@@ -87,6 +105,15 @@ impl ConsumerMachine {
     }
 }
 
+/// The number in a header, 0 if there is none.
+fn number(header_block: &[u8], name: &[u8]) -> u64 {
+    let value = headers::get(header_block, name).and_then(|value| std::str::from_utf8(value).ok());
+    value.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
 fn stalled_is_none(machine: &ConsumerMachine) -> bool {
-    machine.flow_control.as_ref().is_none_or(|window| window.asked().is_none())
+    machine
+        .flow_control
+        .as_ref()
+        .is_none_or(|window| window.asked().is_none())
 }

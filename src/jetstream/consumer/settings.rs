@@ -1,7 +1,9 @@
 //! A consumer's configuration in the form its machine works with.
 
 use bytes::Bytes;
-use headwater_protocol::jetstream::consumer_config::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, ReplayPolicy};
+use headwater_protocol::jetstream::consumer_config::{
+    AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, ReplayPolicy,
+};
 use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
 
 use super::ack_timer::AckWait;
@@ -28,7 +30,10 @@ impl StreamTraits {
             name: config.name.clone(),
             retention: config.retention,
             messages_per_subject_max: config.max_msgs_per_subject,
-            message_bytes_max: u64::try_from(config.max_msg_size).ok().filter(|max| *max > 0).unwrap_or(server_payload_bytes_max),
+            message_bytes_max: u64::try_from(config.max_msg_size)
+                .ok()
+                .filter(|max| *max > 0)
+                .unwrap_or(server_payload_bytes_max),
         }
     }
 }
@@ -87,9 +92,14 @@ impl Settings {
     pub fn of(config: &ConsumerConfig) -> Self {
         let pause_until = config.pause_until.filter(|until| !until.is_zero());
         Self {
-            deliver_subject: config.is_push().then(|| Bytes::copy_from_slice(config.deliver_subject.as_bytes())),
+            deliver_subject: config
+                .is_push()
+                .then(|| Bytes::copy_from_slice(config.deliver_subject.as_bytes())),
             ack_policy: config.ack_policy,
-            ack_wait: AckWait { wait: config.ack_wait, backoff: config.backoff.clone() },
+            ack_wait: AckWait {
+                wait: config.ack_wait,
+                backoff: config.backoff.clone(),
+            },
             deliveries_max: u32::try_from(config.max_deliver).unwrap_or(0),
             pending_acks_max: pending_acks_max(config),
             waiting_max: usize::try_from(config.max_waiting).unwrap_or(0),
@@ -145,5 +155,8 @@ fn filters(config: &ConsumerConfig) -> Vec<Bytes> {
     if config.filters().any(|filter| filter == ">") {
         return Vec::new();
     }
-    config.filters().map(|filter| Bytes::copy_from_slice(filter.as_bytes())).collect()
+    config
+        .filters()
+        .map(|filter| Bytes::copy_from_slice(filter.as_bytes()))
+        .collect()
 }

@@ -20,8 +20,14 @@ pub(super) struct MessageSize {
 
 impl ConsumerMachine {
     /// The sizes of the next delivery, `None` if the message is gone.
-    pub(super) fn measure(&self, log: &dyn MessageLog, candidate: Candidate) -> Result<Option<MessageSize>, StoreError> {
-        let Some(meta) = log.meta(candidate.seq) else { return Ok(None) };
+    pub(super) fn measure(
+        &self,
+        log: &dyn MessageLog,
+        candidate: Candidate,
+    ) -> Result<Option<MessageSize>, StoreError> {
+        let Some(meta) = log.meta(candidate.seq) else {
+            return Ok(None);
+        };
         let delivered_bytes = if self.settings.headers_only {
             headers_only_bytes(log, candidate.seq)?
         } else {
@@ -29,13 +35,18 @@ impl ConsumerMachine {
         };
         let stored_at = log.timestamp(candidate.seq)?.unwrap_or(0);
         let wire_bytes = delivered_bytes + self.ack_reply_bytes(candidate, stored_at);
-        Ok(Some(MessageSize { content_bytes: meta.content_bytes, wire_bytes }))
+        Ok(Some(MessageSize {
+            content_bytes: meta.content_bytes,
+            wire_bytes,
+        }))
     }
 
     /// The length of the reply subject, which is a part of the message as far as `max_bytes` is concerned.
     fn ack_reply_bytes(&self, candidate: Candidate, stored_at: i64) -> u64 {
         let names = self.stream.name.len() + self.identity.name.len();
-        let pending = self.pending_now().saturating_sub(u64::from(candidate.is_new));
+        let pending = self
+            .pending_now()
+            .saturating_sub(u64::from(candidate.is_new));
         let numbers = [
             u64::from(candidate.delivered) + 1,
             candidate.seq,
@@ -50,10 +61,19 @@ impl ConsumerMachine {
 }
 
 fn headers_only_bytes(log: &dyn MessageLog, seq: u64) -> Result<u64, StoreError> {
-    let Some(message) = log.load(seq)? else { return Ok(0) };
+    let Some(message) = log.load(seq)? else {
+        return Ok(0);
+    };
     let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let headers = if message.headers.is_empty() { EMPTY_HEADERS_BYTES } else { length(&message.headers) };
-    Ok(length(&message.subject) + headers + MSG_SIZE_HEADER_BYTES + digits(length(&message.payload)))
+    let headers = if message.headers.is_empty() {
+        EMPTY_HEADERS_BYTES
+    } else {
+        length(&message.headers)
+    };
+    Ok(length(&message.subject)
+        + headers
+        + MSG_SIZE_HEADER_BYTES
+        + digits(length(&message.payload)))
 }
 
 fn digits(number: u64) -> u64 {

@@ -21,10 +21,19 @@ pub struct SkipList {
 
 impl SkipList {
     /// Finds the last message of every matching subject within `from..=through`.
-    pub fn build(log: &dyn MessageLog, filters: &[Bytes], from: u64, through: u64) -> Result<Self, StoreError> {
+    pub fn build(
+        log: &dyn MessageLog,
+        filters: &[Bytes],
+        from: u64,
+        through: u64,
+    ) -> Result<Self, StoreError> {
         let (mut seqs, mut rewritten) = (Vec::new(), Vec::new());
         let everything = [Bytes::from_static(b">")];
-        for filter in if filters.is_empty() { &everything } else { filters } {
+        for filter in if filters.is_empty() {
+            &everything
+        } else {
+            filters
+        } {
             log.for_each_subject(filter, &mut |subject, state| {
                 if state.last_seq <= through {
                     seqs.push(state.last_seq);
@@ -39,7 +48,10 @@ impl SkipList {
         }
         seqs.retain(|seq| *seq >= from);
         seqs.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(Self { seqs, removals: log.removals() })
+        Ok(Self {
+            seqs,
+            removals: log.removals(),
+        })
     }
 
     /// The first message of a list just built.
@@ -64,7 +76,7 @@ impl SkipList {
     }
 
     /// How many messages remain, not counting what was removed since [`Self::remaining`].
-    pub fn len(&self) -> u64 {
+    pub fn remaining_at_most(&self) -> u64 {
         u64::try_from(self.seqs.len()).unwrap_or(u64::MAX)
     }
 
@@ -74,7 +86,7 @@ impl SkipList {
             self.seqs.retain(|seq| log.meta(*seq).is_some());
             self.removals = log.removals();
         }
-        self.len()
+        self.remaining_at_most()
     }
 
     /// Forgets messages below `first_seq`.

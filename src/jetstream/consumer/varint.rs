@@ -17,7 +17,9 @@ impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StateError::Truncated => f.write_str("consumer state ends too early"),
-            StateError::Version(version) => write!(f, "consumer state is of unknown version {version}"),
+            StateError::Version(version) => {
+                write!(f, "consumer state is of unknown version {version}")
+            }
             StateError::Malformed(what) => write!(f, "consumer state is damaged: {what}"),
         }
     }
@@ -37,12 +39,25 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends the way from one number to another, whatever its direction.
 pub fn put_step(out: &mut Vec<u8>, from: u64, to: u64) {
-    put_signed(out, to.wrapping_sub(from).cast_signed());
+    put_signed(out, as_signed(to.wrapping_sub(from)));
 }
 
 /// Appends a signed number.
 pub fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
+    put(
+        out,
+        (as_unsigned(value) << 1) ^ as_unsigned(value >> 63),
+    );
+}
+
+/// The same bits with a sign.
+pub fn as_signed(value: u64) -> i64 {
+    i64::from_ne_bytes(value.to_ne_bytes())
+}
+
+/// The same bits without a sign.
+pub fn as_unsigned(value: i64) -> u64 {
+    u64::from_ne_bytes(value.to_ne_bytes())
 }
 
 /// Reads what the functions above wrote.
@@ -86,13 +101,13 @@ impl<'a> Reader<'a> {
 
     /// The other end of a step.
     pub fn step(&mut self, from: u64) -> Result<u64, StateError> {
-        Ok(from.wrapping_add(self.signed()?.cast_unsigned()))
+        Ok(from.wrapping_add(as_unsigned(self.signed()?)))
     }
 
     /// A signed number.
     pub fn signed(&mut self) -> Result<i64, StateError> {
         let value = self.number()?;
-        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+        Ok(as_signed(value >> 1) ^ -as_signed(value & 1))
     }
 
     /// What is left.

@@ -67,7 +67,9 @@ impl WaitingRequest {
 
     /// The group it belongs to, empty if none.
     pub fn group(&self) -> &str {
-        self.priority.as_ref().map_or("", |priority| &priority.group)
+        self.priority
+            .as_ref()
+            .map_or("", |priority| &priority.group)
     }
 
     /// Whether its time is over.
@@ -86,7 +88,9 @@ impl WaitingRequest {
     }
 
     fn rank(&self) -> i64 {
-        self.priority.as_ref().map_or(RANK_LAST, |priority| priority.priority)
+        self.priority
+            .as_ref()
+            .map_or(RANK_LAST, |priority| priority.priority)
     }
 
     fn next_event(&self) -> Option<UnixNanos> {
@@ -111,7 +115,14 @@ pub struct WaitingQueue {
 impl WaitingQueue {
     /// An empty queue.
     pub fn new(max: usize, ranked: bool) -> Self {
-        Self { requests: VecDeque::new(), max, ranked, quiet_until: None, no_wait: 0, purged_at: None }
+        Self {
+            requests: VecDeque::new(),
+            max,
+            ranked,
+            quiet_until: None,
+            no_wait: 0,
+            purged_at: None,
+        }
     }
 
     /// Whether nobody waits.
@@ -141,7 +152,9 @@ impl WaitingQueue {
 
     /// How many messages the requests want in all.
     pub fn wanted(&self) -> u64 {
-        self.requests.iter().fold(0, |sum, request| sum.saturating_add(request.batch_left.unsigned_abs()))
+        self.requests.iter().fold(0, |sum, request| {
+            sum.saturating_add(request.batch_left.unsigned_abs())
+        })
     }
 
     /// Adds a request behind those of its rank. The queue must not be full.
@@ -177,7 +190,11 @@ impl WaitingQueue {
 
     /// Gives a message back that did not reach the request.
     pub fn credit(&mut self, reply: &[u8]) {
-        if let Some(request) = self.requests.iter_mut().find(|request| request.reply == reply) {
+        if let Some(request) = self
+            .requests
+            .iter_mut()
+            .find(|request| request.reply == reply)
+        {
             request.batch_left = request.batch_left.saturating_add(1);
             request.delivered = request.delivered.saturating_sub(1);
         }
@@ -205,7 +222,13 @@ impl WaitingQueue {
     }
 }
 
-fn keep(request: &mut WaitingRequest, turn: &mut Turn<'_>, at_end: bool, last: SequencePair, grace: i64) -> bool {
+fn keep(
+    request: &mut WaitingRequest,
+    turn: &mut Turn<'_>,
+    at_end: bool,
+    last: SequencePair,
+    grace: i64,
+) -> bool {
     if request.is_expired(turn.now) {
         turn.status(&request.reply, request.end(statuses::REQUEST_TIMEOUT));
         return false;
@@ -218,7 +241,10 @@ fn keep(request: &mut WaitingRequest, turn: &mut Turn<'_>, at_end: bool, last: S
         return false;
     }
     if request.heartbeat_at.is_some_and(|at| at <= turn.now) {
-        turn.status(&request.reply, status::heartbeat(last.consumer, last.stream, None));
+        turn.status(
+            &request.reply,
+            status::heartbeat(last.consumer, last.stream, None),
+        );
         request.heartbeat_at = Some(turn.now.saturating_add(request.heartbeat));
     }
     true

@@ -2,25 +2,14 @@
 
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
+use headwater_protocol::jetstream::request::ConsumerAction;
 use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
 
+use super::ConsumerBounds;
 use super::defaults::{INACTIVE_THRESHOLD_DEFAULT, fill_defaults};
 use super::update::{check_update, same_config, set_required_level};
 use super::validate::validate;
 use super::workqueue::{check_workqueue, overlaps_another};
-use super::ConsumerBounds;
-
-/// What the client wants to happen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Action {
-    /// Whatever is necessary.
-    #[default]
-    CreateOrUpdate,
-    /// An existing consumer must be exactly this one.
-    Create,
-    /// The consumer must exist.
-    Update,
-}
 
 /// What the request finds.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +36,12 @@ pub enum Decision {
 }
 
 /// Judges a request whose names have been checked.
-pub fn decide(mut config: ConsumerConfig, action: Action, pedantic: bool, situation: &Situation<'_>) -> Result<Decision, ApiError> {
+pub fn decide(
+    mut config: ConsumerConfig,
+    action: ConsumerAction,
+    pedantic: bool,
+    situation: &Situation<'_>,
+) -> Result<Decision, ApiError> {
     if let Some(existing) = situation.existing {
         keep_from_existing(&mut config, existing);
     }
@@ -70,8 +64,13 @@ fn keep_from_existing(config: &mut ConsumerConfig, existing: &ConsumerConfig) {
     }
 }
 
-fn decide_update(mut config: ConsumerConfig, existing: &ConsumerConfig, action: Action, situation: &Situation<'_>) -> Result<Decision, ApiError> {
-    if action == Action::Create && !same_config(&config, existing) {
+fn decide_update(
+    mut config: ConsumerConfig,
+    existing: &ConsumerConfig,
+    action: ConsumerAction,
+    situation: &Situation<'_>,
+) -> Result<Decision, ApiError> {
+    if action == ConsumerAction::Create && !same_config(&config, existing) {
         return Err(ErrorCode::ConsumerAlreadyExists.error());
     }
     let workqueue = situation.stream.retention == Retention::WorkQueue;
@@ -85,12 +84,20 @@ fn decide_update(mut config: ConsumerConfig, existing: &ConsumerConfig, action: 
     Ok(Decision::Update(config))
 }
 
-fn decide_create(mut config: ConsumerConfig, action: Action, situation: &Situation<'_>) -> Result<Decision, ApiError> {
-    if action == Action::Update {
+fn decide_create(
+    mut config: ConsumerConfig,
+    action: ConsumerAction,
+    situation: &Situation<'_>,
+) -> Result<Decision, ApiError> {
+    if action == ConsumerAction::Update {
         return Err(ErrorCode::ConsumerDoesNotExist.error());
     }
     let max = consumers_max(situation);
-    let counted = situation.others.iter().filter(|other| !other.direct && !other.sourcing).count();
+    let counted = situation
+        .others
+        .iter()
+        .filter(|other| !other.direct && !other.sourcing)
+        .count();
     if max > 0 && i64::try_from(counted).unwrap_or(i64::MAX) >= max {
         return Err(ErrorCode::MaximumConsumersLimit.error());
     }
@@ -103,8 +110,15 @@ fn decide_create(mut config: ConsumerConfig, action: Action, situation: &Situati
 
 /// The stream's own limit or the account's, whichever is lower; 0 or less means none.
 fn consumers_max(situation: &Situation<'_>) -> i64 {
-    let (of_stream, of_account) = (situation.stream.max_consumers, situation.bounds.account_consumers_max);
-    if of_stream <= 0 || (of_account > 0 && of_account < of_stream) { of_account } else { of_stream }
+    let (of_stream, of_account) = (
+        situation.stream.max_consumers,
+        situation.bounds.account_consumers_max,
+    );
+    if of_stream <= 0 || (of_account > 0 && of_account < of_stream) {
+        of_account
+    } else {
+        of_stream
+    }
 }
 
 fn fill_inactive_threshold(config: &mut ConsumerConfig) {

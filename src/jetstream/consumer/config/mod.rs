@@ -16,7 +16,7 @@ mod update;
 mod validate;
 mod workqueue;
 
-pub use decide::{Action, Decision, Situation, decide};
+pub use decide::{Decision, Situation, decide};
 pub use defaults::{INACTIVE_THRESHOLD_DEFAULT, fill_defaults};
 pub use naming::{CreateSubject, check_names, is_valid_name};
 pub use update::{check_update, same_config, set_required_level};
