@@ -18,6 +18,7 @@
 pub mod account;
 pub mod assemble;
 pub mod auth;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use headwater_protocol::jetstream::consumer_info::ConsumerInfo;
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
+use headwater_protocol::jetstream::request::ConsumerAction;
 use headwater_protocol::jetstream::timestamp::Timestamp;
 
 use super::inputs::PushInterest;
 use super::{StreamHost, StreamState};
 use crate::ids;
-use crate::jetstream::consumer::config::{Action, ConsumerBounds, Decision, Situation, decide};
+use crate::jetstream::consumer::config::{ConsumerBounds, Decision, Situation, decide};
 use crate::jetstream::consumer::{ConsumerMachine, Identity, StreamTraits};
 use crate::jetstream::consumers::{ConsumerKey, Hosted, Watch};
 use crate::jetstream::stream::Refusal;
@@ -26,7 +27,7 @@ pub struct Wanted {
     /// How it is to be.
     pub config: ConsumerConfig,
     /// Whether it must or must not exist already.
-    pub action: Action,
+    pub action: ConsumerAction,
     /// Values that would be replaced are refused.
     pub pedantic: bool,
     /// Limits of server and account.

@@ -2,12 +2,12 @@
 
 use headwater_protocol::jetstream::api_subject::ConsumerAddress;
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
-use headwater_protocol::jetstream::request::{ConsumerAction, CreateConsumerRequest};
+use headwater_protocol::jetstream::request::CreateConsumerRequest;
 use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call, Event, check_stream_name};
 use super::with_server;
-use crate::jetstream::consumer::config::{Action, ConsumerBounds, CreateSubject, check_names};
+use crate::jetstream::consumer::config::{ConsumerBounds, CreateSubject, check_names};
 use crate::jetstream::host::Wanted;
 
 /// Makes a consumer or changes one.
@@ -40,7 +40,7 @@ fn create(call: &Call<'_>, stream: &str, subject: CreateSubject<'_>) -> Result<A
     let host = call.account.expect_stream(stream)?;
     let wanted = Wanted {
         config: request.config,
-        action: action(request.action),
+        action: request.action,
         pedantic: request.pedantic,
         bounds: bounds(call),
     };
@@ -48,14 +48,6 @@ fn create(call: &Call<'_>, stream: &str, subject: CreateSubject<'_>) -> Result<A
     let info = with_server(info);
     let answer = Answer::after(host, Response::ConsumerCreate(&info));
     Ok(if made { answer.announcing(Event::ConsumerCreated(info.name.into())) } else { answer })
-}
-
-fn action(requested: ConsumerAction) -> Action {
-    match requested {
-        ConsumerAction::CreateOrUpdate => Action::CreateOrUpdate,
-        ConsumerAction::Create => Action::Create,
-        ConsumerAction::Update => Action::Update,
-    }
 }
 
 fn bounds(call: &Call<'_>) -> ConsumerBounds {
