@@ -1,10 +1,16 @@
 //! What the configuration says of JetStream, in the form the streams use.
 
+use std::path::PathBuf;
+
 use crate::clock::UnixNanos;
 
 /// Settings of the whole server.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Where the store is.
+    pub store_dir: PathBuf,
+    /// The largest message a client may publish.
+    pub payload_bytes_max: u64,
     /// As INFO reports it.
     pub server_name: String,
     /// The JetStream domain, empty for none.
@@ -23,4 +29,11 @@ pub struct Settings {
     pub duplicate_window_max: UnixNanos,
     /// `limits.default_max_consumers`: what `max_consumers: -1` means.
     pub consumers_default_max: i64,
+}
+
+impl Settings {
+    /// The JetStream domain, if there is one.
+    pub fn domain(&self) -> Option<&str> {
+        Some(self.domain.as_str()).filter(|domain| !domain.is_empty())
+    }
 }

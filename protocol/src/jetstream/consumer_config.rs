@@ -196,7 +196,7 @@ impl ConsumerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jetstream::from_json::{JsonObject, decode};
+    use crate::jetstream::from_json::{Fields, decode};
 
     fn full() -> ConsumerConfig {
         ConsumerConfig {

@@ -39,13 +39,16 @@ pub trait FromJson {
     fn read(&mut self, json: Json, place: &Place<'_>) -> Result<(), JsonError>;
 }
 
-/// A value that is written as a JSON object with a known set of keys.
-pub trait JsonObject: FromJson {
-    /// The Go type clients see named in error messages.
-    const GO_TYPE: &'static str;
-
+/// A value with named parts.
+pub trait Fields {
     /// The field `key` names, in any case.
     fn field(&mut self, key: &str) -> Option<&mut dyn FromJson>;
+}
+
+/// A value that is a JSON object with a known set of keys.
+pub trait JsonObject: FromJson + Fields {
+    /// The Go type clients see named in error messages.
+    const GO_TYPE: &'static str;
 }
 
 /// Reads a request body. Nothing at all is the zero value; unknown keys are refused if `strict`.
@@ -134,10 +137,10 @@ impl<'a> Place<'a> {
 
 /// Reads the entries of an object into the fields they name.
 pub(super) fn read_object(
+    target: &mut dyn Fields,
     json: Json,
     place: &Place<'_>,
     go_type: &str,
-    set: &mut dyn FnMut(&str, Json, &Place<'_>) -> Option<Result<(), JsonError>>,
 ) -> Result<(), JsonError> {
     let entries = match json {
         Json::Null => return Ok(()),
@@ -145,8 +148,8 @@ pub(super) fn read_object(
         other => return Err(place.mismatch(&other, &format!("server.{go_type}"))),
     };
     for (key, value) in entries {
-        match set(&key, value, &place.key(&key)) {
-            Some(read) => read?,
+        match target.field(&key) {
+            Some(field) => field.read(value, &place.key(&key))?,
             None if place.strict => {
                 return Err(JsonError::new(format!("json: unknown field {key:?}")));
             }
@@ -156,13 +159,15 @@ pub(super) fn read_object(
     Ok(())
 }
 
-/// Makes a struct readable: `json_object! { Type as "GoType" { field, … } }`, keys being the fields' names.
+/// Makes a struct readable: `json_fields! { Type as "GoType" { field, … } }`, keys being the fields' names.
 /// `+ field` names one whose own keys are read as if they were this struct's.
-macro_rules! json_object {
+macro_rules! json_fields {
     ($type:ty as $go_type:literal { $($field:ident),* $(,)? } $(+ $inlined:ident)?) => {
         impl $crate::jetstream::from_json::JsonObject for $type {
             const GO_TYPE: &'static str = $go_type;
+        }
 
+        impl $crate::jetstream::from_json::Fields for $type {
             fn field(&mut self, key: &str) -> Option<&mut dyn $crate::jetstream::from_json::FromJson> {
                 $(if key.eq_ignore_ascii_case(stringify!($field)) {
                     return Some(&mut self.$field);
@@ -180,12 +185,17 @@ macro_rules! json_object {
                 json: $crate::jetstream::json::Json,
                 place: &$crate::jetstream::from_json::Place<'_>,
             ) -> Result<(), $crate::jetstream::from_json::JsonError> {
-                use $crate::jetstream::from_json::{JsonObject, read_object};
-                read_object(json, place, $go_type, &mut |key, value, place| {
-                    self.field(key).map(|field| field.read(value, place))
-                })
+                $crate::jetstream::from_json::read_object(self, json, place, $go_type)
             }
         }
+    };
+}
+pub(crate) use json_fields;
+
+/// [`json_fields!`], and readable by serde too.
+macro_rules! json_object {
+    ($type:ty as $go_type:literal $($fields:tt)*) => {
+        $crate::jetstream::from_json::json_fields! { $type as $go_type $($fields)* }
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -215,7 +215,7 @@ json_object! { ConsumerLimits as "StreamConsumerLimits" { inactive_threshold, ma
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jetstream::from_json::{JsonObject, decode};
+    use crate::jetstream::from_json::{Fields, decode};
     use crate::jetstream::stream_source::{ConsumerSource, External};
     use crate::jetstream::timestamp::ZonedTime;
 

@@ -4,10 +4,16 @@
 //! sends leaves through the [pump](pump), with the lock released.
 
 mod ingest;
+mod inputs;
+mod manage;
+mod parcels;
 mod pump;
 pub mod replies;
+mod retention;
+mod run_consumers;
 mod state;
 mod timers;
+mod unwritten;
 mod visible;
 
 use std::sync::Arc;
@@ -16,14 +22,21 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+pub use manage::Wanted;
 pub use state::StreamState;
 
 use super::env::Env;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::UnixNanos;
-use crate::router::Dispatch;
+use crate::router::{AfterBatch, Dispatch};
 use crate::store::StreamId;
 use pump::Pump;
+
+impl AfterBatch for StreamHost {
+    fn after_batch(self: Arc<Self>, cx: &mut Dispatch) {
+        self.pump(cx);
+    }
+}
 
 /// One stream in service.
 pub struct StreamHost {
@@ -76,9 +89,27 @@ impl StreamHost {
         self.state.lock()
     }
 
+    /// Captures nothing any more.
+    pub fn stop_capturing(&self) {
+        self.subscriptions.lock().clear();
+    }
+
+    /// The broker is going away: whoever waits for a consumer is told, and everything is written.
+    pub fn stop(self: &Arc<Self>) {
+        self.stop_capturing();
+        let mut state = self.lock();
+        let now = self.env.now();
+        for key in state.consumers.keys() {
+            state.with_consumer(self, key, now, |machine, turn| machine.server_shutdown(turn));
+        }
+        state.write_all_consumers(self);
+        drop(state);
+        self.pump(&mut Dispatch::internal());
+    }
+
     /// Takes the stream out of service; what it has promised to send is still sent.
     pub fn close(&self) {
-        self.subscriptions.lock().clear();
+        self.stop_capturing();
         self.closed.store(true, Ordering::SeqCst);
         self.wake.notify_one();
     }
@@ -86,6 +117,11 @@ impl StreamHost {
     /// Whether it was taken out of service.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Has what is due sent when the batch ends: one round of the pump serves all that the batch brought.
+    pub(super) fn pump_soon(self: &Arc<Self>, cx: &mut Dispatch) {
+        cx.defer(self.clone());
     }
 
     /// Runs `input` on the state, then sends what has become due.

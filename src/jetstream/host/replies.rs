@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use headwater_protocol::jetstream::error::ApiError;
+
 use crate::store::Lsn;
 
 /// What is sent once the store has passed the position the reply waits for.
@@ -14,6 +16,8 @@ pub enum Reply {
         /// Its message id was known.
         duplicate: bool,
     },
+    /// The publish was refused.
+    Refused(Box<ApiError>),
     /// An answer of the API, ready to send.
     Body(Box<[u8]>),
     /// An answer that is a whole message: headers, subject, payload.
