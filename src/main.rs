@@ -1,3 +1,38 @@
 //! Flags to configuration to a running broker; nothing else.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use headwater::cli::{self, Answer, Invocation, Start};
+use headwater::logging;
+
+fn main() -> ExitCode {
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    match cli::parse(args) {
+        Invocation::Answer(answer) => say(&answer),
+        Invocation::Signal(request) => say(&cli::deliver(&request)),
+        Invocation::Run(start) => run(&start),
+    }
+}
+
+fn run(start: &Start) -> ExitCode {
+    for warning in &start.config.warnings {
+        eprintln!("{warning}");
+    }
+    let log = match logging::start(&start.config.logging) {
+        Ok(log) => log,
+        Err(error) => return say(&Answer::failure(format_args!("error opening file: {error}"))),
+    };
+    for line in &start.config.not_served {
+        log::warn!("{line}");
+    }
+    log.flush();
+    ExitCode::SUCCESS
+}
+
+fn say(answer: &Answer) -> ExitCode {
+    // If nobody listens, the exit code still says it.
+    let _ = std::io::stdout().write_all(answer.stdout.as_bytes());
+    let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
+    ExitCode::from(answer.exit_code)
+}
