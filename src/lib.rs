@@ -16,7 +16,9 @@
 #![deny(unsafe_code, unused_must_use)]
 
 pub mod account;
+pub mod assemble;
 pub mod auth;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;

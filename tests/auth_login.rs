@@ -8,6 +8,7 @@ use headwater::auth::{
     AuthError, AuthSettings, Authenticator, ConnectionType, Credentials, Identity, Login, Peer,
     PermissionSettings, SecretVerifier, SettingsError, SubjectRules, UserSettings,
 };
+use headwater_protocol::client::ConnectOptions;
 use nkeys::KeyPair;
 
 const NONCE: &[u8] = b"hN3zD8ZgXy0Jd1U";
@@ -265,4 +266,19 @@ fn nothing_printed_for_debugging_contains_a_secret() {
     let login = authenticator.check(&credentials, &peer(ConnectionType::Standard));
     let printed = format!("{settings:?} {authenticator:?} {credentials:?} {login:?}");
     assert!(!printed.contains("hunter2") && printed.contains("ann"), "{printed}");
+}
+
+#[test]
+fn the_fields_of_connect_are_the_credentials() {
+    let key = KeyPair::new_user();
+    let sig = Some(BASE64URL_NOPAD.encode(&key.sign(NONCE).unwrap()));
+    let connect = ConnectOptions { nkey: Some(key.public_key()), sig, ..ConnectOptions::default() };
+    let settings = users(vec![nkey_user("A", &key), password_user("B", "bob", "b")]);
+    assert_eq!(&*check(&settings, Credentials::from(&connect)).unwrap().account, "A");
+
+    let connect =
+        ConnectOptions { user: Some("bob".into()), pass: Some("b".into()), ..ConnectOptions::default() };
+    assert_eq!(&*check(&settings, Credentials::from(&connect)).unwrap().account, "B");
+    let connect = ConnectOptions { auth_token: Some("t".into()), ..ConnectOptions::default() };
+    assert_eq!(Credentials::from(&connect).token, "t");
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use headwater_protocol::client::ConnectOptions;
 use rustls::pki_types::CertificateDer;
 
 /// The identifying fields of a CONNECT; the empty string is an absent field.
@@ -17,6 +18,22 @@ pub struct Credentials<'a> {
     /// Base64 of the signature over the nonce.
     pub signature: &'a str,
     pub jwt: &'a str,
+}
+
+impl<'a> From<&'a ConnectOptions> for Credentials<'a> {
+    fn from(connect: &'a ConnectOptions) -> Self {
+        fn text(field: &Option<String>) -> &str {
+            field.as_deref().unwrap_or_default()
+        }
+        Self {
+            user: text(&connect.user),
+            password: text(&connect.pass),
+            token: text(&connect.auth_token),
+            nkey: text(&connect.nkey),
+            signature: text(&connect.sig),
+            jwt: text(&connect.jwt),
+        }
+    }
 }
 
 impl Credentials<'_> {

@@ -42,7 +42,7 @@ pub fn encode_msg<'a>(
     start(out, b"MSG ", subject, sid, reply, payload.len());
     match size.into() {
         Size::Text(text) => out.extend_from_slice(text),
-        Size::Bytes(bytes) => decimal::push(out, bytes as u64),
+        Size::Bytes(bytes) => decimal::push_u64(out, bytes as u64),
     }
     out.extend_from_slice(CRLF);
     out.extend_from_slice(payload);
@@ -76,7 +76,14 @@ pub fn encode_hmsg_sized(
     headers: &[u8],
     payload: &[u8],
 ) {
-    start(out, b"HMSG ", subject, sid, reply, headers.len() + payload.len());
+    start(
+        out,
+        b"HMSG ",
+        subject,
+        sid,
+        reply,
+        headers.len() + payload.len(),
+    );
     out.extend_from_slice(header_size);
     out.push(b' ');
     out.extend_from_slice(total);

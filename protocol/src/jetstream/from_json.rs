@@ -39,13 +39,16 @@ pub trait FromJson {
     fn read(&mut self, json: Json, place: &Place<'_>) -> Result<(), JsonError>;
 }
 
-/// A value that is written as a JSON object with a known set of keys.
-pub trait JsonObject: FromJson {
-    /// The Go type clients see named in error messages.
-    const GO_TYPE: &'static str;
-
+/// A value with named parts.
+pub trait Fields {
     /// The field `key` names, in any case.
     fn field(&mut self, key: &str) -> Option<&mut dyn FromJson>;
+}
+
+/// A value that is a JSON object with a known set of keys.
+pub trait JsonObject: FromJson + Fields {
+    /// The Go type clients see named in error messages.
+    const GO_TYPE: &'static str;
 }
 
 /// Reads a request body. Nothing at all is the zero value; unknown keys are refused if `strict`.
@@ -74,15 +77,30 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     /// The document itself, of this Go type.
     pub(super) fn root(go_type: &'a str, strict: bool) -> Self {
-        Self { outer: None, step: go_type, index: None, strict }
+        Self {
+            outer: None,
+            step: go_type,
+            index: None,
+            strict,
+        }
     }
 
     fn key(&'a self, key: &'a str) -> Place<'a> {
-        Place { outer: Some(self), step: key, index: None, strict: self.strict }
+        Place {
+            outer: Some(self),
+            step: key,
+            index: None,
+            strict: self.strict,
+        }
     }
 
     fn entry(&'a self, index: usize) -> Place<'a> {
-        Place { outer: Some(self), step: "", index: Some(index), strict: self.strict }
+        Place {
+            outer: Some(self),
+            step: "",
+            index: Some(index),
+            strict: self.strict,
+        }
     }
 
     /// Go's complaint about a value of the wrong kind.
@@ -93,12 +111,22 @@ impl<'a> Place<'a> {
             Some(_) => format!("Go struct field {} of type {wanted}", self.path()),
         };
         let number = matches!(found, Json::Int(_) | Json::Float(_)) && wanted.contains("int");
-        let literal = if number { Cow::Owned(format!(" {}", found.literal())) } else { Cow::Borrowed("") };
-        JsonError::new(format!("json: cannot unmarshal {}{literal} into {subject}", found.kind()))
+        let literal = if number {
+            Cow::Owned(format!(" {}", found.literal()))
+        } else {
+            Cow::Borrowed("")
+        };
+        JsonError::new(format!(
+            "json: cannot unmarshal {}{literal} into {subject}",
+            found.kind()
+        ))
     }
 
     fn path(&self) -> String {
-        let mut path = self.outer.map(|outer| outer.path() + ".").unwrap_or_default();
+        let mut path = self
+            .outer
+            .map(|outer| outer.path() + ".")
+            .unwrap_or_default();
         match self.index {
             Some(index) => path.push_str(&index.to_string()),
             None => path.push_str(self.step),
@@ -109,10 +137,10 @@ impl<'a> Place<'a> {
 
 /// Reads the entries of an object into the fields they name.
 pub(super) fn read_object(
+    target: &mut dyn Fields,
     json: Json,
     place: &Place<'_>,
     go_type: &str,
-    set: &mut dyn FnMut(&str, Json, &Place<'_>) -> Option<Result<(), JsonError>>,
 ) -> Result<(), JsonError> {
     let entries = match json {
         Json::Null => return Ok(()),
@@ -120,8 +148,8 @@ pub(super) fn read_object(
         other => return Err(place.mismatch(&other, &format!("server.{go_type}"))),
     };
     for (key, value) in entries {
-        match set(&key, value, &place.key(&key)) {
-            Some(read) => read?,
+        match target.field(&key) {
+            Some(field) => field.read(value, &place.key(&key))?,
             None if place.strict => {
                 return Err(JsonError::new(format!("json: unknown field {key:?}")));
             }
@@ -131,13 +159,15 @@ pub(super) fn read_object(
     Ok(())
 }
 
-/// Makes a struct readable: `json_object! { Type as "GoType" { field, … } }`, keys being the fields' names.
+/// Makes a struct readable: `json_fields! { Type as "GoType" { field, … } }`, keys being the fields' names.
 /// `+ field` names one whose own keys are read as if they were this struct's.
-macro_rules! json_object {
+macro_rules! json_fields {
     ($type:ty as $go_type:literal { $($field:ident),* $(,)? } $(+ $inlined:ident)?) => {
         impl $crate::jetstream::from_json::JsonObject for $type {
             const GO_TYPE: &'static str = $go_type;
+        }
 
+        impl $crate::jetstream::from_json::Fields for $type {
             fn field(&mut self, key: &str) -> Option<&mut dyn $crate::jetstream::from_json::FromJson> {
                 $(if key.eq_ignore_ascii_case(stringify!($field)) {
                     return Some(&mut self.$field);
@@ -155,12 +185,17 @@ macro_rules! json_object {
                 json: $crate::jetstream::json::Json,
                 place: &$crate::jetstream::from_json::Place<'_>,
             ) -> Result<(), $crate::jetstream::from_json::JsonError> {
-                use $crate::jetstream::from_json::{JsonObject, read_object};
-                read_object(json, place, $go_type, &mut |key, value, place| {
-                    self.field(key).map(|field| field.read(value, place))
-                })
+                $crate::jetstream::from_json::read_object(self, json, place, $go_type)
             }
         }
+    };
+}
+pub(crate) use json_fields;
+
+/// [`json_fields!`], and readable by serde too.
+macro_rules! json_object {
+    ($type:ty as $go_type:literal $($fields:tt)*) => {
+        $crate::jetstream::from_json::json_fields! { $type as $go_type $($fields)* }
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -305,7 +340,9 @@ mod tests {
     }
 
     fn refusal(body: &str) -> String {
-        decode::<Outer>(body.as_bytes(), true).unwrap_err().to_string()
+        decode::<Outer>(body.as_bytes(), true)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -316,7 +353,8 @@ mod tests {
 
     #[test]
     fn null_and_missing_keep_the_zero_value() {
-        let all_null = r#"{"name":null,"count":null,"tags":null,"inner":null,"labels":null,"depth":null}"#;
+        let all_null =
+            r#"{"name":null,"count":null,"tags":null,"inner":null,"labels":null,"depth":null}"#;
         assert_eq!(read(all_null), Outer::default());
         assert_eq!(read("null"), Outer::default());
         assert_eq!(read(r#"{"tags":["a",null]}"#).tags, ["a", ""]);
@@ -330,8 +368,16 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused_only_when_strict() {
         assert_eq!(refusal(r#"{"bogus":1}"#), r#"json: unknown field "bogus""#);
-        assert_eq!(refusal(r#"{"inner":{"bogus":1}}"#), r#"json: unknown field "bogus""#);
-        assert_eq!(decode::<Outer>(br#"{"bogus":1,"count":2}"#, false).unwrap().count, 2);
+        assert_eq!(
+            refusal(r#"{"inner":{"bogus":1}}"#),
+            r#"json: unknown field "bogus""#
+        );
+        assert_eq!(
+            decode::<Outer>(br#"{"bogus":1,"count":2}"#, false)
+                .unwrap()
+                .count,
+            2
+        );
     }
 
     #[test]
@@ -349,13 +395,22 @@ mod tests {
                 r#"{"count":1.5}"#,
                 "json: cannot unmarshal number 1.5 into Go struct field Outer.count of type uint64",
             ),
-            (r#"{"name":5}"#, "json: cannot unmarshal number into Go struct field Outer.name of type string"),
-            (r#"{"tags":[1]}"#, "json: cannot unmarshal number into Outer.tags.0 of type string"),
+            (
+                r#"{"name":5}"#,
+                "json: cannot unmarshal number into Go struct field Outer.name of type string",
+            ),
+            (
+                r#"{"tags":[1]}"#,
+                "json: cannot unmarshal number into Outer.tags.0 of type string",
+            ),
             (
                 r#"{"inner":{"depth":[]}}"#,
                 "json: cannot unmarshal array into Go struct field Outer.inner.depth of type int32",
             ),
-            ("[]", "json: cannot unmarshal array into Go value of type server.Outer"),
+            (
+                "[]",
+                "json: cannot unmarshal array into Go value of type server.Outer",
+            ),
         ];
         for (body, text) in cases {
             assert_eq!(refusal(body), text);
@@ -364,7 +419,13 @@ mod tests {
 
     #[test]
     fn an_empty_body_is_the_zero_value_only_where_one_may_be_left_out() {
-        assert_eq!(decode_request::<Outer>(b" \r\n", true).unwrap(), Outer::default());
-        assert_eq!(decode::<Outer>(b"", false).unwrap_err().to_string(), "unexpected end of JSON input");
+        assert_eq!(
+            decode_request::<Outer>(b" \r\n", true).unwrap(),
+            Outer::default()
+        );
+        assert_eq!(
+            decode::<Outer>(b"", false).unwrap_err().to_string(),
+            "unexpected end of JSON input"
+        );
     }
 }

@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::from_json::JsonError;
 
-/// Most values one document may hold; a bound on the memory a request can take (about 8 MiB).
+/// Most values one document may hold; a bound on the memory a request can take (some 16 MiB).
 pub const JSON_VALUES_MAX: u32 = 1 << 18;
 
 /// A JSON value. Numbers that are no integer of 64 bits are [`Json::Float`].
@@ -87,13 +87,20 @@ fn syntax_text(text: &str, error: &serde_json::Error) -> String {
     let Some(found) = text.as_bytes().get(offset.saturating_sub(1)).copied() else {
         return message;
     };
-    format!("invalid character {} {} at offset {offset}", shown(found), expectation(&message))
+    format!(
+        "invalid character {} {} at offset {offset}",
+        shown(found),
+        expectation(&message)
+    )
 }
 
 /// The number of bytes read up to and with the offending one.
 fn offset_of(text: &str, error: &serde_json::Error) -> usize {
-    let line_start: usize =
-        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let line_start: usize = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
     line_start.saturating_add(error.column())
 }
 
@@ -108,8 +115,14 @@ fn shown(byte: u8) -> String {
 /// What Go says it was looking for, by what serde_json says.
 fn expectation(message: &str) -> &'static str {
     const WORDS: &[(&str, &str)] = &[
-        ("key must be a string", "looking for beginning of object key string"),
-        ("trailing comma", "looking for beginning of object key string"),
+        (
+            "key must be a string",
+            "looking for beginning of object key string",
+        ),
+        (
+            "trailing comma",
+            "looking for beginning of object key string",
+        ),
         ("expected `:`", "after object key"),
         ("expected `,` or `}`", "after object key:value pair"),
         ("expected `,` or `]`", "after array element"),
@@ -128,7 +141,11 @@ struct Seed<'a>(&'a Cell<u32>);
 
 impl Seed<'_> {
     fn pay<E: Error>(self) -> Result<(), E> {
-        let left = self.0.get().checked_sub(1).ok_or_else(|| E::custom("too many values"))?;
+        let left = self
+            .0
+            .get()
+            .checked_sub(1)
+            .ok_or_else(|| E::custom("too many values"))?;
         self.0.set(left);
         Ok(())
     }
@@ -169,7 +186,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
         // serde_json hands on `-0` as a float; Go takes it for the integer it is.
         let minus_zero = value == 0.0 && value.is_sign_negative();
-        Ok(if minus_zero { Json::Int(0) } else { Json::Float(value) })
+        Ok(if minus_zero {
+            Json::Int(0)
+        } else {
+            Json::Float(value)
+        })
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
@@ -207,6 +228,7 @@ impl<'de> serde::Deserialize<'de> for Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn refusal(body: &str) -> String {
         Json::parse(body.as_bytes()).unwrap_err().to_string()
@@ -229,13 +251,22 @@ mod tests {
             refusal("{not"),
             "invalid character 'n' looking for beginning of object key string at offset 2"
         );
-        assert_eq!(refusal("{\"a\" 1}"), "invalid character '1' after object key at offset 6");
+        assert_eq!(
+            refusal("{\"a\" 1}"),
+            "invalid character '1' after object key at offset 6"
+        );
         assert_eq!(
             refusal("{\"a\":1 \"b\":1}"),
             "invalid character '\"' after object key:value pair at offset 8"
         );
-        assert_eq!(refusal("[1 2]"), "invalid character '2' after array element at offset 4");
-        assert_eq!(refusal("{}\n x"), "invalid character 'x' after top-level value at offset 5");
+        assert_eq!(
+            refusal("[1 2]"),
+            "invalid character '2' after array element at offset 4"
+        );
+        assert_eq!(
+            refusal("{}\n x"),
+            "invalid character 'x' after top-level value at offset 5"
+        );
         assert_eq!(
             refusal("{\"a\":\n?}"),
             "invalid character '?' looking for beginning of value at offset 7"
@@ -251,6 +282,16 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
-        assert_eq!(Json::parse(b"\"a\xff\"").unwrap(), Json::Text("a\u{fffd}".to_owned()));
+        assert_eq!(
+            Json::parse(b"\"a\xff\"").unwrap(),
+            Json::Text("a\u{fffd}".to_owned())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_reader_fall(body in "[\\[\\]{}:,\"a-e0-9. \n\\\\é-]{0,40}") {
+            let _ = Json::parse(body.as_bytes());
+        }
     }
 }

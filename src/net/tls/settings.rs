@@ -42,6 +42,13 @@ impl Default for TlsSettings {
     }
 }
 
+impl TlsSettings {
+    /// The same encryption for clients that need no certificate, such as browsers on the monitoring port.
+    pub fn without_client_certificates(&self) -> Self {
+        Self { verify: false, ca_file: None, pinned_certs: Vec::new(), ..self.clone() }
+    }
+}
+
 /// A certificate chain and its key, as PEM files.
 #[derive(Debug, Clone)]
 pub struct CertificatePair {
