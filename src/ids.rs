@@ -11,16 +11,16 @@ pub const NUID_BYTES: usize = 22;
 pub fn server_id() -> String {
     KeyPair::new_from_raw(KeyPairType::Server, random_bytes())
         .map(|key| key.public_key())
-        .unwrap_or_else(|_| format!("N{}", random_base62(55)))
+        .unwrap_or_else(|_| format!("N{}", token(55)))
 }
 
 /// A random name as clients make them for inboxes and ephemeral consumers: 22 characters of base 62.
 pub fn nuid() -> String {
-    random_base62(NUID_BYTES)
+    token(NUID_BYTES)
 }
 
 /// `length` random characters of base 62.
-pub fn random_base62(length: usize) -> String {
+pub fn token(length: usize) -> String {
     let mut token = String::with_capacity(length);
     while token.len() < length {
         // The 6-bit values 62 and 63 are thrown away so that all characters are equally likely.
