@@ -7,21 +7,26 @@
 
 pub mod transform;
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2_iter};
 
 /// Separates tokens.
 pub const SEPARATOR: u8 = b'.';
 
+const FORM_FEED: u8 = 0x0c;
+
 /// True if the subject may be subscribed to: no empty token, `>` only last, no space, tab, CR, LF or FF. Wildcards are allowed.
 pub fn is_valid(subject: &[u8]) -> bool {
-    let mut rest_wildcard_seen = false;
-    for token in tokens(subject) {
-        if rest_wildcard_seen || token.is_empty() || token.iter().any(|b| is_whitespace(*b)) {
-            return false;
+    let mut before = SEPARATOR;
+    for (at, byte) in subject.iter().enumerate() {
+        let starts_token = before == SEPARATOR;
+        match *byte {
+            b' ' | b'\t' | b'\r' | b'\n' | FORM_FEED => return false,
+            b'.' if starts_token => return false,
+            b'>' if starts_token && subject.get(at + 1) == Some(&SEPARATOR) => return false,
+            other => before = other,
         }
-        rest_wildcard_seen = token == b">";
     }
-    true
+    before != SEPARATOR
 }
 
 /// True if the subject is valid and has no wildcard token, as a publish subject should.
@@ -31,7 +36,13 @@ pub fn is_literal(subject: &[u8]) -> bool {
 
 /// True if any token is `*` or `>`. A `>` that is not last counts too.
 pub fn has_wildcards(subject: &[u8]) -> bool {
-    tokens(subject).any(|token| token == b"*" || token == b">")
+    memchr2_iter(b'*', b'>', subject).any(|at| {
+        let before = at.checked_sub(1).and_then(|before| subject.get(before));
+        [before, subject.get(at + 1)]
+            .into_iter()
+            .flatten()
+            .all(|byte| *byte == SEPARATOR)
+    })
 }
 
 /// True if `filter`, which may have wildcards, matches the subject `literal`.
@@ -41,17 +52,19 @@ pub fn has_wildcards(subject: &[u8]) -> bool {
 pub fn matches(filter: &[u8], literal: &[u8]) -> bool {
     let (mut filter, mut literal) = (filter, literal);
     loop {
-        if filter == b">" {
-            return literal.first().is_some_and(|b| *b != SEPARATOR);
-        }
-        let (filter_token, filter_rest) = split_token(filter);
-        let (token, rest) = split_token(literal);
-        if token.is_empty() || (filter_token != b"*" && filter_token != token) {
+        let taken = match filter {
+            b">" => return literal.first().is_some_and(|byte| *byte != SEPARATOR),
+            [b'*'] | [b'*', SEPARATOR, ..] => Some((1, token_len(literal))),
+            _ => same_token_len(filter, literal).map(|len| (len, len)),
+        };
+        let Some((filter_taken, taken @ 1..)) = taken else {
             return false;
-        }
-        match (filter_rest, rest) {
-            (None, None) => return true,
-            (Some(f), Some(l)) => (filter, literal) = (f, l),
+        };
+        match (&filter[filter_taken..], &literal[taken..]) {
+            ([], []) => return true,
+            ([SEPARATOR, filter_rest @ ..], [SEPARATOR, rest @ ..]) => {
+                (filter, literal) = (filter_rest, rest);
+            }
             _ => return false,
         }
     }
@@ -116,17 +129,32 @@ pub fn token_count(subject: &[u8]) -> usize {
     }
 }
 
-fn is_whitespace(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0c)
+fn token_len(subject: &[u8]) -> usize {
+    // A byte loop, because tokens are shorter than what a vector search needs to pay off.
+    subject
+        .iter()
+        .position(|byte| *byte == SEPARATOR)
+        .unwrap_or(subject.len())
+}
+
+/// The length of the first token of `a` if `b` starts with the same bytes.
+fn same_token_len(a: &[u8], b: &[u8]) -> Option<usize> {
+    let mut others = b.iter();
+    for (at, byte) in a.iter().enumerate() {
+        if *byte == SEPARATOR {
+            return Some(at);
+        }
+        if others.next() != Some(byte) {
+            return None;
+        }
+    }
+    Some(a.len())
 }
 
 /// The first token, and what follows its separator if there is one.
 fn split_token(subject: &[u8]) -> (&[u8], Option<&[u8]>) {
-    // A byte loop, because tokens are shorter than what a vector search needs to pay off.
-    match subject.iter().position(|b| *b == SEPARATOR) {
-        Some(at) => (&subject[..at], Some(&subject[at + 1..])),
-        None => (subject, None),
-    }
+    let len = token_len(subject);
+    (&subject[..len], subject.get(len + 1..))
 }
 
 fn token_is_subset(token: &[u8], filter_token: &[u8]) -> bool {

@@ -17,7 +17,7 @@ pub use self::service::{InvalidSubject, ServiceSubscription};
 
 use self::interest::Watchers;
 use crate::router::{
-    Dispatch, Lookup, Matches, Message, Route, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
+    Dispatch, Lookup, Matches, Message, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
     fan_out_to_queue,
 };
 
@@ -82,6 +82,16 @@ impl Account {
         &self.limits
     }
 
+    /// Most subscriptions of one of its connections.
+    pub fn subscriptions_max(&self) -> Option<usize> {
+        usize::try_from(self.limits.subscriptions_max.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Most bytes of a message published in it.
+    pub fn payload_bytes_max(&self) -> Option<usize> {
+        usize::try_from(self.limits.payload_bytes_max.load(Ordering::Relaxed)).ok()
+    }
+
     /// Client connections bound to it now.
     pub fn connection_count(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
@@ -103,32 +113,29 @@ impl Account {
     }
 
     /// Like [`deliver_to`](Self::deliver_to), but only to one member of the queue group `queue`.
-    pub fn deliver_to_queue(&self, cx: &mut Dispatch, to: &[u8], queue: &[u8], message: &Message<'_>) -> bool {
+    pub fn deliver_to_queue(
+        &self,
+        cx: &mut Dispatch,
+        to: &[u8],
+        queue: &[u8],
+        message: &Message<'_>,
+    ) -> bool {
         self.with_matches(cx, to, |cx, matches| fan_out_to_queue(cx, matches, queue, message))
     }
 
-    /// Like [`publish`](Self::publish), for a connection that publishes to the same subjects again and again. `None` if
-    /// `permitted` says that it may not; the answer is remembered in the cache too.
-    pub fn publish_cached(
-        &self,
-        cx: &mut Dispatch,
-        cache: &mut RouteCache,
-        message: &Message<'_>,
-        permitted: impl Fn(&[u8]) -> bool,
-    ) -> Option<bool> {
-        let route = match cache.look_up(&self.index, message.subject) {
-            Lookup::Known(route) => route,
-            Lookup::FirstSeen if !permitted(message.subject) => return None,
-            Lookup::FirstSeen => return Some(self.publish(cx, message)),
+    /// Like [`publish`](Self::publish), for a connection that publishes to the same subjects again and again.
+    pub fn publish_cached(&self, cx: &mut Dispatch, cache: &mut RouteCache, message: &Message<'_>) -> bool {
+        match cache.look_up(&self.index, message.subject) {
+            Lookup::Known(matches) => self.delivering(cx, |cx| fan_out(cx, &matches, message)),
+            Lookup::FirstSeen => self.publish(cx, message),
             Lookup::Wanted { generation } => {
                 let mut matches = Matches::default();
                 self.index.collect(message.subject, &mut matches);
-                let route = Route { permitted: permitted(message.subject), matches: Arc::new(matches) };
-                cache.store(message.subject, generation, route.clone());
-                route
+                let matches = Arc::new(matches);
+                cache.store(message.subject, generation, matches.clone());
+                self.delivering(cx, |cx| fan_out(cx, &matches, message))
             }
-        };
-        route.permitted.then(|| self.delivering(cx, |cx| fan_out(cx, &route.matches, message)))
+        }
     }
 
     /// Whether anybody has subscribed to the literal `subject`.
@@ -149,9 +156,7 @@ impl Account {
     pub fn plain_subscription_of(&self, cid: u64, subject: &[u8]) -> Option<Arc<Subscription>> {
         let mut matches = Matches::default();
         self.index.collect(subject, &mut matches);
-        let is_own = |sub: &Arc<Subscription>| {
-            matches!(sub.sink(), Sink::Client { subscriber, .. } if subscriber.cid() == cid)
-        };
+        let is_own = |sub: &Arc<Subscription>| matches!(sub.sink(), Sink::Client { subscriber, .. } if subscriber.cid() == cid);
         matches.plain.into_iter().find(is_own)
     }
 
@@ -183,7 +188,11 @@ impl Account {
     }
 
     /// Has the watcher told whenever a subscription that matches the literal `subject` comes or goes.
-    pub fn watch_interest(self: &Arc<Self>, subject: &[u8], watcher: Weak<dyn InterestWatcher>) -> InterestWatch {
+    pub fn watch_interest(
+        self: &Arc<Self>,
+        subject: &[u8],
+        watcher: Weak<dyn InterestWatcher>,
+    ) -> InterestWatch {
         InterestWatch::new(self, subject, watcher)
     }
 
@@ -199,7 +208,12 @@ impl Account {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn with_matches(&self, cx: &mut Dispatch, to: &[u8], deliver: impl FnOnce(&mut Dispatch, &Matches) -> bool) -> bool {
+    fn with_matches(
+        &self,
+        cx: &mut Dispatch,
+        to: &[u8],
+        deliver: impl FnOnce(&mut Dispatch, &Matches) -> bool,
+    ) -> bool {
         let mut matches = cx.take_matches();
         self.index.collect(to, &mut matches);
         let delivered = self.delivering(cx, |cx| deliver(cx, &matches));

@@ -16,7 +16,8 @@ const SLOTS_MAX: usize = 256;
 pub struct RouteCache {
     /// Empty until the connection publishes; a power of two after that.
     slots: Vec<Slot>,
-    evictions: usize,
+    /// Subjects that lost their slot to another one, since the cache last grew.
+    displaced: usize,
 }
 
 #[derive(Default)]
@@ -25,22 +26,13 @@ struct Slot {
     hash: u64,
     generation: u64,
     subject: Box<[u8]>,
-    route: Option<Route>,
-}
-
-/// What a connection needs to know to publish to a subject.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// Whether its permissions allow it.
-    pub permitted: bool,
-    /// Who gets it.
-    pub matches: Arc<Matches>,
+    matches: Option<Arc<Matches>>,
 }
 
 /// The answer of a [`RouteCache`].
 pub enum Lookup {
     /// The stored answer, still true.
-    Known(Route),
+    Known(Arc<Matches>),
     /// Not stored, and not worth storing yet.
     FirstSeen,
     /// Not stored; the caller should find out and [`store`](RouteCache::store) it.
@@ -62,18 +54,20 @@ impl RouteCache {
         if slot.hash != hash {
             return self.note(hash);
         }
-        match &slot.route {
-            Some(route) if slot.generation == generation && *slot.subject == *subject => Lookup::Known(route.clone()),
+        match &slot.matches {
+            Some(matches) if slot.generation == generation && *slot.subject == *subject => {
+                Lookup::Known(matches.clone())
+            }
             _ => Lookup::Wanted { generation },
         }
     }
 
     /// Remembers the answer for `subject`, found after `generation` was asked for.
-    pub fn store(&mut self, subject: &[u8], generation: u64, route: Route) {
+    pub fn store(&mut self, subject: &[u8], generation: u64, matches: Arc<Matches>) {
         if let Some(slot) = self.slot(SubjectHash::of(subject)) {
             slot.generation = generation;
             slot.subject = subject.into();
-            slot.route = Some(route);
+            slot.matches = Some(matches);
         }
     }
 
@@ -90,18 +84,18 @@ impl RouteCache {
     /// Makes the slot wait for a second message to the subject of this hash.
     fn note(&mut self, hash: u64) -> Lookup {
         self.grow_if_crowded();
-        let evicted = self.slot(hash).is_some_and(|slot| {
-            slot.hash = hash;
-            slot.route.take().is_some()
+        let displaced = self.slot(hash).is_some_and(|slot| {
+            slot.matches = None;
+            std::mem::replace(&mut slot.hash, hash) != 0
         });
-        self.evictions += usize::from(evicted);
+        self.displaced += usize::from(displaced);
         Lookup::FirstSeen
     }
 
     fn grow_if_crowded(&mut self) {
         let slots = self.slots.len();
-        if self.evictions > slots && slots < SLOTS_MAX {
-            self.evictions = 0;
+        if self.displaced > slots && slots < SLOTS_MAX {
+            self.displaced = 0;
             let old = std::mem::take(&mut self.slots);
             self.slots.resize_with(slots * 2, Slot::default);
             for entry in old {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::dispatch::SizeTexts;
 use super::outbound::Pushed;
 use super::subscription::Admission;
 use super::{Dispatch, Frame, Matches, Message, QueueGroup, Receiver, Sink, Subscriber, Subscription};
 
 /// Delivers to every plain subscription and to one member of every queue group. `true` if anybody got it.
 pub fn fan_out(cx: &mut Dispatch, matches: &Matches, message: &Message<'_>) -> bool {
-    let mut delivery = Delivery { message, frame: cx.take_frame(), prepared: false };
+    let mut delivery = Delivery::new(cx, message);
     let mut delivered = false;
     for subscription in &matches.plain {
         delivered |= delivery.to(cx, subscription);
@@ -23,7 +24,7 @@ pub fn fan_out(cx: &mut Dispatch, matches: &Matches, message: &Message<'_>) -> b
 /// Delivers to one member of one queue group only. `true` if a member got it.
 pub fn fan_out_to_queue(cx: &mut Dispatch, matches: &Matches, queue: &[u8], message: &Message<'_>) -> bool {
     let Some(group) = matches.group(queue) else { return false };
-    let mut delivery = Delivery { message, frame: cx.take_frame(), prepared: false };
+    let mut delivery = Delivery::new(cx, message);
     let delivered = delivery.to_one_of(cx, group);
     cx.put_frame(delivery.frame);
     delivered
@@ -32,12 +33,17 @@ pub fn fan_out_to_queue(cx: &mut Dispatch, matches: &Matches, queue: &[u8], mess
 /// One message on its way to several receivers.
 struct Delivery<'a> {
     message: &'a Message<'a>,
+    sizes: Option<Box<SizeTexts>>,
     frame: Frame,
     /// Whether the frame is encoded; it is not needed when only services receive.
     prepared: bool,
 }
 
-impl Delivery<'_> {
+impl<'a> Delivery<'a> {
+    fn new(cx: &mut Dispatch, message: &'a Message<'a>) -> Self {
+        Self { message, sizes: cx.take_sizes(), frame: cx.take_frame(), prepared: false }
+    }
+
     /// Starts at a random member and goes round until one takes it.
     fn to_one_of(&mut self, cx: &mut Dispatch, group: &QueueGroup) -> bool {
         let start = cx.random_below(group.members.len());
@@ -55,12 +61,21 @@ impl Delivery<'_> {
         }
     }
 
-    fn to_client(&mut self, cx: &mut Dispatch, subscription: &Arc<Subscription>, subscriber: &Arc<Subscriber>, sid: &[u8]) -> bool {
+    fn to_client(
+        &mut self,
+        cx: &mut Dispatch,
+        subscription: &Arc<Subscription>,
+        subscriber: &Arc<Subscriber>,
+        sid: &[u8],
+    ) -> bool {
         if cx.suppresses_echo_to(subscriber.cid()) {
             return false;
         }
         let filter = subscriber.filter();
-        if filter.as_ref().is_some_and(|filter| !filter.may_deliver(self.message.subject, subscription.queue())) {
+        if filter
+            .as_ref()
+            .is_some_and(|filter| !filter.may_deliver(self.message.subject, subscription.queue()))
+        {
             return false;
         }
         match subscription.admit() {
@@ -80,14 +95,16 @@ impl Delivery<'_> {
     fn push(&mut self, cx: &mut Dispatch, subscriber: &Arc<Subscriber>, sid: &[u8]) -> bool {
         let message = self.message;
         if !self.prepared {
-            self.frame.prepare(message);
+            self.frame.prepare(message, self.sizes.as_deref());
             self.prepared = true;
         }
         let headers = subscriber.headers();
         let content_bytes = if headers { message.content_bytes() } else { message.payload.len() };
         let frame = &self.frame;
         let outbound = subscriber.outbound();
-        let pushed = outbound.push(frame.bytes_hint(message, sid), content_bytes, |out| frame.encode(out, message, sid, headers));
+        let pushed = outbound.push(frame.bytes_hint(message, sid), content_bytes, |out| {
+            frame.encode(out, message, sid, headers)
+        });
         let Pushed::Queued { flush_later, flush_now, crowded } = pushed else { return false };
         if flush_later {
             cx.touch(subscriber.clone());

@@ -33,6 +33,15 @@ pub struct Dispatch {
     pub(crate) expired: Vec<Arc<Subscription>>,
     matches: Matches,
     frame: Frame,
+    /// Sizes that the next message is to carry in another text than usual.
+    sizes: Option<Box<SizeTexts>>,
+}
+
+/// The sizes of a message as its publisher wrote them.
+#[derive(Debug)]
+pub(super) struct SizeTexts {
+    pub headers: Vec<u8>,
+    pub total: Vec<u8>,
 }
 
 impl Dispatch {
@@ -59,6 +68,7 @@ impl Dispatch {
             expired: Vec::new(),
             matches: Matches::default(),
             frame: Frame::default(),
+            sizes: None,
         }
     }
 
@@ -103,6 +113,15 @@ impl Dispatch {
     /// A receiver that still has nearly too much waiting after the flush, once.
     pub fn take_crowded(&mut self) -> Option<Arc<dyn Receiver>> {
         self.crowded.take().filter(|receiver| receiver.outbound().is_crowded())
+    }
+
+    /// Has the next message carry its sizes in these texts: receivers are told what the publisher wrote, leading zeros and all.
+    pub(crate) fn echo_sizes(&mut self, headers: &[u8], total: &[u8]) {
+        self.sizes = Some(Box::new(SizeTexts { headers: headers.to_vec(), total: total.to_vec() }));
+    }
+
+    pub(super) fn take_sizes(&mut self) -> Option<Box<SizeTexts>> {
+        self.sizes.take()
     }
 
     pub(super) fn suppresses_echo_to(&self, cid: u64) -> bool {

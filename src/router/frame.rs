@@ -1,6 +1,7 @@
 //! A message as clients receive it, encoded once for all of them.
 
 use super::Message;
+use super::dispatch::SizeTexts;
 
 /// The parts of `MSG` and `HMSG` that are the same for every receiver; only the sid differs.
 ///
@@ -15,18 +16,19 @@ pub struct Frame {
 
 impl Frame {
     /// Encodes what is common. Reuses the frame's memory.
-    pub fn prepare(&mut self, message: &Message<'_>) {
+    pub(super) fn prepare(&mut self, message: &Message<'_>, sizes: Option<&SizeTexts>) {
         self.tails.clear();
         if !message.headers.is_empty() {
             self.push_reply(message.reply);
-            self.push_number(message.headers.len());
+            self.push_size(message.headers.len(), sizes.map(|sizes| &*sizes.headers));
             self.tails.push(b' ');
-            self.push_number(message.content_bytes());
+            self.push_size(message.content_bytes(), sizes.map(|sizes| &*sizes.total));
             self.tails.extend_from_slice(b"\r\n");
         }
         self.plain_tail_at = self.tails.len();
         self.push_reply(message.reply);
-        self.push_number(message.payload.len());
+        let stripped = !message.headers.is_empty();
+        self.push_size(message.payload.len(), sizes.filter(|_| !stripped).map(|sizes| &*sizes.total));
         self.tails.extend_from_slice(b"\r\n");
     }
 
@@ -67,6 +69,13 @@ impl Frame {
         }
     }
 
+    fn push_size(&mut self, bytes: usize, text: Option<&[u8]>) {
+        match text {
+            Some(text) => self.tails.extend_from_slice(text),
+            None => self.push_number(bytes),
+        }
+    }
+
     fn push_number(&mut self, number: usize) {
         let mut digits = [0u8; 20];
         let mut at = digits.len();
@@ -92,7 +101,7 @@ mod tests {
 
     fn encoded(message: &Message<'_>, with_headers: bool) -> String {
         let mut frame = Frame::default();
-        frame.prepare(message);
+        frame.prepare(message, None);
         let mut out = Vec::new();
         frame.encode(&mut out, message, b"7", with_headers);
         assert!(out.len() <= frame.bytes_hint(message, b"7"));
@@ -109,6 +118,16 @@ mod tests {
     fn the_reply_stands_before_the_size() {
         let message = Message { subject: b"a", reply: b"r", ..Message::default() };
         assert_eq!(encoded(&message, true), "MSG a 7 r 0\r\n\r\n");
+    }
+
+    #[test]
+    fn sizes_are_echoed_as_the_publisher_wrote_them() {
+        let mut frame = Frame::default();
+        let message = Message { subject: b"a", payload: b"hi", ..Message::default() };
+        frame.prepare(&message, Some(&SizeTexts { headers: Vec::new(), total: b"002".to_vec() }));
+        let mut out = Vec::new();
+        frame.encode(&mut out, &message, b"7", true);
+        assert_eq!(out, b"MSG a 7 002\r\nhi\r\n");
     }
 
     #[test]

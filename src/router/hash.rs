@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn different_subjects_hash_differently() {
-        let hashes: HashSet<u64> = (0..100_000).map(|n| SubjectHash::of(format!("orders.{n}").as_bytes())).collect();
+        let hashes: HashSet<u64> =
+            (0..100_000).map(|n| SubjectHash::of(format!("orders.{n}").as_bytes())).collect();
         assert_eq!(hashes.len(), 100_000);
     }
 
@@ -90,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_low_bits_spread() {
-        let slots: HashSet<u64> = (0..1000).map(|n| SubjectHash::of(format!("t{n}").as_bytes()) & 63).collect();
+        let slots: HashSet<u64> =
+            (0..1000).map(|n| SubjectHash::of(format!("t{n}").as_bytes()) & 63).collect();
         assert_eq!(slots.len(), 64);
     }
 }

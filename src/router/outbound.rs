@@ -12,8 +12,7 @@ mod close_reason;
 mod pool;
 
 use std::io::{self, IoSlice};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -51,17 +50,24 @@ pub trait OwnerWriter {
 /// The sending side of a connection.
 pub struct Outbound {
     queue: Mutex<Queue>,
-    writing: Mutex<Chunks>,
+    writing: Mutex<Writing>,
     state: AtomicU8,
-    /// Bytes in `writing`.
+    /// Bytes in `writing.chunks`.
     writing_bytes: AtomicUsize,
     /// More than this waiting makes a slow consumer.
     bytes_max: AtomicUsize,
-    /// Absent when only the connection's own task can write (TLS).
-    inline: OnceLock<Box<dyn InlineWriter>>,
     owner: Mutex<Option<Waker>>,
     /// 0 while open.
     closed: AtomicU8,
+    /// Writing has failed.
+    broken: AtomicBool,
+}
+
+#[derive(Default)]
+struct Writing {
+    chunks: Chunks,
+    /// Absent when only the connection's own task can write (TLS), and after the end.
+    inline: Option<Box<dyn InlineWriter>>,
 }
 
 #[derive(Default)]
@@ -99,15 +105,20 @@ impl Outbound {
             state: AtomicU8::new(IDLE),
             writing_bytes: AtomicUsize::new(0),
             bytes_max: AtomicUsize::new(bytes_max),
-            inline: OnceLock::new(),
             owner: Mutex::new(None),
             closed: AtomicU8::new(0),
+            broken: AtomicBool::new(false),
         }
     }
 
-    /// Lets every task write to the connection. Has no effect the second time.
-    pub fn set_inline_writer(&self, writer: Box<dyn InlineWriter>) {
-        let _ = self.inline.set(writer);
+    /// Lets every task write to the connection.
+    pub fn attach(&self, writer: Box<dyn InlineWriter>) {
+        self.writing.lock().inline = Some(writer);
+    }
+
+    /// Lets go of the connection, for good.
+    pub fn detach(&self) {
+        self.writing.lock().inline = None;
     }
 
     /// Changes the limit, in bytes.
@@ -149,8 +160,10 @@ impl Outbound {
         if !self.begin() {
             return;
         }
-        match self.inline.get() {
-            Some(writer) => self.write_inline(&**writer),
+        let mut writing = self.writing.lock();
+        let Writing { chunks, inline } = &mut *writing;
+        match inline {
+            Some(writer) => self.write_inline(chunks, &**writer),
             None => self.leave_to_owner(),
         }
     }
@@ -169,14 +182,26 @@ impl Outbound {
 
     /// Ends the connection from any task: drops what waits and wakes the connection's own task. The first reason stays.
     pub fn close(&self, reason: CloseReason) {
-        let first = self.closed.compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if first {
+        if self.set_closed(reason) {
             let mut queue = self.queue.lock();
             queue.sealed = true;
             queue.chunks.clear();
             drop(queue);
             self.wake_owner();
         }
+    }
+
+    /// Like [`close`](Self::close), but what waits is still sent.
+    pub fn close_after_flush(&self, reason: CloseReason) {
+        if self.set_closed(reason) {
+            self.seal();
+            self.wake_owner();
+        }
+    }
+
+    /// True once writing has failed.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     /// Why it was closed, if it was.
@@ -223,9 +248,10 @@ impl Outbound {
             return progress;
         }
         let mut writing = self.writing.lock();
+        let writing = &mut writing.chunks;
         loop {
-            let step = match self.refill(&mut writing) {
-                true => self.poll_chunks(&mut writing, cx, io),
+            let step = match self.refill(writing) {
+                true => self.poll_chunks(writing, cx, io),
                 false => io.poll_flush(cx).map_ok(|()| 0),
             };
             match step {
@@ -236,8 +262,7 @@ impl Outbound {
                 }
                 Poll::Ready(Ok(written)) if written > 0 => progress.written += written,
                 Poll::Ready(_) => {
-                    self.state.store(IDLE, Ordering::Release);
-                    self.close(CloseReason::WriteError);
+                    self.fail();
                     return progress;
                 }
                 Poll::Pending => {
@@ -247,6 +272,10 @@ impl Outbound {
                 }
             }
         }
+    }
+
+    fn set_closed(&self, reason: CloseReason) -> bool {
+        self.closed.compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Ends a push: checks the limit and tells the caller what to do.
@@ -274,7 +303,8 @@ impl Outbound {
             match self.state.compare_exchange(IDLE, BUSY, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return true,
                 Err(BUSY) => {
-                    let again = self.state.compare_exchange(BUSY, BUSY_AGAIN, Ordering::AcqRel, Ordering::Acquire);
+                    let again =
+                        self.state.compare_exchange(BUSY, BUSY_AGAIN, Ordering::AcqRel, Ordering::Acquire);
                     if again.is_ok() {
                         return false;
                     }
@@ -293,28 +323,29 @@ impl Outbound {
         done
     }
 
-    fn write_inline(&self, writer: &dyn InlineWriter) {
-        let mut writing = self.writing.lock();
+    fn write_inline(&self, writing: &mut Chunks, writer: &dyn InlineWriter) {
         loop {
-            if !self.refill(&mut writing) {
+            if !self.refill(writing) {
                 if self.finish() {
                     return;
                 }
                 continue;
             }
             match writing.with_slices(|slices| writer.try_write(slices)) {
-                Ok(written) if written > 0 => self.wrote(&mut writing, written),
+                Ok(written) if written > 0 => self.wrote(writing, written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.leave_to_owner(),
-                _ => {
-                    self.state.store(IDLE, Ordering::Release);
-                    return self.close(CloseReason::WriteError);
-                }
+                _ => return self.fail(),
             }
         }
     }
 
-    fn poll_chunks(&self, writing: &mut Chunks, cx: &mut Context<'_>, io: &mut impl OwnerWriter) -> Poll<io::Result<usize>> {
+    fn poll_chunks(
+        &self,
+        writing: &mut Chunks,
+        cx: &mut Context<'_>,
+        io: &mut impl OwnerWriter,
+    ) -> Poll<io::Result<usize>> {
         let step = writing.with_slices(|slices| io.poll_write(cx, slices));
         if let Poll::Ready(Ok(written)) = step {
             self.wrote(writing, written);
@@ -336,6 +367,12 @@ impl Outbound {
     fn wrote(&self, writing: &mut Chunks, written: usize) {
         writing.advance(written);
         self.writing_bytes.store(writing.bytes(), Ordering::Relaxed);
+    }
+
+    fn fail(&self) {
+        self.broken.store(true, Ordering::Release);
+        self.state.store(IDLE, Ordering::Release);
+        self.close(CloseReason::WriteError);
     }
 
     fn leave_to_owner(&self) {

@@ -109,7 +109,8 @@ impl Subscriber {
     /// Forgets a subscription. `false` if it is not remembered.
     pub fn forget(&self, subscription: &Arc<Subscription>) -> bool {
         let mut subscriptions = self.subscriptions.lock();
-        let known = subscriptions.get(subscription.sid()).is_some_and(|found| Arc::ptr_eq(&found.0, subscription));
+        let known =
+            subscriptions.get(subscription.sid()).is_some_and(|found| Arc::ptr_eq(&found.0, subscription));
         if known {
             subscriptions.remove(subscription.sid());
             if subscriptions.len() < subscriptions.capacity() / 8 {

@@ -177,11 +177,7 @@ pub trait MessageLog: Send {
     fn subject(&self, subject: &[u8]) -> Option<SubjectState>;
 
     /// Visits the subjects that match `filter` (wildcards allowed, `>` for all) in byte order.
-    fn for_each_subject(
-        &self,
-        filter: &[u8],
-        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
-    );
+    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>);
 
     /// The first live message at or after `from` that matches.
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError>;

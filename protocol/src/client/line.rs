@@ -1,7 +1,7 @@
 //! Control lines: a verb, its arguments, and a line feed.
 
 use super::ParseError;
-use memchr::memchr;
+use memchr::{memchr, memchr2_iter};
 use nom::IResult;
 
 /// The most bytes that mean nothing and are still waited through on one line: blanks before arguments, and whatever follows
@@ -142,17 +142,12 @@ fn without_carriage_return(args: &[u8]) -> &[u8] {
 
 /// Space and tab separate arguments.
 #[inline]
-pub(super) fn is_blank(byte: u8) -> bool {
+fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// In `SUB` and `UNSUB` a stray CR or LF separates too.
-pub(super) fn is_blank_or_line_end(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
-}
-
 /// Arguments, split.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(super) struct Args<'a> {
     items: [&'a [u8]; ARGS_MAX],
     count: usize,
@@ -160,19 +155,27 @@ pub(super) struct Args<'a> {
 
 impl<'a> Args<'a> {
     /// Splits at runs of separators. An error if there are more than any operation takes.
+    /// Splits at runs of blanks. An error if there are more arguments than any operation takes.
     #[inline]
-    pub fn split(text: &'a [u8], is_separator: fn(u8) -> bool) -> Result<Self, ParseError> {
-        let mut args = Args {
-            items: [&[]; ARGS_MAX],
-            count: 0,
-        };
-        for item in text
-            .split(|b| is_separator(*b))
-            .filter(|item| !item.is_empty())
-        {
-            args.push(item)?;
+    pub fn split(&mut self, text: &'a [u8]) -> Result<(), ParseError> {
+        let mut start = 0;
+        for end in memchr2_iter(b' ', b'\t', text).chain(std::iter::once(text.len())) {
+            if end > start {
+                self.push(&text[start..end])?;
+            }
+            start = end + 1;
         }
-        Ok(args)
+        Ok(())
+    }
+
+    /// As `split`, for `SUB` and `UNSUB`, where a stray CR or LF separates too.
+    #[inline]
+    pub fn split_at_line_ends(&mut self, text: &'a [u8]) -> Result<(), ParseError> {
+        let separator = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        for item in text.split(separator).filter(|item| !item.is_empty()) {
+            self.push(item)?;
+        }
+        Ok(())
     }
 
     /// Adds one at the end.
@@ -184,6 +187,22 @@ impl<'a> Args<'a> {
             .ok_or(ParseError::BadArguments)? = item;
         self.count += 1;
         Ok(())
+    }
+
+    /// The argument at `index`, empty if there is none.
+    #[inline]
+    pub fn get(&self, index: usize) -> &'a [u8] {
+        self.as_slice().get(index).copied().unwrap_or_default()
+    }
+
+    /// The argument at `index` counted from the end, empty if there is none.
+    #[inline]
+    pub fn get_from_end(&self, index: usize) -> &'a [u8] {
+        self.as_slice()
+            .iter()
+            .nth_back(index)
+            .copied()
+            .unwrap_or_default()
     }
 
     #[inline]

@@ -1,13 +1,15 @@
 //! What a client sends, as operations.
 
-use super::line::{Args, Line, LineReader, Shape, Verb, is_blank_or_line_end};
-use super::message::{Body, Head, Layout, Suspended};
+use super::line::{Args, Line, LineReader, Shape, Verb};
+use super::message::{Body, Frame, Layout, Suspended};
 use super::{CONTROL_LINE_BYTES_MAX, ClientOp, Framed, PAYLOAD_BYTES_MAX, ParseError};
 use crate::decimal::parse_size;
 use nom::branch::alt;
 use nom::bytes::streaming::tag_no_case;
 use nom::combinator::value;
 use nom::{IResult, Parser as _};
+use serde::de::IgnoredAny;
+use std::collections::HashMap;
 
 /// What [`Parser::next`] gives.
 pub type Step<'a> = Framed<ClientOp<'a>>;
@@ -54,9 +56,8 @@ impl Parser {
     /// After `Incomplete` the next call must bring the same bytes again with more behind them, where they lie does not matter.
     /// After an error the connection is over.
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, ParseError> {
-        if let Some(suspended) = self.suspended.take() {
-            let head = suspended.resume(input)?;
-            return self.message(input, &head);
+        if let Some(Suspended { layout, frame, .. }) = self.suspended {
+            return self.go_on(input, layout, frame);
         }
         let Some(line) = self
             .lines
@@ -75,31 +76,50 @@ impl Parser {
         }
     }
 
+    #[inline]
     fn publish<'a>(
         &mut self,
         input: &'a [u8],
         line: &Line<'a, ClientVerb>,
         layout: Layout,
     ) -> Result<Step<'a>, ParseError> {
-        let head = Head::parse(line.args, layout, line.consumed)?;
-        if head.total_bytes > self.payload_bytes_max {
+        let mut args = Args::default();
+        args.split(line.args)?;
+        let frame = Frame::new(&args, layout, line.consumed)?;
+        if frame.body_bytes > self.payload_bytes_max {
             return Err(ParseError::PayloadTooLarge);
         }
-        self.message(input, &head)
-    }
-
-    #[inline]
-    fn message<'a>(&mut self, input: &'a [u8], head: &Head<'a>) -> Result<Step<'a>, ParseError> {
-        let consumed = head.frame_bytes();
-        let Some(body) = head.body(input)? else {
-            self.suspended = Some(head.suspend(input));
+        let Some(body) = frame.body(input)? else {
+            self.suspended = Some(Suspended::new(input, layout, frame, &args));
             return Ok(Step::Incomplete {
-                needed: Some(consumed),
+                needed: Some(frame.bytes()),
             });
         };
         Ok(Step::Op {
-            op: publish_op(head, body),
-            consumed,
+            op: publish_op(layout, &args, body),
+            consumed: frame.bytes(),
+        })
+    }
+
+    /// A publish whose control line was read before.
+    fn go_on<'a>(
+        &mut self,
+        input: &'a [u8],
+        layout: Layout,
+        frame: Frame,
+    ) -> Result<Step<'a>, ParseError> {
+        let Some(body) = frame.body(input)? else {
+            return Ok(Step::Incomplete {
+                needed: Some(frame.bytes()),
+            });
+        };
+        let args = match self.suspended.take() {
+            Some(suspended) => suspended.args(input)?,
+            None => Args::default(),
+        };
+        Ok(Step::Op {
+            op: publish_op(layout, &args, body),
+            consumed: frame.bytes(),
         })
     }
 }
@@ -112,23 +132,30 @@ impl Default for Parser {
 }
 
 #[inline]
-fn publish_op<'a>(head: &Head<'a>, Body { headers, payload }: Body<'a>) -> ClientOp<'a> {
-    let (subject, reply) = (head.arg(0), head.reply());
-    match head.layout.headers {
+fn publish_op<'a>(
+    layout: Layout,
+    args: &Args<'a>,
+    Body { headers, payload }: Body<'a>,
+) -> ClientOp<'a> {
+    let (subject, reply, total_text) = (args.get(0), layout.reply(args), args.get_from_end(0));
+    match layout.headers {
         false => ClientOp::Pub {
             subject,
             reply,
-            size_text: head.total_text(),
+            size_text: total_text,
             payload,
         },
-        true => ClientOp::HPub {
-            subject,
-            reply,
-            header_size_text: head.header_size_text(),
-            total_text: head.total_text(),
-            headers,
-            payload,
-        },
+        true => {
+            let header_size_text = args.get_from_end(1);
+            ClientOp::HPub {
+                subject,
+                reply,
+                header_size_text,
+                total_text,
+                headers,
+                payload,
+            }
+        }
     }
 }
 
@@ -148,7 +175,9 @@ fn simple_op<'a>(line: &Line<'a, ClientVerb>) -> Result<ClientOp<'a>, ParseError
 }
 
 fn sub(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
-    match Args::split(args, is_blank_or_line_end)?.as_slice() {
+    let mut split = Args::default();
+    split.split_at_line_ends(args)?;
+    match split.as_slice() {
         [subject, sid] => Ok(ClientOp::Sub {
             subject,
             queue: None,
@@ -164,7 +193,9 @@ fn sub(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
 }
 
 fn unsub(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
-    match Args::split(args, is_blank_or_line_end)?.as_slice() {
+    let mut split = Args::default();
+    split.split_at_line_ends(args)?;
+    match split.as_slice() {
         [sid] => Ok(ClientOp::Unsub { sid, max: None }),
         [sid, max] => {
             let max = parse_size(max).filter(|max| *max > 0).map(|max| max as u64);
@@ -175,9 +206,7 @@ fn unsub(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
 }
 
 fn info(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
-    #[derive(serde::Deserialize)]
-    struct AnyObject {}
-    match serde_json::from_slice::<Option<AnyObject>>(args) {
+    match serde_json::from_slice::<Option<HashMap<String, IgnoredAny>>>(args) {
         Ok(_) => Ok(ClientOp::Info),
         Err(_) => Err(ParseError::BadInfo),
     }

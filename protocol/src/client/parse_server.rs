@@ -1,7 +1,7 @@
 //! What a broker sends, as operations: the other end of [`super::Parser`].
 
-use super::line::{Line, LineReader, Shape, Verb};
-use super::message::{Body, Head, Layout, Suspended};
+use super::line::{Args, Line, LineReader, Shape, Verb};
+use super::message::{Body, Frame, Layout, Suspended};
 use super::{Framed, ParseError, ServerOp};
 use nom::branch::alt;
 use nom::bytes::streaming::tag_no_case;
@@ -37,8 +37,8 @@ impl ServerParser {
     /// The operation at the start of `input`, by the rules of [`super::Parser::next`].
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<ServerStep<'a>, ParseError> {
         if let Some(suspended) = self.suspended.take() {
-            let head = suspended.resume(input)?;
-            return self.message(input, &head);
+            let args = suspended.args(input)?;
+            return self.message(input, suspended.layout, suspended.frame, &args);
         }
         let Some(line) = self
             .lines
@@ -56,35 +56,42 @@ impl ServerParser {
                 });
             }
         };
-        let head = Head::parse(line.args, layout, line.consumed)?;
-        if head.total_bytes > self.payload_bytes_max {
+        let mut args = Args::default();
+        args.split(line.args)?;
+        let frame = Frame::new(&args, layout, line.consumed)?;
+        if frame.body_bytes > self.payload_bytes_max {
             return Err(ParseError::PayloadTooLarge);
         }
-        self.message(input, &head)
+        self.message(input, layout, frame, &args)
     }
 
     fn message<'a>(
         &mut self,
         input: &'a [u8],
-        head: &Head<'a>,
+        layout: Layout,
+        frame: Frame,
+        args: &Args<'a>,
     ) -> Result<ServerStep<'a>, ParseError> {
-        let consumed = head.frame_bytes();
-        let Some(body) = head.body(input)? else {
-            self.suspended = Some(head.suspend(input));
+        let Some(body) = frame.body(input)? else {
+            self.suspended = Some(Suspended::new(input, layout, frame, args));
             return Ok(ServerStep::Incomplete {
-                needed: Some(consumed),
+                needed: Some(frame.bytes()),
             });
         };
         Ok(ServerStep::Op {
-            op: message_op(head, body),
-            consumed,
+            op: message_op(layout, args, body),
+            consumed: frame.bytes(),
         })
     }
 }
 
-fn message_op<'a>(head: &Head<'a>, Body { headers, payload }: Body<'a>) -> ServerOp<'a> {
-    let (subject, sid, reply) = (head.arg(0), head.arg(1), head.reply());
-    match head.layout.headers {
+fn message_op<'a>(
+    layout: Layout,
+    args: &Args<'a>,
+    Body { headers, payload }: Body<'a>,
+) -> ServerOp<'a> {
+    let (subject, sid, reply) = (args.get(0), args.get(1), layout.reply(args));
+    match layout.headers {
         false => ServerOp::Msg {
             subject,
             sid,

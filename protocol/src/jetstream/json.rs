@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::from_json::JsonError;
 
-/// Most values one document may hold; a bound on the memory a request can take (about 8 MiB).
+/// Most values one document may hold; a bound on the memory a request can take (some 16 MiB).
 pub const JSON_VALUES_MAX: u32 = 1 << 18;
 
 /// A JSON value. Numbers that are no integer of 64 bits are [`Json::Float`].
@@ -228,6 +228,7 @@ impl<'de> serde::Deserialize<'de> for Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn refusal(body: &str) -> String {
         Json::parse(body.as_bytes()).unwrap_err().to_string()
@@ -285,5 +286,12 @@ mod tests {
             Json::parse(b"\"a\xff\"").unwrap(),
             Json::Text("a\u{fffd}".to_owned())
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_reader_fall(body in "[\\[\\]{}:,\"a-e0-9. \n\\\\é-]{0,40}") {
+            let _ = Json::parse(body.as_bytes());
+        }
     }
 }

@@ -4,6 +4,9 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`api_subject`] | which call a subject is |
+//! | [`request`] | the bodies of requests |
+//! | [`response`], [`response_type`], [`stored_msg`] | answers |
+//! | [`advisory`], [`client_info`] | what is told unasked |
 //! | [`error`] | every error, by number |
 //! | [`stream_config`], [`stream_source`], [`consumer_config`] | configurations, fields in the order of the wire |
 //! | [`stream_info`], [`consumer_info`], [`account_info`] | what streams, consumers and accounts say of themselves |
@@ -16,10 +19,12 @@
 pub mod account_info;
 pub mod ack_kind;
 pub mod ack_token;
+pub mod advisory;
+mod advisory_events;
 pub mod api_subject;
+pub mod client_info;
 pub mod consumer_config;
 pub mod consumer_info;
-mod decimal;
 pub mod error;
 mod error_table;
 pub mod flow_control;
@@ -33,6 +38,7 @@ pub mod pull;
 pub mod request;
 pub mod response;
 pub mod response_type;
+pub mod stored_msg;
 pub mod stream_config;
 pub mod stream_info;
 pub mod stream_source;

@@ -1,8 +1,6 @@
 //! The answers of the API: `type`, then either `error` or what was asked for, side by side in one object.
 
-use base64::display::Base64Display;
-use base64::prelude::BASE64_STANDARD;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::account_info::AccountInfo;
 use super::consumer_info::ConsumerInfo;
@@ -11,9 +9,10 @@ use super::from_json::{JsonError, decode, json_object};
 use super::object_writer::ObjectWriter;
 use super::omit;
 use super::response_type::{RESPONSE_TYPE_PREFIX, ResponseType};
+use super::stored_msg::StoredMsg;
 use super::stream_config::StreamConfig;
 use super::stream_info::{StreamInfo, StreamState};
-use super::timestamp::{Timestamp, ZonedTime};
+use super::timestamp::ZonedTime;
 
 /// Most names in one answer of NAMES.
 pub const NAMES_PAGE_MAX: usize = 1024;
@@ -248,24 +247,6 @@ struct ReceivedAnswer {
 
 json_object! { ReceivedAnswer as "ApiResponse" { error } }
 
-/// A message as STREAM.MSG.GET shows it.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct StoredMsg<'a> {
-    /// Its subject.
-    #[serde(serialize_with = "lossy")]
-    pub subject: &'a [u8],
-    /// Its sequence.
-    pub seq: u64,
-    /// Its header block, from `NATS/1.0` to the empty line.
-    #[serde(serialize_with = "base64", skip_serializing_if = "<[u8]>::is_empty")]
-    pub hdrs: &'a [u8],
-    /// Its payload.
-    #[serde(serialize_with = "base64", skip_serializing_if = "<[u8]>::is_empty")]
-    pub data: &'a [u8],
-    /// When it was stored.
-    pub time: Timestamp,
-}
-
 /// Whether a consumer is paused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PauseState {
@@ -276,14 +257,6 @@ pub struct PauseState {
     /// For how long yet, in nanoseconds.
     #[serde(skip_serializing_if = "omit::zero")]
     pub pause_remaining: i64,
-}
-
-fn base64<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Base64Display::new(bytes, &BASE64_STANDARD))
-}
-
-fn lossy<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&String::from_utf8_lossy(bytes))
 }
 
 #[cfg(test)]
@@ -452,32 +425,6 @@ mod tests {
         assert!(text(shown.clone()).contains(r#","cluster":{"leader":"n1"},"#));
         let as_create = String::from_utf8(shown.encode_as(ResponseType::StreamCreate)).unwrap();
         assert!(as_create.contains("stream_create_response"));
-    }
-
-    #[test]
-    fn a_message_is_shown_in_base64_and_without_what_is_empty() {
-        let message = StoredMsg {
-            subject: b"a",
-            seq: 3,
-            hdrs: b"",
-            data: b"hi",
-            time: Timestamp(0),
-        };
-        assert_eq!(
-            text(Response::MsgGet(message)),
-            concat!(
-                r#"{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","#,
-                r#""message":{"subject":"a","seq":3,"data":"aGk=","time":"1970-01-01T00:00:00Z"}}"#
-            )
-        );
-        let headed = StoredMsg {
-            hdrs: b"NATS/1.0\r\n\r\n",
-            data: b"",
-            ..message
-        };
-        assert!(
-            text(Response::MsgGet(headed)).contains(r#""seq":3,"hdrs":"TkFUUy8xLjANCg0K","time""#)
-        );
     }
 
     #[test]

@@ -116,11 +116,11 @@ pub struct StreamSourceInfo {
     pub external: Option<External>,
     /// Messages it still has for us.
     pub lag: u64,
-    /// Nanoseconds since it was last heard; -1 if never.
-    pub active: i64,
     /// The last of its sequences that was taken over.
     #[serde(skip_serializing_if = "omit::zero")]
     pub seq: u64,
+    /// Nanoseconds since it was last heard; -1 if never.
+    pub active: i64,
     /// Why it cannot be reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ApiError>,

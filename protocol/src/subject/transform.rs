@@ -110,20 +110,24 @@ impl Transform {
 
     /// The transform back, for one made of wildcards that are each used once; else `None`.
     pub fn reverse(&self) -> Option<Transform> {
-        let source = self.destination_as_filter();
+        if self.tail == Tail::Identity {
+            return Some(self.clone());
+        }
+        let source = self.destination_as_filter()?;
         let destination = self.source_as_destination()?;
         Transform::new_strict(&source, &destination).ok()
     }
 
-    /// The destination with a `*` for each wildcard function.
-    fn destination_as_filter(&self) -> String {
+    /// The destination with a `*` for each wildcard function; `None` if there are other functions.
+    fn destination_as_filter(&self) -> Option<String> {
         let tokens = self.parts.iter().zip(self.destination.split('.'));
         let tokens = tokens.map(|(part, token)| match part {
-            Function::Wildcard(_) => "*",
-            _ => token,
+            Function::Wildcard(_) => Some("*"),
+            Function::Literal(_) => Some(token),
+            _ => None,
         });
-        let rest = matches!(self.tail, Tail::From(_)).then_some(">");
-        tokens.chain(rest).collect::<Vec<_>>().join(".")
+        let rest = matches!(self.tail, Tail::From(_)).then_some(Some(">"));
+        Some(tokens.chain(rest).collect::<Option<Vec<_>>>()?.join("."))
     }
 
     /// The source with a `$n` for each `*`, n being where the destination puts it; `None` if it does not.

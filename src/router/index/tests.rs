@@ -22,7 +22,8 @@ fn subscription(subject: &str, queue: Option<&str>) -> Arc<Subscription> {
 fn reached(index: &SubjectIndex, subject: &str) -> BTreeSet<(*const Subscription, Vec<u8>)> {
     let mut matches = Matches::default();
     index.collect(subject.as_bytes(), &mut matches);
-    let grouped = matches.groups.iter().flat_map(|group| group.members.iter().map(|m| (m, group.name().to_vec())));
+    let grouped =
+        matches.groups.iter().flat_map(|group| group.members.iter().map(|m| (m, group.name().to_vec())));
     let plain = matches.plain.iter().map(|sub| (sub, Vec::new()));
     plain.chain(grouped).map(|(sub, group)| (Arc::as_ptr(sub), group)).collect()
 }
@@ -30,7 +31,8 @@ fn reached(index: &SubjectIndex, subject: &str) -> BTreeSet<(*const Subscription
 fn expected(model: &[Arc<Subscription>], subject: &str) -> BTreeSet<(*const Subscription, Vec<u8>)> {
     let hit = |sub: &&Arc<Subscription>| subject::matches(sub.subject(), subject.as_bytes());
     let has_empty_token = subject.split('.').any(str::is_empty);
-    let found = model.iter().filter(hit).map(|sub| (Arc::as_ptr(sub), sub.queue().unwrap_or_default().to_vec()));
+    let found =
+        model.iter().filter(hit).map(|sub| (Arc::as_ptr(sub), sub.queue().unwrap_or_default().to_vec()));
     found.filter(|_| !has_empty_token).collect()
 }
 

@@ -66,7 +66,7 @@ impl Wake for Woken {
 fn with_inline(bytes_max: usize) -> (Outbound, Arc<Pipe>) {
     let outbound = Outbound::new(bytes_max);
     let pipe = Arc::new(Pipe::default());
-    outbound.set_inline_writer(Box::new(Inline(pipe.clone())));
+    outbound.attach(Box::new(Inline(pipe.clone())));
     (outbound, pipe)
 }
 

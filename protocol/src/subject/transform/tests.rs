@@ -267,7 +267,11 @@ fn placeholders_keep_wildcards_in_place() {
 }
 
 #[test]
-fn a_transform_that_loses_a_wildcard_has_no_way_back() {
+fn a_transform_that_loses_something_has_no_way_back() {
+    assert_eq!(
+        Transform::new("a", "b.{{random(9)}}").unwrap().reverse(),
+        None
+    );
     assert_eq!(Transform::new("a.*.*", "b.$2").unwrap().reverse(), None);
     assert_eq!(
         Transform::new("a.*", "b.{{left(1,2)}}").unwrap().reverse(),
