@@ -10,6 +10,7 @@ mod authenticator;
 pub mod certificate;
 mod certificate_user;
 mod credentials;
+mod from_config;
 mod login;
 mod nkey;
 mod permissions;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod certificates;
+mod from_config;
 mod names;
 mod rate;
 mod settings;
