@@ -249,7 +249,6 @@ const CONSUMERS: &[&str] = &[
     "consumer next EVENTS worker --nak",
     "consumer next EVENTS worker --term",
     "consumer info EVENTS worker",
-    "consumer next EVENTS worker",
     "consumer report EVENTS",
     "consumer edit EVENTS worker --max-pending 20 --force",
     "consumer pause EVENTS worker 1h -f",

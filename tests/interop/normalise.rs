@@ -26,16 +26,17 @@ const RULE_TEXTS: &[(&str, &str)] = &[
     (r"\b\d\d:\d\d:\d\d\b", "TIME"),
     (r"\b(\d+m)?\d+\.\d+(s|ms|us|µs|ns)\b", "SPAN"),
     (r"\b\d+(ms|us|µs|ns)\b", "SPAN"),
+    (r"\b\d+s ago\b", "SPAN ago"),
     (r"\bage=\S+", "age=SPAN"),
     // Rates and loads.
     (r"[\d,.]+ ([KMG]?i?B|msgs)/(sec|s)\b", "RATE"),
     (r"\b(cpu|mem)=[\d.,]+\S*", "LOAD"),
     (r"\b\d+\.\d+%", "PERCENT"),
-    (r"\b(min|avg|max|stddev) [\d,]+", "$1 N"),
+    (r"\b(min|avg|max|stddev)(:? )[\d,.]+", "$1$2 N"),
     // What a broker is made of, and where it lies.
     (r"\bsubscriptions=\d+", "subscriptions=N"),
     (
-        r"(?m)^ *(Storage Directory|Process ID|Git Commit|Go Version|Memory|Subscriptions|Sockets|Threads):.*$",
+        r"(?m)^ *(Storage Directory|Process ID|Git Commit|Go Version|Memory|Uptime|Subscriptions|Sockets|Threads):.*$",
         "$1: HERE",
     ),
 ];
