@@ -181,6 +181,11 @@ impl Store {
         self.shared.journal.commit()
     }
 
+    /// Makes the next segment ready and gives dead ones back, as the janitor would. For stores without threads.
+    pub fn maintain(&self) -> Result<(), StoreError> {
+        self.shared.maintain()
+    }
+
     /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on. What fails is
     /// logged; the next opening recovers.
     pub fn close(&self) {

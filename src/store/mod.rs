@@ -14,12 +14,14 @@
 //! | `memory` | its twin in memory |
 //! | `registry` | which streams and consumers there are, and where their records lie |
 //! | `recovery` | opening |
+//! | `janitor` | segments made ready and given back |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
 pub mod disk;
 mod error;
 mod facade;
 pub mod index;
+mod janitor;
 pub mod journal;
 mod journal_log;
 mod log_trait;
