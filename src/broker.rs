@@ -11,8 +11,9 @@ use crate::account::Account;
 use crate::assemble;
 use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
-use crate::config::{Config, Source};
+use crate::config::{Config, Logging, Source};
 use crate::jetstream::JetStream;
+use crate::logging::LogHandle;
 use crate::server::{RunningServer, Server, StartError};
 use crate::version::{NATS_VERSION, VERSION};
 
@@ -50,6 +51,7 @@ pub struct Broker {
     running: RunningServer,
     jetstream: Option<Arc<JetStream>>,
     ports_file: Option<std::path::PathBuf>,
+    logging: Logging,
 }
 
 impl Broker {
@@ -60,7 +62,7 @@ impl Broker {
         assemble::apply_account_limits(config, &server);
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
         let running = server.listen().await?;
-        let broker = Self { running, jetstream, ports_file: None };
+        let broker = Self { running, jetstream, ports_file: None, logging: config.logging.clone() };
         broker.write_files(config)
     }
 
@@ -80,7 +82,7 @@ impl Broker {
     }
 
     /// Serves until a signal ends it.
-    pub async fn run(self) -> std::io::Result<()> {
+    pub async fn run(self, log: &LogHandle) -> std::io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut lame_duck = signal(SignalKind::user_defined2())?;
@@ -89,7 +91,11 @@ impl Broker {
             tokio::select! {
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
-                _ = reopen_log.recv() => crate::logging::reopen(),
+                _ = reopen_log.recv() => {
+                    if let Err(error) = log.reopen(&self.logging) {
+                        log::error!("Log file cannot be re-opened: {error}");
+                    }
+                }
                 _ = lame_duck.recv() => {
                     log::info!("Trapped \"user defined signal 2\" signal");
                     tokio::select! {

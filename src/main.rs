@@ -5,43 +5,41 @@ use std::process::ExitCode;
 
 use headwater::broker::Broker;
 use headwater::cli::{self, Answer, Invocation, Start};
-use headwater::logging;
+use headwater::{fatal, logging};
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args().skip(1)) {
-        Invocation::Run(start) => run(&start),
-        Invocation::Signal(request) => answer(&cli::signal::deliver(&request)),
-        Invocation::Answer(text) => answer(&text),
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    match cli::parse(args) {
+        Invocation::Answer(answer) => say(&answer),
+        Invocation::Signal(request) => say(&cli::deliver(&request)),
+        Invocation::Run(start) => run(*start),
     }
 }
 
-fn run(start: &Start) -> ExitCode {
-    if let Err(error) = logging::start(&start.config.logging) {
-        return answer(&Answer::failure(error));
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return answer(&Answer::failure(error)),
+fn run(start: Start) -> ExitCode {
+    let log = match logging::start(&start.config.logging) {
+        Ok(log) => log,
+        Err(error) => return say(&Answer::failure(format_args!("error opening file: {error}"))),
     };
+    let ended = serve(start, &log);
+    if let Err(error) = &ended {
+        fatal!("{error}");
+    }
+    log.flush();
+    ExitCode::from(u8::from(ended.is_err()))
+}
+
+fn serve(start: Start, log: &logging::LogHandle) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let broker = match Broker::start(&start.config).await {
-            Ok(broker) => broker,
-            Err(error) => return fatal(&error),
-        };
-        match broker.run().await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fatal(&error),
-        }
+        let broker = Broker::start(&start.config).await?;
+        broker.run(log).await?;
+        Ok(())
     })
 }
 
-fn fatal(error: &dyn std::fmt::Display) -> ExitCode {
-    logging::fatal(error);
-    ExitCode::FAILURE
-}
-
-/// A closed pipe is no reason to fail.
-fn answer(answer: &Answer) -> ExitCode {
+fn say(answer: &Answer) -> ExitCode {
+    // If nobody listens, the exit code still says it.
     let _ = std::io::stdout().write_all(answer.stdout.as_bytes());
     let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
     ExitCode::from(answer.exit_code)

@@ -8,11 +8,12 @@ use crate::config::defaults;
 use crate::config::tls::{self, Tls};
 use crate::config::{Config, ConfigError, Port, Secret, host_port};
 
+type Step = fn(&mut Config, &Flags) -> Result<(), String>;
+
 impl Config {
     /// Takes what `flags` say; doing it twice changes nothing.
     pub fn apply_flags(&mut self, flags: &Flags) -> Result<(), ConfigError> {
-        let steps: [fn(&mut Self, &Flags) -> Result<(), String>; 6] =
-            [listeners, logging, login, jetstream, cluster, client_tls];
+        let steps: [Step; 6] = [listeners, logging, login, jetstream, cluster, client_tls];
         steps.iter().try_for_each(|step| step(self, flags)).map_err(ConfigError::Invalid)?;
         self.note_not_served();
         Ok(())

@@ -123,7 +123,7 @@ pub struct Flags {
     #[arg(long = "tlscacert", value_name = "file", help_heading = TLS)]
     pub tls_ca_cert: Option<String>,
 
-    /// Routes; only to this server itself, which runs alone
+    /// Routes, if they lead to this server itself
     #[arg(long = "routes", value_name = "rurl-1, rurl-2", help_heading = CLUSTER)]
     pub routes: Option<String>,
     /// Cluster URL of this server, which runs alone

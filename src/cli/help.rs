@@ -43,9 +43,14 @@ fn line(arg: &Arg) -> String {
         (Kind::Bool, _) | (_, None) => String::new(),
         (_, Some(names)) => names.first().map(|name| format!(" <{name}>")).unwrap_or_default(),
     };
-    let left = format!("{indent}{}{value}", short.join(", "));
-    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    format!("{left:<width$} {help}\n", width = HELP_COLUMN - 1)
+    let mut left = format!("{indent}{}{value}", short.join(", "));
+    if left.len() >= HELP_COLUMN {
+        left.push('\n');
+        left.push_str(&" ".repeat(HELP_COLUMN));
+    }
+    let next_line = format!("\n{:HELP_COLUMN$}", "");
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace("; ", &next_line);
+    format!("{left:HELP_COLUMN$}{help}\n")
 }
 
 /// What a `tls` block can say.

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::ids;
 use crate::router::{Dispatch, Gate, Service};
 use crate::server::{HookFuture, ServerHook};
+use crate::store::disk::RealDisk;
 use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
@@ -49,9 +50,11 @@ impl JetStream {
     ) -> Result<Arc<Self>, String> {
         let ingest_gate = Arc::new(Gate::new());
         let relaxed = options.sync != SyncPolicy::Always;
-        let (store, streams, report) =
-            Store::open(&settings.store_dir, options).map_err(|error| error.to_string())?;
-        report.log();
+        let disk = RealDisk::new(&settings.store_dir)
+            .map_err(|error| format!("could not create storage directory {:?}: {error}", settings.store_dir))?;
+        let (store, streams, _report) =
+            Store::open(options, Arc::new(disk)).map_err(|error| error.to_string())?;
+        let store = Arc::new(store);
         let commits = Arc::new(Commits::new(relaxed, ingest_gate.clone()));
         store.observe(commits.clone());
         let runtime = tokio::runtime::Handle::current();
@@ -116,7 +119,9 @@ impl JetStream {
                 host.stop();
             }
         }
-        self.env.store.close();
+        if let Err(error) = self.env.store.close() {
+            log::error!("JetStream store was not closed cleanly: {error}");
+        }
     }
 }
 
