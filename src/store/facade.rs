@@ -1,10 +1,12 @@
 //! The store as the broker sees it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskLock};
+use super::disk::{Disk, DiskLock, RealDisk};
+use super::error::io_error;
 use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
@@ -58,6 +60,9 @@ pub struct Store {
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
+/// An opened store, the streams it holds, and what opening it found.
+pub type Opened = (Arc<Store>, Vec<RecoveredStream>, RecoveryReport);
+
 /// What the store's threads share.
 pub(crate) struct Shared {
     pub journal: Arc<Journal>,
@@ -66,13 +71,16 @@ pub(crate) struct Shared {
 }
 
 impl Store {
-    /// Opens the store in `disk`'s directory; recovers what is there.
+    /// Opens the store in the directory `dir`, which is created when missing; recovers what is there.
     ///
     /// Fails with [`StoreError::Io`] when another process has it open.
-    pub fn open(
-        options: StoreOptions,
-        disk: Arc<dyn Disk>,
-    ) -> Result<(Store, Vec<RecoveredStream>, RecoveryReport), StoreError> {
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Opened, StoreError> {
+        let disk = RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
+        Self::open_on(Arc::new(disk), options)
+    }
+
+    /// Opens the store in `disk`'s directory.
+    pub fn open_on(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, StoreError> {
         let options = options.bounded();
         let lock = recovery::lock(&*disk)?;
         let recovered = recovery::recover(&options, disk)?;
@@ -82,7 +90,7 @@ impl Store {
             false => None,
         };
         let store = Store { shared, committer: Mutex::new(committer), lock: Mutex::new(Some(lock)) };
-        Ok((store, recovered.streams, recovered.report))
+        Ok((Arc::new(store), recovered.streams, recovered.report))
     }
 
     /// Creates a stream. A memory stream leaves no trace on disk; nor do its consumers.
@@ -173,8 +181,21 @@ impl Store {
         self.shared.journal.commit()
     }
 
-    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on.
-    pub fn close(&self) -> Result<(), StoreError> {
+    /// Makes the next segment ready and gives dead ones back, as the janitor would. For stores without threads.
+    pub fn maintain(&self) -> Result<(), StoreError> {
+        self.shared.maintain()
+    }
+
+    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on. What fails is
+    /// logged; the next opening recovers.
+    pub fn close(&self) {
+        if let Err(error) = self.try_close() {
+            log::error!("closing the store: {error}");
+        }
+    }
+
+    /// [`Store::close`], telling what failed.
+    pub fn try_close(&self) -> Result<(), StoreError> {
         let journal = &self.shared.journal;
         drop(self.committer.lock().take());
         let closed = journal

@@ -14,12 +14,14 @@
 //! | `memory` | its twin in memory |
 //! | `registry` | which streams and consumers there are, and where their records lie |
 //! | `recovery` | opening |
+//! | `janitor` | segments made ready and given back |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
 pub mod disk;
 mod error;
 mod facade;
 pub mod index;
+mod janitor;
 pub mod journal;
 mod journal_log;
 mod log_trait;
@@ -31,7 +33,7 @@ mod report;
 mod stats;
 mod stream_index;
 
-pub use facade::{RecoveredConsumer, RecoveredStream, Store};
+pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;

@@ -61,7 +61,6 @@ pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Rec
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry };
     let streams = replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
-    report.log();
     Ok(Recovered { shared, streams, report })
 }
 

@@ -330,6 +330,12 @@ impl JournalCore {
         fits
     }
 
+    /// A dead segment's file is no more, or another segment's by now.
+    pub fn segment_gone(&mut self, id: u32) {
+        let lsn = self.deferred_lsn();
+        self.usage.forget_segment(id, lsn);
+    }
+
     /// A segment could not be made ready.
     pub fn segment_denied(&mut self, error: &StoreError) {
         self.full = matches!(error, StoreError::DiskFull);
