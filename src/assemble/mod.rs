@@ -3,10 +3,8 @@
 //! Parts do not know the configuration file; what it calls things, and what it leaves open, is translated here.
 
 mod accounts;
-mod auth;
 mod client_listener;
 mod jetstream;
-mod tls;
 
 pub use accounts::{apply_account_limits, jetstream_limits};
 pub use client_listener::server_options;

@@ -23,7 +23,7 @@ mod uptime;
 pub mod varz;
 
 pub use broker::BrokerSource;
-pub use http::{Limits, Monitor, serve};
+pub use http::{Limits as MonitorLimits, Monitor, serve};
 pub use process::{ProcessMeter, ProcessUse};
 pub use query::BadRequest;
 pub use source::{
