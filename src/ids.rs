@@ -35,6 +35,11 @@ pub fn nonce() -> String {
     data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<11>())
 }
 
+/// A random number.
+pub fn random_u64() -> u64 {
+    u64::from_le_bytes(random_bytes())
+}
+
 /// Random bytes of cryptographic quality.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

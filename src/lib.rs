@@ -16,7 +16,9 @@
 #![deny(unsafe_code, unused_must_use)]
 
 pub mod account;
+pub mod assemble;
 pub mod auth;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -30,3 +32,4 @@ pub mod server;
 pub mod session;
 pub mod store;
 pub mod system;
+pub mod version;

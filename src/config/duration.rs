@@ -1,8 +1,6 @@
 //! Durations as Go writes and reads them: `1h30m`, `250ms`, `-1.5s`.
 
-use nom::bytes::complete::take_till;
-use nom::character::complete::{char, digit0};
-use nom::combinator::{opt, recognize, verify};
+use nom::bytes::complete::{take_till, take_while1};
 use nom::{IResult, Parser};
 
 const SECOND: f64 = 1e9;
@@ -36,9 +34,8 @@ pub fn parse(text: &str) -> Result<i64, String> {
 
 /// A number, perhaps with a fraction, and the letters after it.
 fn term(input: &str) -> IResult<&str, (&str, &str)> {
-    let number = recognize((digit0, opt((char('.'), digit0))));
-    let number = verify(number, |text: &str| text.contains(|c: char| c.is_ascii_digit()));
-    (number, take_till(|c: char| c == '.' || c.is_ascii_digit())).parse(input)
+    let in_number = |c: char| c == '.' || c.is_ascii_digit();
+    (take_while1(in_number), take_till(in_number)).parse_complete(input)
 }
 
 fn unit_nanos(unit: &str, text: &str) -> Result<f64, String> {

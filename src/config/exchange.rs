@@ -107,9 +107,11 @@ pub(super) fn read_exports(node: &Node, report: &mut Report) -> Result<Vec<Expor
     let wrong = |_| node.problem(format!("Exports should be an array, got {}", node.value.kind()));
     let mut exports = Vec::new();
     for entry in node.array().map_err(wrong)? {
+        let complaints = report.errors.len();
         match block(EXPORT_KEYS, unknown_field, entry, report).and_then(|draft| export(draft, entry)) {
             Ok(export) => exports.push(export),
-            Err(problem) => report.error(problem),
+            Err(problem) if report.errors.len() == complaints => report.error(problem),
+            Err(_) => {}
         }
     }
     Ok(exports)

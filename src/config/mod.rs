@@ -39,6 +39,7 @@ mod write_timeout;
 
 pub use keys::Key;
 pub use model::*;
+pub(crate) use read::{Port, host_port};
 pub use report::{ConfigError, Problem, Report};
 pub use secret::Secret;
 pub use simple_auth::SimpleAuth;

@@ -10,22 +10,22 @@ use super::secret::Secret;
 
 /// A `host:port`, a `:port` or a bare port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HostPort {
+pub(crate) struct HostPort {
     /// Empty if the directive names none.
-    pub(super) host: String,
-    pub(super) port: Port,
+    pub(crate) host: String,
+    pub(crate) port: Port,
 }
 
 /// A port as directives and flags write it: 0 says "as if not written", -1 "any free one".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Port {
+pub(crate) enum Port {
     Unset,
     Random,
     Fixed(u16),
 }
 
 impl Port {
-    pub(super) fn new(number: i64) -> Result<Self, String> {
+    pub(crate) fn new(number: i64) -> Result<Self, String> {
         match number {
             0 => Ok(Self::Unset),
             -1 => Ok(Self::Random),
@@ -37,7 +37,7 @@ impl Port {
     }
 
     /// The port to listen on, where 0 lets the system choose; nothing if none was written.
-    pub(super) fn listen(self) -> Option<u16> {
+    pub(crate) fn listen(self) -> Option<u16> {
         match self {
             Self::Unset => None,
             Self::Random => Some(0),
@@ -203,7 +203,7 @@ impl Node {
 }
 
 /// Splits `host:port`, where an IPv6 host stands in brackets.
-pub(super) fn host_port(text: &str) -> Result<HostPort, String> {
+pub(crate) fn host_port(text: &str) -> Result<HostPort, String> {
     let unreadable = || format!("could not parse address string {text:?}");
     let (host, port) = text.rsplit_once(':').ok_or_else(unreadable)?;
     let host = match host.strip_prefix('[') {

@@ -214,7 +214,7 @@ fn cert_pair(node: &Node) -> Result<CertPair, Problem> {
 }
 
 /// The suites that TLS 1.2 and 1.3 of the TLS library speak.
-const CIPHER_SUITES: &[&str] = &[
+pub(crate) const CIPHER_SUITES: &[&str] = &[
     "TLS_AES_128_GCM_SHA256",
     "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256",
@@ -265,8 +265,10 @@ fn cipher_suites(node: &Node) -> Result<Vec<String>, Problem> {
     Ok(spoken)
 }
 
+/// Names of key exchanges, the one this server would choose first.
+pub(crate) const CURVES: &[&str] = &["X25519MLKEM768", "X25519", "CurveP256", "CurveP384", "CurveP521"];
+
 fn curve_preferences(node: &Node) -> Result<Vec<String>, Problem> {
-    const CURVES: [&str; 5] = ["X25519MLKEM768", "X25519", "CurveP256", "CurveP384", "CurveP521"];
     let names = some_of(node, "curve_preferences")?;
     match names.iter().find(|name| !CURVES.contains(&name.as_str())) {
         Some(unknown) => Err(node.problem(format!("unrecognized curve preference {unknown}"))),

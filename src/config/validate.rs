@@ -7,9 +7,11 @@ use super::not_served;
 use super::report::ConfigError;
 use super::subject;
 
+type Rule = fn(&Config) -> Result<(), String>;
+
 /// The first rule that `config` breaks.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let rules: [fn(&Config) -> Result<(), String>; 9] =
+    let rules: [Rule; 9] =
         [lame_duck, payload, no_auth_user, cluster, leafnodes, mqtt, jetstream, websocket, served];
     rules.iter().try_for_each(|rule| rule(config)).map_err(ConfigError::Invalid)
 }

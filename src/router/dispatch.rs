@@ -35,6 +35,14 @@ pub struct Dispatch {
     frame: Frame,
     /// Sizes that the next message is to carry in another text than usual.
     sizes: Option<Box<SizeTexts>>,
+    /// Services that have something left to do when the batch ends.
+    deferred: Vec<Arc<dyn AfterBatch>>,
+}
+
+/// A service that does part of its work once for a whole batch.
+pub trait AfterBatch: Send + Sync {
+    /// The batch has ended. What is published now is flushed with it.
+    fn after_batch(self: Arc<Self>, cx: &mut Dispatch);
 }
 
 /// The sizes of a message as its publisher wrote them.
@@ -69,6 +77,7 @@ impl Dispatch {
             matches: Matches::default(),
             frame: Frame::default(),
             sizes: None,
+            deferred: Vec::new(),
         }
     }
 
@@ -89,12 +98,32 @@ impl Dispatch {
     pub fn touch(&mut self, receiver: Arc<dyn Receiver>) {
         self.touched.push(receiver);
         if self.touched.len() >= TOUCHED_MAX {
-            self.flush();
+            self.flush_receivers();
         }
     }
 
-    /// Writes out what the receivers got so far.
+    /// Has `service` called when the batch ends, once however often it asks.
+    pub fn defer(&mut self, service: Arc<dyn AfterBatch>) {
+        let known = self.deferred.iter().any(|other| Arc::as_ptr(other).addr() == Arc::as_ptr(&service).addr());
+        if !known {
+            self.deferred.push(service);
+        }
+    }
+
+    /// Whether a receiver has nearly too much waiting.
+    pub fn is_crowded(&self) -> bool {
+        self.crowded.is_some()
+    }
+
+    /// Calls the services that asked for it, then writes out what the receivers got so far.
     pub fn flush(&mut self) {
+        while let Some(service) = self.deferred.pop() {
+            service.after_batch(self);
+        }
+        self.flush_receivers();
+    }
+
+    fn flush_receivers(&mut self) {
         let inline = self.touched.len() <= INLINE_FLUSHES_MAX;
         for receiver in self.touched.drain(..) {
             match inline {

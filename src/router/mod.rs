@@ -22,7 +22,7 @@ mod subscription;
 pub use cache::{Lookup, RouteCache};
 pub use client_info::{ClientInfo, ConnectionKind};
 pub use deliver::{fan_out, fan_out_to_queue};
-pub use dispatch::Dispatch;
+pub use dispatch::{AfterBatch, Dispatch};
 pub use frame::Frame;
 pub use gate::Gate;
 pub use hash::SubjectHash;

@@ -54,7 +54,7 @@ fn negative(input: &str) -> Parsed<'_, Raw<'_>> {
 
 /// `8`, `8k`, `8MiB`; anything else that starts with digits (`10s`, `2ms`) is a word.
 fn integer_or_word(input: &str) -> Parsed<'_, Raw<'_>> {
-    let (rest, text) = recognize((opt(char('-')), digit1, size_suffix)).parse(input)?;
+    let (rest, text) = recognize((opt(char('-')), digit1, size_suffix)).parse_complete(input)?;
     let is_negative_without_suffix = text.starts_with('-') && text.ends_with(|c: char| c.is_ascii_digit());
     if ends_number(rest) || is_negative_without_suffix {
         return match integer(text) {
@@ -67,7 +67,8 @@ fn integer_or_word(input: &str) -> Parsed<'_, Raw<'_>> {
 
 fn size_suffix(input: &str) -> Parsed<'_, &str> {
     let unit = take_while_m_n(1, 1, |c: char| "kmgtpeKMGTPE".contains(c));
-    let (rest, suffix) = opt(recognize((unit, take_while(|c: char| "bBiI".contains(c))))).parse(input)?;
+    let (rest, suffix) =
+        opt(recognize((unit, take_while(|c: char| "bBiI".contains(c))))).parse_complete(input)?;
     Ok((rest, suffix.unwrap_or("")))
 }
 
@@ -96,7 +97,7 @@ fn factor(suffix: &str) -> Option<i64> {
 
 /// `1.5` is a float; a second dot makes it an address such as `127.0.0.1:4222`.
 fn float_or_address(input: &str) -> Parsed<'_, Raw<'_>> {
-    let two_dots: Parsed<'_, _> = recognize((digit1, char('.'), digit1, char('.'))).parse(input);
+    let two_dots: Parsed<'_, _> = recognize((digit1, char('.'), digit1, char('.'))).parse_complete(input);
     if two_dots.is_err() {
         return float(input);
     }
@@ -105,7 +106,7 @@ fn float_or_address(input: &str) -> Parsed<'_, Raw<'_>> {
 }
 
 fn float(input: &str) -> Parsed<'_, Raw<'_>> {
-    let (rest, _) = (opt(char('-')), digit1, char('.')).parse(input)?;
+    let (rest, _) = (opt(char('-')), digit1, char('.')).parse_complete(input)?;
     let next = rest.chars().next();
     if !next.is_some_and(|c| c.is_ascii_digit()) {
         return fail(
@@ -113,7 +114,7 @@ fn float(input: &str) -> Parsed<'_, Raw<'_>> {
             format!("Floats must have a digit after the '.', but got '{}' instead.", shown(next)),
         );
     }
-    let (rest, text) = recognize((opt(char('-')), digit1, char('.'), digit1)).parse(input)?;
+    let (rest, text) = recognize((opt(char('-')), digit1, char('.'), digit1)).parse_complete(input)?;
     match text.parse() {
         Ok(number) => Ok((rest, Raw::Float(number))),
         Err(_) => Err(nom::Err::Failure(Fault::number(format!("expected float, but got '{text}'")))),
@@ -253,11 +254,11 @@ fn escape(input: &str) -> Parsed<'_, u8> {
 fn hex_byte(input: &str) -> Parsed<'_, u8> {
     let (rest, _) = tag("x")(input)?;
     let two = take_while_m_n(2, 2, |c: char| c.is_ascii_hexdigit());
-    let parsed: Parsed<'_, &str> = verify(two, |digits: &str| digits.len() == 2).parse(rest);
+    let parsed: Parsed<'_, &str> = verify(two, |digits: &str| digits.len() == 2).parse_complete(rest);
     match parsed {
         Ok((rest, digits)) => Ok((rest, u8::from_str_radix(digits, 16).unwrap_or_default())),
         Err(_) => {
-            let seen: Parsed<'_, &str> = alt((peek(is_not("\r\n")), tag(""))).parse(rest);
+            let seen: Parsed<'_, &str> = alt((peek(is_not("\r\n")), tag(""))).parse_complete(rest);
             let seen: String = seen.map_or("", |(_, text)| text).chars().take(2).collect();
             fail(rest, format!("Expected two hexadecimal digits after '\\x', but got '{seen}'"))
         }

@@ -243,7 +243,7 @@ fn include_path(input: &str) -> Parsed<'_, &str> {
         Some('0'..='9' | '-') => not_a("start of a number"),
         Some('\\') => not_a("escape sequence"),
         Some('\n' | '\r') => not_a("new line"),
-        _ => take_till(|c| "\n\r;} \t'".contains(c)).parse(rest),
+        _ => take_till(|c| "\n\r;} \t'".contains(c)).parse_complete(rest),
     }
 }
 

@@ -1,0 +1,16 @@
+//! `$JS.API.STREAM.UPDATE.<stream>`
+
+use headwater_protocol::jetstream::advisory::Action;
+use headwater_protocol::jetstream::error::ApiError;
+use headwater_protocol::jetstream::response::Response;
+
+use super::super::{Answer, Call, Event};
+use super::{report, requested_config};
+
+/// Replaces a stream's configuration as a whole.
+pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
+    let request = requested_config(call, name)?;
+    let host = call.account.update_stream(request.config, request.pedantic)?;
+    let info = report::stream(&host);
+    Ok(Answer::after(host, Response::StreamUpdate(&info)).announcing(Event::Stream(Action::Modify)))
+}

@@ -1,0 +1,416 @@
+//! Delivery: which message goes next, and to whom.
+
+use bytes::Bytes;
+use headwater_protocol::headers::statuses;
+use headwater_protocol::jetstream::consumer_config::AckPolicy;
+
+use super::effect::{Advisory, Delivery, Effect};
+use super::machine::ConsumerMachine;
+use super::size::MessageSize;
+use super::state::{Op, SequencePair};
+use super::status;
+use super::turn::Turn;
+use crate::clock::UnixNanos;
+use crate::store::{MessageLog, StoreError};
+
+/// How much one step may deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of subjects, headers and payloads. The last message may go beyond.
+    pub bytes: u64,
+}
+
+impl Budget {
+    /// Bytes are not counted.
+    pub fn messages(messages: usize) -> Self {
+        Self {
+            messages,
+            bytes: u64::MAX,
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.messages == 0 || self.bytes == 0
+    }
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything that could be delivered has been.
+    Done,
+    /// The budget was spent first: call again.
+    More,
+}
+
+/// A message whose turn it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) seq: u64,
+    /// Deliveries before this one.
+    pub(super) delivered: u32,
+    /// It has never been delivered.
+    pub(super) is_new: bool,
+}
+
+/// Why no message is next.
+enum Nothing {
+    /// There is none.
+    End,
+    /// Too many await acknowledgement.
+    Stalled,
+}
+
+/// Who gets the message.
+pub(super) struct Recipient {
+    pub(super) to: Bytes,
+    pub(super) pin_id: Option<Bytes>,
+    /// The request is complete although it would have taken so many bytes more.
+    pub(super) completed_with_bytes: i64,
+}
+
+impl ConsumerMachine {
+    /// Delivers as much as it can. Call it after every input and when messages have become visible.
+    pub fn advance(
+        &mut self,
+        turn: &mut Turn<'_>,
+        budget: &mut Budget,
+    ) -> Result<Progress, StoreError> {
+        self.announce_pause(turn);
+        if !self.wants_messages() {
+            return Ok(Progress::Done);
+        }
+        if self.settings.is_paused(turn.now) {
+            self.end_of_deliveries(turn);
+            return Ok(Progress::Done);
+        }
+        self.drop_removed(turn);
+        self.count_pending(turn.log, turn.visible_last_seq)?;
+        let before = self.contiguous_from();
+        let result = self.deliver_while_possible(turn, budget);
+        self.settle_count(turn.log, before)?;
+        result
+    }
+
+    fn deliver_while_possible(
+        &mut self,
+        turn: &mut Turn<'_>,
+        budget: &mut Budget,
+    ) -> Result<Progress, StoreError> {
+        loop {
+            if !self.wants_messages() || self.is_halted() {
+                break;
+            }
+            if budget.is_spent() {
+                return Ok(Progress::More);
+            }
+            let candidate = match self.next_candidate(turn)? {
+                Ok(candidate) => candidate,
+                Err(Nothing::End) => {
+                    self.end_of_deliveries(turn);
+                    break;
+                }
+                Err(Nothing::Stalled) => break,
+            };
+            if self.is_held(turn, candidate)? {
+                break;
+            }
+            let Some(recipient) = self.choose_recipient(turn, candidate)? else {
+                self.end_of_deliveries(turn);
+                break;
+            };
+            self.deliver(turn, candidate, recipient, budget)?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Requests that do not want to wait end when there is nothing for them.
+    fn end_of_deliveries(&mut self, turn: &mut Turn<'_>) {
+        if self.waiting.has_no_wait() {
+            self.sweep_waiting(turn, true);
+        }
+    }
+
+    fn next_candidate(
+        &mut self,
+        turn: &mut Turn<'_>,
+    ) -> Result<Result<Candidate, Nothing>, StoreError> {
+        if let Some(candidate) = self.next_redelivery(turn) {
+            return Ok(Ok(candidate));
+        }
+        let max = self.settings.pending_acks_max;
+        if max > 0 && self.state.acks.len() >= max {
+            return Ok(Err(Nothing::Stalled));
+        }
+        let seq = match self.next_of_skip_list(turn.log) {
+            Some(seq) => Some(seq),
+            None => self.next_contiguous(turn.log, turn.visible_last_seq)?,
+        };
+        let visible = seq.filter(|seq| *seq <= turn.visible_last_seq);
+        Ok(visible
+            .map(|seq| Candidate {
+                seq,
+                delivered: 0,
+                is_new: true,
+            })
+            .ok_or(Nothing::End))
+    }
+
+    /// The first message of the redelivery queue that is still there and may be delivered once more.
+    fn next_redelivery(&mut self, turn: &mut Turn<'_>) -> Option<Candidate> {
+        while let Some(seq) = self.state.acks.next_to_redeliver() {
+            let delivered = self.state.acks.get(seq).map_or(0, |entry| entry.deliveries);
+            if self.has_no_deliveries_left(delivered) {
+                self.give_up(turn, seq);
+            } else if turn.log.meta(seq).is_none() {
+                self.message_is_gone(turn, seq);
+            } else {
+                return Some(Candidate {
+                    seq,
+                    delivered,
+                    is_new: false,
+                });
+            }
+        }
+        None
+    }
+
+    fn next_of_skip_list(&mut self, log: &dyn MessageLog) -> Option<u64> {
+        let through = self.state.last_per_subject_through?;
+        let next = self.skip_list.as_mut().and_then(|list| list.next(log));
+        if next.is_none() {
+            self.skip_list = None;
+            self.state.last_per_subject_through = None;
+            self.state.next_seq = self.state.next_seq.max(through.saturating_add(1));
+        }
+        next
+    }
+
+    /// The next match, remembering how far nothing matches.
+    fn next_contiguous(
+        &mut self,
+        log: &dyn MessageLog,
+        visible_last_seq: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        loop {
+            if self.state.next_seq > visible_last_seq {
+                return Ok(None);
+            }
+            match log.next_match(self.state.next_seq, &self.settings.filters) {
+                Ok(Some(seq)) if seq <= visible_last_seq => {
+                    self.state.next_seq = self.state.next_seq.max(seq);
+                    return Ok(Some(seq));
+                }
+                Ok(_) => {
+                    self.state.next_seq = visible_last_seq.saturating_add(1);
+                    return Ok(None);
+                }
+                Err(StoreError::Damaged { seq }) if seq >= self.state.next_seq => {
+                    self.state.next_seq = seq.saturating_add(1);
+                    self.backlog.invalidate();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn choose_recipient(
+        &mut self,
+        turn: &mut Turn<'_>,
+        candidate: Candidate,
+    ) -> Result<Option<Recipient>, StoreError> {
+        match &self.settings.deliver_subject {
+            Some(subject) => Ok(Some(Recipient {
+                to: subject.clone(),
+                pin_id: None,
+                completed_with_bytes: 0,
+            })),
+            None => self.choose_request(turn, candidate),
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        turn: &mut Turn<'_>,
+        candidate: Candidate,
+        recipient: Recipient,
+        budget: &mut Budget,
+    ) -> Result<(), StoreError> {
+        let size = self.size_if_needed(turn.log, candidate, budget)?;
+        let consumer_seq = self.next_consumer_seq();
+        self.note_delivery(turn, candidate, consumer_seq);
+        turn.push(Effect::Deliver(Delivery {
+            seq: candidate.seq,
+            to: recipient.to.clone(),
+            deliveries: u64::from(candidate.delivered) + 1,
+            consumer_seq,
+            pending: self.pending_now(),
+            pin_id: recipient.pin_id,
+            headers_only: self.settings.headers_only,
+        }));
+        if recipient.completed_with_bytes > 0 {
+            let headers = status::with_left_over(
+                statuses::BATCH_COMPLETED,
+                0,
+                recipient.completed_with_bytes,
+            );
+            turn.status(&recipient.to, headers);
+        }
+        budget.messages = budget.messages.saturating_sub(1);
+        if let Some(size) = size {
+            budget.bytes = budget.bytes.saturating_sub(size.content_bytes);
+            self.note_bytes(turn, size);
+        }
+        self.activity.last = turn.now;
+        self.restart_heartbeat(turn.now);
+        if self.tells_acks() && !self.settings.awaits_acks() {
+            turn.push(Effect::Acked { seq: candidate.seq });
+        }
+        Ok(())
+    }
+
+    fn note_delivery(&mut self, turn: &Turn<'_>, candidate: Candidate, consumer_seq: u64) {
+        let (seq, at) = (candidate.seq, turn.now);
+        if !candidate.is_new {
+            self.apply(Op::Redeliver {
+                seq,
+                consumer_seq,
+                at,
+            });
+            return;
+        }
+        self.apply(Op::Deliver {
+            seq,
+            consumer_seq,
+            at,
+        });
+        match &mut self.skip_list {
+            Some(list) => list.advance(),
+            None => self.backlog.delivered_one(),
+        }
+    }
+
+    /// The pending count while the log does not change.
+    pub(super) fn pending_now(&self) -> u64 {
+        self.skip_list.as_ref().map_or(0, |list| list.remaining_at_most()) + self.backlog.count()
+    }
+
+    /// Brings the count to where delivery has come.
+    fn settle_count(&mut self, log: &dyn MessageLog, before: u64) -> Result<(), StoreError> {
+        let from = self.contiguous_from();
+        if from != before {
+            self.backlog.moved_to(log, from)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What is delivered beyond these limits is not looked at, which spares a look-up for each message.
+    fn size_if_needed(
+        &self,
+        log: &dyn MessageLog,
+        candidate: Candidate,
+        budget: &Budget,
+    ) -> Result<Option<MessageSize>, StoreError> {
+        let needed =
+            self.flow_control.is_some() || self.rate_limit.is_some() || budget.bytes != u64::MAX;
+        if needed {
+            self.measure(log, candidate)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn note_bytes(&mut self, turn: &mut Turn<'_>, size: MessageSize) {
+        if let Some(limit) = &mut self.rate_limit {
+            limit.spend(size.wire_bytes, turn.now);
+        }
+        let stalled = self.settings.ack_policy == AckPolicy::FlowControl && self.is_stalled();
+        let ask = self.flow_control.as_mut().is_some_and(|window| {
+            let due = window.sent(size.wire_bytes);
+            window.asked().is_none() && (due || stalled)
+        });
+        if ask {
+            self.ask_for_flow_control(turn);
+        }
+    }
+
+    /// Whether no new message may be delivered before one is acknowledged.
+    fn is_stalled(&self) -> bool {
+        self.settings.pending_acks_max > 0
+            && self.state.acks.len() >= self.settings.pending_acks_max
+    }
+
+    fn is_halted(&self) -> bool {
+        self.flow_control
+            .as_ref()
+            .is_some_and(|window| window.is_halted())
+    }
+
+    /// Whether rate limit or replay keep the message back.
+    fn is_held(&mut self, turn: &Turn<'_>, candidate: Candidate) -> Result<bool, StoreError> {
+        if self.rate_limit.is_none() && self.replay.is_none() {
+            return Ok(false);
+        }
+        let mut ready_at = UnixNanos::MIN;
+        if let Some(replay) = self
+            .replay
+            .take_if(|replay| candidate.is_new && !replay.covers(candidate.seq))
+        {
+            drop(replay);
+        }
+        if let Some(replay) = &self.replay {
+            ready_at = replay.ready_at(turn.log.timestamp(candidate.seq)?.unwrap_or(turn.now));
+        }
+        if self.rate_limit.is_some() {
+            let bytes = self
+                .measure(turn.log, candidate)?
+                .map_or(0, |size| size.wire_bytes);
+            let limited = self
+                .rate_limit
+                .as_mut()
+                .map_or(turn.now, |limit| limit.ready_at(bytes, turn.now));
+            ready_at = ready_at.max(limited);
+        }
+        self.held_until = (ready_at > turn.now).then_some(ready_at);
+        if self.held_until.is_none() {
+            self.note_replayed(turn, candidate)?;
+        }
+        Ok(self.held_until.is_some())
+    }
+
+    fn note_replayed(&mut self, turn: &Turn<'_>, candidate: Candidate) -> Result<(), StoreError> {
+        if let Some(replay) = &mut self.replay {
+            if let Some(stored_at) = turn.log.timestamp(candidate.seq)? {
+                replay.delivered(stored_at, turn.now);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_no_deliveries_left(&self, delivered: u32) -> bool {
+        self.settings.deliveries_max > 0 && delivered >= self.settings.deliveries_max
+    }
+
+    /// A message has been delivered as often as it may.
+    pub(super) fn give_up(&mut self, turn: &mut Turn<'_>, seq: u64) {
+        let Some(entry) = self.state.acks.get(seq).copied() else {
+            return;
+        };
+        self.apply(Op::GiveUp { seq });
+        turn.push(Effect::Advisory(Advisory::MaxDeliveries {
+            stream_seq: seq,
+            deliveries: entry.deliveries.into(),
+        }));
+    }
+
+    /// What heartbeats say: the last delivery and the last message looked at.
+    pub(super) fn last_position(&self) -> SequencePair {
+        SequencePair {
+            consumer: self.state.delivered.consumer,
+            stream: self.state.next_seq.saturating_sub(1),
+        }
+    }
+}

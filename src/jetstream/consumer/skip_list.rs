@@ -1,0 +1,96 @@
+//! The last message of every subject, for consumers that begin with those.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use crate::store::{MessageLog, StoreError};
+
+/// Up to this many remaining messages, those that have been removed meanwhile are found at once; with more, when their
+/// turn comes.
+const EXACT_MAX: usize = 1024;
+
+/// The messages still to be delivered, each the last of its subject up to a sequence.
+#[derive(Debug)]
+pub struct SkipList {
+    /// Highest first, so that the next one is at the end.
+    seqs: Vec<u64>,
+    /// The log's count of removals when the list was last compared with it.
+    removals: u64,
+}
+
+impl SkipList {
+    /// Finds the last message of every matching subject within `from..=through`.
+    pub fn build(
+        log: &dyn MessageLog,
+        filters: &[Bytes],
+        from: u64,
+        through: u64,
+    ) -> Result<Self, StoreError> {
+        let (mut seqs, mut rewritten) = (Vec::new(), Vec::new());
+        let everything = [Bytes::from_static(b">")];
+        for filter in if filters.is_empty() {
+            &everything
+        } else {
+            filters
+        } {
+            log.for_each_subject(filter, &mut |subject, state| {
+                if state.last_seq <= through {
+                    seqs.push(state.last_seq);
+                } else if state.first_seq <= through {
+                    rewritten.push(Bytes::copy_from_slice(subject));
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        for subject in rewritten {
+            seqs.extend(log.last_match(through, &[subject])?);
+        }
+        seqs.retain(|seq| *seq >= from);
+        seqs.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(Self {
+            seqs,
+            removals: log.removals(),
+        })
+    }
+
+    /// The first message of a list just built.
+    pub fn first(&self) -> Option<u64> {
+        self.seqs.last().copied()
+    }
+
+    /// The next message that is still there.
+    pub fn next(&mut self, log: &dyn MessageLog) -> Option<u64> {
+        while let Some(seq) = self.seqs.last().copied() {
+            if log.meta(seq).is_some() {
+                return Some(seq);
+            }
+            self.seqs.pop();
+        }
+        None
+    }
+
+    /// The next message has been delivered.
+    pub fn advance(&mut self) {
+        self.seqs.pop();
+    }
+
+    /// How many messages remain, not counting what was removed since [`Self::remaining`].
+    pub fn remaining_at_most(&self) -> u64 {
+        u64::try_from(self.seqs.len()).unwrap_or(u64::MAX)
+    }
+
+    /// How many messages remain.
+    pub fn remaining(&mut self, log: &dyn MessageLog) -> u64 {
+        if self.seqs.len() <= EXACT_MAX && self.removals != log.removals() {
+            self.seqs.retain(|seq| log.meta(*seq).is_some());
+            self.removals = log.removals();
+        }
+        self.remaining_at_most()
+    }
+
+    /// Forgets messages below `first_seq`.
+    pub fn purge(&mut self, first_seq: u64) {
+        self.seqs.retain(|seq| *seq >= first_seq);
+    }
+}
