@@ -257,6 +257,13 @@ impl ConsumerMachine {
         self.recorder.as_mut()?.take(&self.state)
     }
 
+    /// A delta that was taken could not be written: the next one holds the whole state.
+    pub fn delta_was_lost(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record_all();
+        }
+    }
+
     /// Whether there is a delta to take.
     pub fn has_delta(&self) -> bool {
         self.recorder
