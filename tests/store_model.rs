@@ -4,7 +4,6 @@
 mod store_support;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use headwater::store::{MemoryLog, MessageLog, Store};
 use proptest::prelude::*;
@@ -94,7 +93,7 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
 
 /// A store with one stream, what it should hold, and what it held at the last commit.
 struct Journaled {
-    store: Arc<Store>,
+    store: Store,
     log: Box<dyn MessageLog>,
     model: Model,
     committed: Model,
@@ -117,7 +116,7 @@ impl Journaled {
             }
             Step::Check => self.model.check(&*self.log),
             Step::Close => {
-                self.store.try_close().unwrap();
+                self.store.close().unwrap();
                 self.reopen(dir);
             }
             Step::Crash => {

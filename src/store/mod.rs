@@ -33,7 +33,7 @@ mod report;
 mod stats;
 mod stream_index;
 
-pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
+pub use facade::{RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;

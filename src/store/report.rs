@@ -30,7 +30,7 @@ pub struct RecoveryReport {
 
 impl RecoveryReport {
     /// Says in the log what should not have been found.
-    pub fn log(&self) {
+    pub(crate) fn log(&self) {
         if self.damaged_regions > 0 {
             log::error!("journal: {} bytes in {} places are damaged", self.damaged_bytes, self.damaged_regions);
         }

@@ -138,10 +138,11 @@ impl SegmentFiles {
         Ok(segment)
     }
 
-    /// Removes a segment and gives its space back.
+    /// Removes a segment and gives its space back. It is gone for good: what kept its dead records dead may go next.
     pub fn remove(&self, id: u32) -> Result<(), StoreError> {
         self.known.write().remove(&id);
-        self.disk.remove(&path(id)).map_err(|error| io_error(&format!("remove segment {id}"), &error))
+        let removed = self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR));
+        removed.map_err(|error| io_error(&format!("remove segment {id}"), &error))
     }
 
     /// Takes a dead segment's file as the one being prepared; false when it had to be removed instead.
@@ -152,7 +153,7 @@ impl SegmentFiles {
         let moved = if unread && known.header.len == self.segment_bytes {
             self.disk.rename(&path(id), PREPARING).map(|()| true)
         } else {
-            self.disk.remove(&path(id)).map(|()| false)
+            self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR)).map(|()| false)
         };
         moved.map_err(|error| io_error(&format!("recycle segment {id}"), &error))
     }
