@@ -35,7 +35,7 @@ pub fn nonce() -> String {
     data_encoding::BASE64URL_NOPAD.encode(&random_bytes::<11>())
 }
 
-/// A random number.
+/// A random number, for seeds.
 pub fn random_u64() -> u64 {
     u64::from_le_bytes(random_bytes())
 }

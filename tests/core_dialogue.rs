@@ -117,7 +117,12 @@ fn wildcards_reach_what_they_should() {
     let mut peer = broker.client(QUIET);
     peer.send("SUB a.* one\r\nSUB a.> rest\r\nSUB *.b mid\r\nSUB a.b exact\r\nSUB a*.b literal\r\n");
     peer.send("PUB a.b 0\r\n\r\n");
-    peer.expect_all(&["MSG a.b one 0\r\n\r\n", "MSG a.b rest 0\r\n\r\n", "MSG a.b mid 0\r\n\r\n", "MSG a.b exact 0\r\n\r\n"]);
+    peer.expect_all(&[
+        "MSG a.b one 0\r\n\r\n",
+        "MSG a.b rest 0\r\n\r\n",
+        "MSG a.b mid 0\r\n\r\n",
+        "MSG a.b exact 0\r\n\r\n",
+    ]);
     peer.send("PUB a.b.c 0\r\n\r\n");
     peer.expect("MSG a.b.c rest 0\r\n\r\n");
     peer.send("PUB a 0\r\n\r\nPUB a*.b 0\r\n\r\n");
@@ -234,7 +239,8 @@ fn many_messages_arrive_in_order() {
     receiver.send("SUB n.> 1\r\n");
     receiver.fence();
     let mut sender = broker.client(QUIET);
-    let sent: String = (0..20_000).map(|n| format!("PUB n.{} {}\r\n{n}\r\n", n % 300, n.to_string().len())).collect();
+    let sent: String =
+        (0..20_000).map(|n| format!("PUB n.{} {}\r\n{n}\r\n", n % 300, n.to_string().len())).collect();
     let expected: String =
         (0..20_000).map(|n| format!("MSG n.{} 1 {}\r\n{n}\r\n", n % 300, n.to_string().len())).collect();
     std::thread::scope(|scope| {

@@ -33,7 +33,15 @@ const UNKNOWN: &str = "-ERR 'Unknown Protocol Operation'\r\n";
 
 #[test]
 fn what_is_no_operation_is_told_and_closed() {
-    for bytes in ["bogus\r\n", "\r\n", "MSG a 1 0\r\n\r\n", "HMSG a 1 0 0\r\n\r\n", "RS+ a\r\n", "LS+ a\r\n", "A+ a\r\n"] {
+    for bytes in [
+        "bogus\r\n",
+        "\r\n",
+        "MSG a 1 0\r\n\r\n",
+        "HMSG a 1 0 0\r\n\r\n",
+        "RS+ a\r\n",
+        "LS+ a\r\n",
+        "A+ a\r\n",
+    ] {
         closes(QUIET, bytes, UNKNOWN);
     }
     closes(QUIET, "SUB\r\n", UNKNOWN);

@@ -47,6 +47,9 @@ pub(super) struct Watchers {
     last_id: AtomicU64,
 }
 
+/// A watcher to tell, and the subject it watches.
+type Told = (Box<[u8]>, Arc<dyn InterestWatcher>);
+
 struct Watcher {
     id: u64,
     told: Weak<dyn InterestWatcher>,
@@ -82,7 +85,7 @@ impl Watchers {
         self.count.store(by_subject.len(), Ordering::SeqCst);
     }
 
-    fn watching(&self, filter: &[u8]) -> Vec<(Box<[u8]>, Arc<dyn InterestWatcher>)> {
+    fn watching(&self, filter: &[u8]) -> Vec<Told> {
         let prefix = literal_prefix(filter);
         let by_subject = self.by_subject.lock();
         by_subject

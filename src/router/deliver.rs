@@ -12,10 +12,10 @@ pub fn fan_out(cx: &mut Dispatch, matches: &Matches, message: &Message<'_>) -> b
     let mut delivery = Delivery::new(cx, message);
     let mut delivered = false;
     for subscription in &matches.plain {
-        delivered |= delivery.to(cx, subscription);
+        delivered |= delivery.deliver(cx, subscription);
     }
     for group in &matches.groups {
-        delivered |= delivery.to_one_of(cx, group);
+        delivered |= delivery.deliver_to_one_of(cx, group);
     }
     cx.put_frame(delivery.frame);
     delivered
@@ -25,7 +25,7 @@ pub fn fan_out(cx: &mut Dispatch, matches: &Matches, message: &Message<'_>) -> b
 pub fn fan_out_to_queue(cx: &mut Dispatch, matches: &Matches, queue: &[u8], message: &Message<'_>) -> bool {
     let Some(group) = matches.group(queue) else { return false };
     let mut delivery = Delivery::new(cx, message);
-    let delivered = delivery.to_one_of(cx, group);
+    let delivered = delivery.deliver_to_one_of(cx, group);
     cx.put_frame(delivery.frame);
     delivered
 }
@@ -45,15 +45,15 @@ impl<'a> Delivery<'a> {
     }
 
     /// Starts at a random member and goes round until one takes it.
-    fn to_one_of(&mut self, cx: &mut Dispatch, group: &QueueGroup) -> bool {
+    fn deliver_to_one_of(&mut self, cx: &mut Dispatch, group: &QueueGroup) -> bool {
         let start = cx.random_below(group.members.len());
         let (before, from) = group.members.split_at(start.min(group.members.len()));
-        from.iter().chain(before).any(|member| self.to(cx, member))
+        from.iter().chain(before).any(|member| self.deliver(cx, member))
     }
 
-    fn to(&mut self, cx: &mut Dispatch, subscription: &Arc<Subscription>) -> bool {
+    fn deliver(&mut self, cx: &mut Dispatch, subscription: &Arc<Subscription>) -> bool {
         match subscription.sink() {
-            Sink::Client { subscriber, sid } => self.to_client(cx, subscription, subscriber, sid),
+            Sink::Client { subscriber, sid } => self.deliver_to_client(cx, subscription, subscriber, sid),
             Sink::Service(service) => {
                 let live = subscription.admit() != Admission::Refuse;
                 live && cx.nested(|cx| service.deliver(cx, self.message)).unwrap_or(false)
@@ -61,7 +61,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn to_client(
+    fn deliver_to_client(
         &mut self,
         cx: &mut Dispatch,
         subscription: &Arc<Subscription>,

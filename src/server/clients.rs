@@ -127,11 +127,11 @@ impl Clients {
             return;
         }
         self.gone.absorb(client.traffic());
+        // Under the lock, so that nobody sees the client in neither place.
+        self.remember(gone);
         if connected.is_empty() {
             self.emptied.notify_waiters();
         }
-        drop(connected);
-        self.remember(gone);
     }
 
     /// Remembers a client that left, also one that was never let in.

@@ -2,9 +2,10 @@
 
 use headwater_protocol::client::Info;
 
-use super::{COMPATIBLE_VERSION, Phase, Server};
+use super::{Phase, Server};
 use crate::net::tls::HandshakeFirst;
 use crate::session::Client;
+use crate::version::NATS_VERSION;
 
 /// The level of the JetStream API that is spoken.
 const API_LEVEL: i32 = 5;
@@ -31,7 +32,7 @@ impl Server {
         Info {
             server_id: self.id.clone(),
             server_name: self.name.clone(),
-            version: COMPATIBLE_VERSION.to_owned(),
+            version: NATS_VERSION.to_owned(),
             proto: 1,
             go: "rust".to_owned(),
             host,

@@ -101,7 +101,7 @@ impl RunningServer {
             for hook in self.server.hooks() {
                 hook.shutdown().await;
             }
-            self.server.clients.all().iter().for_each(|client| send_away(client));
+            self.server.clients.all().iter().for_each(send_away);
         }
         let _ = timeout(SHUTDOWN_TIMEOUT, self.server.clients.wait_until_empty()).await;
         let _ = self.listening.await;

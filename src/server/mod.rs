@@ -27,9 +27,6 @@ use crate::clock::{Clock, SystemClock, UnixNanos};
 use crate::ids;
 use crate::net::tls::ServerTls;
 
-/// The version of nats-server whose behaviour this broker has; clients look at it to learn what they may use.
-pub const COMPATIBLE_VERSION: &str = "2.15.1";
-
 /// Password checks that take long may run so many at a time.
 const SLOW_LOGINS_MAX: usize = 2;
 

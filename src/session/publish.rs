@@ -58,7 +58,7 @@ impl Session {
         }
         let reserved_reply =
             |prefix: &&[u8]| message.reply.len() > prefix.len() && message.reply.starts_with(prefix);
-        if message.reply.is_empty() || !RESERVED_REPLIES.iter().any(|prefix| reserved_reply(prefix)) {
+        if message.reply.is_empty() || !RESERVED_REPLIES.iter().any(reserved_reply) {
             return false;
         }
         let reply = quoted(message.reply);

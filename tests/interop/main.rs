@@ -10,12 +10,16 @@
 //! | `HEADWATER_NATS_SERVER` | the nats-server whose CLI output is compared with ours; `setup` installs one |
 
 mod async_nats_client;
+// Shared with the bad-input test, which uses other parts of it.
+#[allow(dead_code)]
 mod broker;
+mod cli_parity;
 mod client;
 mod crash;
 mod judge;
 mod message;
 mod nats_cli_client;
+mod normalise;
 mod provision;
 
 use client::Client;

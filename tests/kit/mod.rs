@@ -10,6 +10,8 @@
 //! ```
 #![allow(dead_code)] // Not every test file uses everything.
 
+pub mod users;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -38,7 +40,8 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker on a free port of the loopback interface.
     pub fn start(options: Options) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = Options { host: "127.0.0.1".to_owned(), ..options };
         let running = runtime.block_on(Server::start(options)).unwrap();
         let addr = running.client_addr();

@@ -48,6 +48,10 @@ impl ConsumerMachine {
             self.pin.release();
         }
         self.held_until = None;
+        if self.config.sourcing {
+            // The sourcing server begins anew with what it has not confirmed.
+            self.go_back_to(self.state.ack_floor.stream.saturating_add(1));
+        }
     }
 
     /// The stream was updated.
@@ -79,14 +83,18 @@ impl ConsumerMachine {
                 seq
             }
         };
-        self.state.reset_to(target);
+        self.go_back_to(target);
+        Ok(target)
+    }
+
+    fn go_back_to(&mut self, seq: u64) {
+        self.state.reset_to(seq);
         self.skip_list = None;
         self.backlog.invalidate();
         self.held_until = None;
         if let Some(recorder) = &mut self.recorder {
             recorder.record_all();
         }
-        Ok(target)
     }
 
     fn check_reset(&self, turn: &Turn<'_>, seq: u64) -> Result<(), ResetError> {

@@ -290,7 +290,7 @@ impl ConsumerMachine {
         let skipped = self
             .skip_list
             .as_mut()
-            .map_or(0, |list| list.remaining(log));
+            .map_or(0, |list| list.remaining(log, visible_last_seq));
         let from = self.contiguous_from();
         let through = visible_last_seq.max(from.saturating_sub(1));
         self.backlog
@@ -309,7 +309,11 @@ impl ConsumerMachine {
 
     /// Builds the list of last messages if it is needed and not there.
     pub(super) fn load_skip_list(&mut self, log: &dyn MessageLog) -> Result<(), StoreError> {
-        let Some(through) = self.state.last_per_subject_through else {
+        let list_through = self
+            .state
+            .last_per_subject_through
+            .filter(|through| self.state.next_seq <= *through);
+        let Some(through) = list_through else {
             return Ok(());
         };
         if self.skip_list.is_none() {

@@ -12,8 +12,6 @@ const ACK_PREFIX_BYTES: u64 = "$JS.ACK.".len() as u64;
 /// Sizes of one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MessageSize {
-    /// Subject, headers and payload as stored.
-    pub(super) content_bytes: u64,
     /// Subject, reply subject, headers and payload as delivered.
     pub(super) wire_bytes: u64,
 }
@@ -35,10 +33,7 @@ impl ConsumerMachine {
         };
         let stored_at = log.timestamp(candidate.seq)?.unwrap_or(0);
         let wire_bytes = delivered_bytes + self.ack_reply_bytes(candidate, stored_at);
-        Ok(Some(MessageSize {
-            content_bytes: meta.content_bytes,
-            wire_bytes,
-        }))
+        Ok(Some(MessageSize { wire_bytes }))
     }
 
     /// The length of the reply subject, which is a part of the message as far as `max_bytes` is concerned.

@@ -90,11 +90,27 @@ impl StreamState {
         Ok(if more { Some(now) } else { self.machine.next_expiry(self.log.as_ref()) })
     }
 
+    /// The first message of a new stream gets `first_seq`.
+    pub fn begin_at(&mut self, first_seq: u64) -> Result<(), StoreError> {
+        if first_seq > 1 {
+            let (_, lsn) = self.log.purge_below(first_seq)?;
+            self.wrote(lsn);
+            self.visible = Visible::up_to(first_seq - 1);
+        }
+        Ok(())
+    }
+
     /// Purges; returns how many messages went.
     pub fn purge(&mut self, purge: &Purge) -> Result<u64, Refusal> {
         let (purged, lsn) = self.machine.purge(self.log.as_mut(), purge)?;
         self.wrote(lsn);
-        self.consumers.wake_all();
+        let first_seq = self.log.state().first_seq;
+        for key in self.consumers.keys() {
+            if let Some(hosted) = self.consumers.get_mut(key) {
+                hosted.machine.on_purged(first_seq);
+            }
+            self.consumers.wake(key);
+        }
         Ok(purged)
     }
 

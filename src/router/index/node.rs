@@ -23,8 +23,10 @@ pub(super) struct Node {
 #[derive(Default)]
 struct Children {
     only: Option<(Box<[u8]>, Box<Node>)>,
-    many: Option<Box<HashMap<Box<[u8]>, Box<Node>, SubjectHash>>>,
+    many: Option<Box<NodesByToken>>,
 }
+
+type NodesByToken = HashMap<Box<[u8]>, Box<Node>, SubjectHash>;
 
 /// The subscriptions to one subject.
 #[derive(Default)]
