@@ -4,11 +4,10 @@
 mod store_support;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use headwater::store::{MemoryLog, MessageLog, Store};
 use proptest::prelude::*;
-use store_support::{create, message, open_one, tiny, Model, SUBJECTS};
+use store_support::{Model, SUBJECTS, create, message, open_one, tiny};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -58,8 +57,10 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
             model.append(&message);
         }
         Step::Group(subjects) => {
-            let messages: Vec<_> =
-                (next..).zip(subjects).map(|(seq, subject)| message(seq, SUBJECTS[*subject], b"", b"grouped")).collect();
+            let messages: Vec<_> = (next..)
+                .zip(subjects)
+                .map(|(seq, subject)| message(seq, SUBJECTS[*subject], b"", b"grouped"))
+                .collect();
             log.append_group(&messages).unwrap();
             messages.iter().for_each(|message| model.append(message));
         }
@@ -94,7 +95,7 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
 
 /// A store with one stream, what it should hold, and what it held at the last commit.
 struct Journaled {
-    store: Arc<Store>,
+    store: Store,
     log: Box<dyn MessageLog>,
     model: Model,
     committed: Model,
@@ -117,7 +118,7 @@ impl Journaled {
             }
             Step::Check => self.model.check(&*self.log),
             Step::Close => {
-                self.store.try_close().unwrap();
+                self.store.close().unwrap();
                 self.reopen(dir);
             }
             Step::Crash => {

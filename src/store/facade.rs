@@ -1,18 +1,18 @@
 //! The store as the broker sees it.
 
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskLock, RealDisk};
-use super::error::io_error;
+use super::disk::{Disk, DiskLock};
+use super::janitor::{Janitor, JanitorThread, Left};
+use super::journal::Journal;
 use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
 use super::journal::quarantine::Quarantine;
 use super::journal::record::{Draft, Kind};
-use super::journal::Journal;
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
@@ -20,7 +20,10 @@ use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::stats::StoreStats;
 use super::stream_index::StreamIndex;
-use super::{recovery, Lsn, MessageLog, StorageKind, StoreError, StreamId};
+use super::{Lsn, MessageLog, StorageKind, StoreError, StreamId, recovery};
+
+/// Rounds of housekeeping [`Store::maintain`] does at most.
+const MAINTAIN_ROUNDS_MAX: usize = 1000;
 
 /// A stream that was found on disk.
 pub struct RecoveredStream {
@@ -57,11 +60,11 @@ pub struct RecoveredConsumer {
 pub struct Store {
     pub(crate) shared: Arc<Shared>,
     committer: Mutex<Option<Committer>>,
+    janitor_thread: Mutex<Option<JanitorThread>>,
+    /// Housekeeping of a store without threads.
+    janitor: Mutex<Janitor>,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
-
-/// An opened store, the streams it holds, and what opening it found.
-pub type Opened = (Arc<Store>, Vec<RecoveredStream>, RecoveryReport);
 
 /// What the store's threads share.
 pub(crate) struct Shared {
@@ -71,26 +74,29 @@ pub(crate) struct Shared {
 }
 
 impl Store {
-    /// Opens the store in the directory `dir`, which is created when missing; recovers what is there.
+    /// Opens the store in `disk`'s directory; recovers what is there, and says in the log what it should not have found.
     ///
     /// Fails with [`StoreError::Io`] when another process has it open.
-    pub fn open(dir: &Path, options: StoreOptions) -> Result<Opened, StoreError> {
-        let disk = RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
-        Self::open_on(Arc::new(disk), options)
-    }
-
-    /// Opens the store in `disk`'s directory.
-    pub fn open_on(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, StoreError> {
+    pub fn open(
+        options: StoreOptions,
+        disk: Arc<dyn Disk>,
+    ) -> Result<(Store, Vec<RecoveredStream>, RecoveryReport), StoreError> {
         let options = options.bounded();
         let lock = recovery::lock(&*disk)?;
         let recovered = recovery::recover(&options, disk)?;
         let shared = Arc::new(recovered.shared);
-        let committer = match options.threads {
-            true => Some(Committer::start(Arc::clone(&shared.journal)).map_err(recovery::no_thread)?),
-            false => None,
+        let store = Store {
+            shared,
+            committer: Mutex::default(),
+            janitor_thread: Mutex::default(),
+            janitor: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
         };
-        let store = Store { shared, committer: Mutex::new(committer), lock: Mutex::new(Some(lock)) };
-        Ok((Arc::new(store), recovered.streams, recovered.report))
+        if options.threads {
+            store.start_threads().map_err(recovery::no_thread)?;
+        }
+        recovered.report.log();
+        Ok((store, recovered.streams, recovered.report))
     }
 
     /// Creates a stream. A memory stream leaves no trace on disk; nor do its consumers.
@@ -117,7 +123,13 @@ impl Store {
     }
 
     /// Gives a stream that has lost its creation record a name and a configuration.
-    pub fn adopt_stream(&self, id: StreamId, account: &str, name: &str, meta: &[u8]) -> Result<Lsn, StoreError> {
+    pub fn adopt_stream(
+        &self,
+        id: StreamId,
+        account: &str,
+        name: &str,
+        meta: &[u8],
+    ) -> Result<Lsn, StoreError> {
         self.of_file_stream(id, |registry| registry.update(id, Some((account, name)), meta))
     }
 
@@ -181,22 +193,29 @@ impl Store {
         self.shared.journal.commit()
     }
 
-    /// Makes the next segment ready and gives dead ones back, as the janitor would. For stores without threads.
+    /// Housekeeping until nothing is left to do, as the janitor would. For stores without threads.
     pub fn maintain(&self) -> Result<(), StoreError> {
-        self.shared.maintain()
-    }
-
-    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on. What fails is
-    /// logged; the next opening recovers.
-    pub fn close(&self) {
-        if let Err(error) = self.try_close() {
-            log::error!("closing the store: {error}");
+        let mut janitor = self.janitor.lock();
+        for _ in 0..MAINTAIN_ROUNDS_MAX {
+            let left = janitor.round(&self.shared)?;
+            self.shared.journal.flush()?;
+            if left == Left::Nothing {
+                break;
+            }
         }
+        Ok(())
     }
 
-    /// [`Store::close`], telling what failed.
-    pub fn try_close(&self) -> Result<(), StoreError> {
+    fn start_threads(&self) -> io::Result<()> {
+        *self.committer.lock() = Some(Committer::start(Arc::clone(&self.shared.journal))?);
+        *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(&self.shared))?);
+        Ok(())
+    }
+
+    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on.
+    pub fn close(&self) -> Result<(), StoreError> {
         let journal = &self.shared.journal;
+        drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());
         let closed = journal
             .flush()
@@ -219,6 +238,23 @@ impl Store {
 }
 
 impl Shared {
+    /// The number of the last complete checkpoint.
+    pub fn last_checkpoint(&self) -> u64 {
+        0
+    }
+
+    pub fn checkpoint_if_due(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub fn next_checkpoint_in(&self, _now: std::time::Instant) -> Option<std::time::Duration> {
+        None
+    }
+
+    pub fn reclaimable_up_to(&self) -> Lsn {
+        self.journal.durable()
+    }
+
     /// Makes an index reachable for logs, handles and the janitor.
     pub fn access(&self, index: StreamIndex) -> StreamAccess {
         StreamAccess {

@@ -17,6 +17,8 @@
 //! | `janitor` | segments made ready and given back |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
+mod catalog;
+mod compact;
 pub mod disk;
 mod error;
 mod facade;
@@ -30,10 +32,11 @@ mod options;
 mod recovery;
 mod registry;
 mod report;
+mod signal;
 mod stats;
 mod stream_index;
 
-pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
+pub use facade::{RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;
