@@ -144,7 +144,9 @@ impl JetStream {
                 host.stop();
             }
         }
-        self.env.store.close();
+        if let Err(error) = self.env.store.close() {
+            log::error!("JetStream store was not closed cleanly: {error}");
+        }
     }
 }
 
