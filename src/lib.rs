@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`], [`config`] | flags and nats.conf become one typed [`config::Config`] |
 //! | [`net`] | listeners, TLS |
+//! | [`server`] | what all tasks share: accounts, clients, counters, the phases of its life |
 //! | [`session`] | one client connection: read loop, one file per verb, outbound queue |
 //! | [`auth`], [`account`] | who may connect, what they may do, whose subjects they see |
 //! | [`router`] | subject index, queue groups, delivery |
@@ -15,15 +16,21 @@
 #![deny(unsafe_code, unused_must_use)]
 
 pub mod account;
+pub mod assemble;
 pub mod auth;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod ids;
 pub mod jetstream;
 pub mod logging;
 pub mod monitor;
+pub mod monitoring;
 pub mod net;
 pub mod router;
+pub mod server;
 pub mod session;
 pub mod store;
 pub mod system;
+pub mod version;

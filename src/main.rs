@@ -1,3 +1,46 @@
 //! Flags to configuration to a running broker; nothing else.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use headwater::broker::Broker;
+use headwater::cli::{self, Answer, Invocation, Start};
+use headwater::{fatal, logging};
+
+fn main() -> ExitCode {
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    match cli::parse(args) {
+        Invocation::Answer(answer) => say(&answer),
+        Invocation::Signal(request) => say(&cli::deliver(&request)),
+        Invocation::Run(start) => run(*start),
+    }
+}
+
+fn run(start: Start) -> ExitCode {
+    let log = match logging::start(&start.config.logging) {
+        Ok(log) => log,
+        Err(error) => return say(&Answer::failure(format_args!("error opening file: {error}"))),
+    };
+    let ended = serve(start, &log);
+    if let Err(error) = &ended {
+        fatal!("{error}");
+    }
+    log.flush();
+    ExitCode::from(u8::from(ended.is_err()))
+}
+
+fn serve(start: Start, log: &logging::LogHandle) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let broker = Broker::start(&start.config).await?;
+        broker.run(log).await?;
+        Ok(())
+    })
+}
+
+fn say(answer: &Answer) -> ExitCode {
+    // If nobody listens, the exit code still says it.
+    let _ = std::io::stdout().write_all(answer.stdout.as_bytes());
+    let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
+    ExitCode::from(answer.exit_code)
+}

@@ -1,1 +1,251 @@
-//! (being written)
+//! An account: subjects of its own, isolated from every other account.
+//!
+//! Everything that publishes or subscribes does so through an [`Account`]: sessions for their clients, services of the broker
+//! for themselves. Imports and exports are services too: an import subscribes here and delivers into the exporter.
+
+mod interest;
+mod registry;
+mod service;
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+pub use self::interest::{InterestWatch, InterestWatcher};
+pub use self::registry::Accounts;
+pub use self::service::{InvalidSubject, ServiceSubscription};
+
+use self::interest::Watchers;
+use crate::router::{
+    Dispatch, Lookup, Matches, Message, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
+    fan_out_to_queue,
+};
+
+/// The account of clients that belong to none.
+pub const GLOBAL_ACCOUNT: &str = "$G";
+
+/// The account of operators.
+pub const SYSTEM_ACCOUNT: &str = "$SYS";
+
+/// No limit.
+pub const UNLIMITED: i64 = -1;
+
+/// An account and its subject space.
+pub struct Account {
+    name: Arc<str>,
+    index: SubjectIndex,
+    watchers: Watchers,
+    connections: AtomicUsize,
+    limits: Limits,
+}
+
+/// What an account may use at most; [`UNLIMITED`] where there is no limit.
+#[derive(Debug)]
+pub struct Limits {
+    /// Client connections.
+    pub connections_max: AtomicI64,
+    /// Subscriptions of one connection.
+    pub subscriptions_max: AtomicI64,
+    /// Bytes of one message.
+    pub payload_bytes_max: AtomicI64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: AtomicI64::new(UNLIMITED),
+            subscriptions_max: AtomicI64::new(UNLIMITED),
+            payload_bytes_max: AtomicI64::new(UNLIMITED),
+        }
+    }
+}
+
+impl Account {
+    /// An account without subscriptions.
+    pub fn new(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            index: SubjectIndex::new(),
+            watchers: Watchers::default(),
+            connections: AtomicUsize::new(0),
+            limits: Limits::default(),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What it may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Most subscriptions of one of its connections.
+    pub fn subscriptions_max(&self) -> Option<usize> {
+        usize::try_from(self.limits.subscriptions_max.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Most bytes of a message published in it.
+    pub fn payload_bytes_max(&self) -> Option<usize> {
+        usize::try_from(self.limits.payload_bytes_max.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Client connections bound to it now.
+    pub fn connection_count(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Subscriptions in it now.
+    pub fn subscription_count(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Delivers a message to everyone who subscribed to its subject. `true` if anybody got it.
+    pub fn publish(&self, cx: &mut Dispatch, message: &Message<'_>) -> bool {
+        self.deliver_to(cx, message.subject, message)
+    }
+
+    /// Delivers a message to everyone who subscribed to `to`; they see it under its own subject.
+    pub fn deliver_to(&self, cx: &mut Dispatch, to: &[u8], message: &Message<'_>) -> bool {
+        self.with_matches(cx, to, |cx, matches| fan_out(cx, matches, message))
+    }
+
+    /// Like [`deliver_to`](Self::deliver_to), but only to one member of the queue group `queue`.
+    pub fn deliver_to_queue(
+        &self,
+        cx: &mut Dispatch,
+        to: &[u8],
+        queue: &[u8],
+        message: &Message<'_>,
+    ) -> bool {
+        self.with_matches(cx, to, |cx, matches| fan_out_to_queue(cx, matches, queue, message))
+    }
+
+    /// Like [`publish`](Self::publish), for a connection that publishes to the same subjects again and again.
+    pub fn publish_cached(&self, cx: &mut Dispatch, cache: &mut RouteCache, message: &Message<'_>) -> bool {
+        match cache.look_up(&self.index, message.subject) {
+            Lookup::Known(matches) => self.delivering(cx, |cx| fan_out(cx, &matches, message)),
+            Lookup::FirstSeen => self.publish(cx, message),
+            Lookup::Wanted { generation } => {
+                let mut matches = Matches::default();
+                self.index.collect(message.subject, &mut matches);
+                let matches = Arc::new(matches);
+                cache.store(message.subject, generation, matches.clone());
+                self.delivering(cx, |cx| fan_out(cx, &matches, message))
+            }
+        }
+    }
+
+    /// Whether anybody has subscribed to the literal `subject`.
+    pub fn has_interest(&self, subject: &[u8]) -> bool {
+        let mut matches = Matches::default();
+        self.index.collect(subject, &mut matches);
+        !matches.is_empty()
+    }
+
+    /// Whether anybody has subscribed to the literal `subject` in this queue group.
+    pub fn has_queue_interest(&self, subject: &[u8], queue: &[u8]) -> bool {
+        let mut matches = Matches::default();
+        self.index.collect(subject, &mut matches);
+        matches.group(queue).is_some()
+    }
+
+    /// The plain subscription of connection `cid` that would get a message on `subject`.
+    pub fn plain_subscription_of(&self, cid: u64, subject: &[u8]) -> Option<Arc<Subscription>> {
+        let mut matches = Matches::default();
+        self.index.collect(subject, &mut matches);
+        let is_own = |sub: &Arc<Subscription>| matches!(sub.sink(), Sink::Client { subscriber, .. } if subscriber.cid() == cid);
+        matches.plain.into_iter().find(is_own)
+    }
+
+    /// Has code of the broker receive messages until the returned guard is dropped.
+    pub fn subscribe_service(
+        self: &Arc<Self>,
+        subject: &str,
+        queue: Option<&str>,
+        service: Arc<dyn Service>,
+    ) -> Result<ServiceSubscription, InvalidSubject> {
+        ServiceSubscription::new(self, subject, queue, service)
+    }
+
+    /// Adds a subscription. `false` if its subject is not valid.
+    pub fn subscribe(&self, subscription: &Arc<Subscription>) -> bool {
+        let inserted = self.index.insert(subscription);
+        if inserted {
+            self.watchers.notify(subscription.subject());
+        }
+        inserted
+    }
+
+    /// Takes a subscription out.
+    pub fn unsubscribe(&self, subscription: &Arc<Subscription>) {
+        subscription.close();
+        if self.index.remove(subscription) {
+            self.watchers.notify(subscription.subject());
+        }
+    }
+
+    /// Has the watcher told whenever a subscription that matches the literal `subject` comes or goes.
+    pub fn watch_interest(
+        self: &Arc<Self>,
+        subject: &[u8],
+        watcher: Weak<dyn InterestWatcher>,
+    ) -> InterestWatch {
+        InterestWatch::new(self, subject, watcher)
+    }
+
+    /// Counts a new client connection; `false`, and no change, if there are as many as allowed.
+    pub fn connect(&self) -> bool {
+        let max = self.limits.connections_max.load(Ordering::Relaxed);
+        let within = |count: usize| (max < 0 || (count as u64) < max as u64).then_some(count + 1);
+        self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
+    }
+
+    /// Takes back a [`connect`](Self::connect).
+    pub fn disconnect(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn with_matches(
+        &self,
+        cx: &mut Dispatch,
+        to: &[u8],
+        deliver: impl FnOnce(&mut Dispatch, &Matches) -> bool,
+    ) -> bool {
+        let mut matches = cx.take_matches();
+        self.index.collect(to, &mut matches);
+        let delivered = self.delivering(cx, |cx| deliver(cx, &matches));
+        cx.put_matches(matches);
+        delivered
+    }
+
+    /// Delivers, then removes the subscriptions for which that was the last message.
+    fn delivering(&self, cx: &mut Dispatch, deliver: impl FnOnce(&mut Dispatch) -> bool) -> bool {
+        let already_expired = cx.expired.len();
+        let delivered = deliver(cx);
+        while cx.expired.len() > already_expired {
+            if let Some(subscription) = cx.expired.pop() {
+                self.expire(&subscription);
+            }
+        }
+        delivered
+    }
+
+    fn expire(&self, subscription: &Arc<Subscription>) {
+        if let Sink::Client { subscriber, .. } = subscription.sink() {
+            subscriber.forget(subscription);
+        }
+        self.unsubscribe(subscription);
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,27 @@
-//! Streams and consumers as state machines, and the API that talks to them.
+//! JetStream: streams and consumers as state machines, and the rim that hosts them.
+//!
+//! | module | what happens there |
+//! |---|---|
+//! | [`stream`], [`consumer`] | the state machines: `(state, input, now) → effects` |
+//! | [`host`] | the rim around one stream: lock, pump, timers, replies that wait for the disk |
+//! | [`account`] | the streams of one account, its limits |
+//! | [`api`] | one file per `$JS.API` subject |
+//! | [`acks`] | `$JS.ACK.>` and `$JS.FC.>` |
+//! | [`server`] | JetStream of the whole server: start, recovery, shutdown |
 
+pub mod account;
+pub mod acks;
+pub mod advisories;
+pub mod api;
 pub mod consumer;
+pub mod consumers;
+pub mod env;
+pub mod host;
+pub mod metadata;
+mod monitor;
+pub mod record;
+pub mod server;
+pub mod settings;
+pub mod stream;
+
+pub use server::{JetStream, LimitsOf};

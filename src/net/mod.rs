@@ -1,1 +1,9 @@
-//! (being written)
+//! Listeners and TLS.
+//!
+//! A connection is accepted by [`listener`], greeted and if need be encrypted by [`handshake`], and then served by a
+//! [`Session`](crate::session::Session), which sees nothing of it but a [`transport::Transport`].
+
+mod handshake;
+pub mod listener;
+pub mod tls;
+pub mod transport;

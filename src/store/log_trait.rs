@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::clock::UnixNanos;
 
-/// A position in the journal, in bytes since the store was created; it only grows.
+/// A position in the journal. It only grows, from record to record and from segment to segment; it is not a count of bytes.
 ///
-/// A record is durable once the store's durable position has passed the [`Lsn`] its append returned.
+/// What an append or removal did is durable once the store's durable position is not below the [`Lsn`] it returned.
 /// Memory streams return [`Lsn::ZERO`], which is always durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Lsn(pub u64);
@@ -153,6 +153,12 @@ pub trait MessageLog: Send {
 
     /// Stores a message.
     fn append(&mut self, message: &NewMessage<'_>) -> Result<Lsn, StoreError>;
+
+    /// Stores messages of which, after a crash, all are there or none. A log that survives a crash must override this, and
+    /// store none when one cannot be.
+    fn append_group(&mut self, messages: &[NewMessage<'_>]) -> Result<Lsn, StoreError> {
+        messages.iter().try_fold(Lsn::ZERO, |_, message| self.append(message))
+    }
 
     /// Gives sequences up to `last_seq` away without storing anything.
     fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError>;

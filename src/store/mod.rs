@@ -3,7 +3,47 @@
 //! The journal holds the truth, the catalogue is its index, and the catalogue can always be rebuilt from the journal.
 //! Above this module a stream is a [`MessageLog`]; whether it lives in the journal or in memory shows only in
 //! [`StorageKind`].
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `log_trait` | the contract: [`MessageLog`] and its words |
+//! | `facade` | [`Store`]: streams and consumers by name, commits, closing |
+//! | [`journal`] | records, segments, commits, reading it all back |
+//! | [`index`] | where a stream's messages lie and which subjects they have |
+//! | `journal_log`, `stream_index` | one stream's messages in the journal |
+//! | `memory` | its twin in memory |
+//! | `registry` | which streams and consumers there are, and where their records lie |
+//! | `recovery` | opening |
+//! | `janitor` | segments made ready and given back |
+//! | [`disk`] | what the store needs of a disk, and the real one |
 
+mod catalog;
+mod compact;
+pub mod disk;
+mod error;
+mod facade;
+pub mod index;
+mod janitor;
+pub mod journal;
+mod journal_log;
 mod log_trait;
+mod memory;
+mod options;
+mod recovery;
+mod registry;
+mod report;
+mod signal;
+mod stats;
+mod stream_index;
 
+pub use facade::{RecoveredConsumer, RecoveredStream, Store};
+pub use journal::commit::CommitObserver;
 pub use log_trait::*;
+pub use memory::MemoryLog;
+pub use options::{StoreOptions, SyncPolicy};
+pub use report::RecoveryReport;
+pub use stats::StoreStats;
+
+/// A stream's number. No number is ever used again, so that a stream never sees what a former one of its name stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u32);

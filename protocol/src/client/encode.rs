@@ -42,7 +42,7 @@ pub fn encode_msg<'a>(
     start(out, b"MSG ", subject, sid, reply, payload.len());
     match size.into() {
         Size::Text(text) => out.extend_from_slice(text),
-        Size::Bytes(bytes) => decimal::push(out, bytes as u64),
+        Size::Bytes(bytes) => decimal::push_u64(out, bytes as u64),
     }
     out.extend_from_slice(CRLF);
     out.extend_from_slice(payload);

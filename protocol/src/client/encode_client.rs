@@ -13,7 +13,7 @@ pub fn encode_connect(out: &mut Vec<u8>, options: &ConnectOptions) {
 /// `PUB <subject> [reply] <size>␍␊<payload>␍␊`
 pub fn encode_pub(out: &mut Vec<u8>, subject: &[u8], reply: Option<&[u8]>, payload: &[u8]) {
     start(out, b"PUB ", subject, reply);
-    decimal::push(out, payload.len() as u64);
+    decimal::push_u64(out, payload.len() as u64);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(payload);
     out.extend_from_slice(b"\r\n");
@@ -28,9 +28,9 @@ pub fn encode_hpub(
     payload: &[u8],
 ) {
     start(out, b"HPUB ", subject, reply);
-    decimal::push(out, headers.len() as u64);
+    decimal::push_u64(out, headers.len() as u64);
     out.push(b' ');
-    decimal::push(out, (headers.len() + payload.len()) as u64);
+    decimal::push_u64(out, (headers.len() + payload.len()) as u64);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(headers);
     out.extend_from_slice(payload);
@@ -50,7 +50,7 @@ pub fn encode_unsub(out: &mut Vec<u8>, sid: &[u8], max: Option<u64>) {
     out.extend_from_slice(sid);
     if let Some(max) = max {
         out.push(b' ');
-        decimal::push(out, max);
+        decimal::push_u64(out, max);
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -8,6 +8,8 @@ use nom::branch::alt;
 use nom::bytes::streaming::tag_no_case;
 use nom::combinator::value;
 use nom::{IResult, Parser as _};
+use serde::de::IgnoredAny;
+use std::collections::HashMap;
 
 /// What [`Parser::next`] gives.
 pub type Step<'a> = Framed<ClientOp<'a>>;
@@ -204,9 +206,7 @@ fn unsub(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
 }
 
 fn info(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
-    #[derive(serde::Deserialize)]
-    struct AnyObject {}
-    match serde_json::from_slice::<Option<AnyObject>>(args) {
+    match serde_json::from_slice::<Option<HashMap<String, IgnoredAny>>>(args) {
         Ok(_) => Ok(ClientOp::Info),
         Err(_) => Err(ParseError::BadInfo),
     }

@@ -37,7 +37,7 @@ impl HeaderBuilder {
         let mut block = Vec::with_capacity(VERSION.len() + description.len() + 16);
         block.extend_from_slice(VERSION);
         block.push(b' ');
-        decimal::push(&mut block, u64::from(code));
+        decimal::push_u64(&mut block, u64::from(code));
         if !description.is_empty() {
             block.push(b' ');
             push_value(&mut block, description.as_bytes());

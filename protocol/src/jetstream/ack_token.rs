@@ -5,7 +5,7 @@
 //! v2  $JS.ACK.<domain>.<account hash>.<stream>.<consumer>.<delivered>.<…>.<pending>[.<random>]
 //! ```
 
-use super::decimal::{parse_i64, parse_u64, push_i64, push_u64};
+use crate::decimal::{parse_i64, parse_u64, push_i64, push_u64};
 
 /// What all acknowledgement subjects begin with.
 pub const ACK_PREFIX: &[u8] = b"$JS.ACK.";

@@ -25,7 +25,6 @@ pub mod api_subject;
 pub mod client_info;
 pub mod consumer_config;
 pub mod consumer_info;
-mod decimal;
 pub mod error;
 mod error_table;
 pub mod flow_control;

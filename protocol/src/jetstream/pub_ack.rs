@@ -1,6 +1,6 @@
 //! The answer to a publish, byte by byte as nats-server writes it.
 
-use super::decimal::push_u64;
+use crate::decimal::push_u64;
 use super::error::ApiError;
 use super::from_json::json_object;
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::decimal::parse_i64;
+use crate::decimal::parse_i64;
 use super::from_json::{JsonError, decode, json_fields};
 
 /// What a pull request asks for. Zero means not asked for; durations are nanoseconds.

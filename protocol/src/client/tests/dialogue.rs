@@ -339,7 +339,9 @@ fn info_and_ok_mean_nothing_and_err_is_passed_on() {
         "INFO {\"a\":1}\r\nINFO{}\r\n+OK\r\n-ERR 'x'\r\n",
         &[ClientOp::Info, ClientOp::Info, ClientOp::Ok, ClientOp::Err],
     );
+    understands("INFO null\r\n", &[ClientOp::Info]);
     refuses("INFO {\r\n", ParseError::BadInfo);
+    refuses("INFO []\r\n", ParseError::BadInfo);
     assert_eq!(ParseError::BadInfo.reply(), None);
 }
 

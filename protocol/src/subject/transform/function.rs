@@ -300,7 +300,7 @@ impl Function {
 }
 
 fn write_bucket(out: &mut Vec<u8>, number: u32, buckets: u32) {
-    decimal::push(out, u64::from(number.checked_rem(buckets).unwrap_or(0)));
+    decimal::push_u64(out, u64::from(number.checked_rem(buckets).unwrap_or(0)));
 }
 
 const FNV_START: u32 = 0x811c_9dc5;

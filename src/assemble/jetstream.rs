@@ -1,0 +1,61 @@
+//! `jetstream { … }`
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::config::jetstream::SyncPolicy;
+use crate::jetstream::settings::Settings;
+use crate::store::{self, StoreOptions};
+
+/// Share of memory and free disk that JetStream takes when it is not told how much, in percent.
+const DEFAULT_SHARE_PERCENT: u64 = 75;
+
+/// What streams need of the configuration.
+pub fn jetstream_settings(config: &Config, server_name: &str) -> Settings {
+    let jetstream = &config.jetstream;
+    let limit = |limit: Option<u64>| limit.map_or(0, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let store_dir = config.jetstream_dir();
+    Settings {
+        sync_interval: match jetstream.sync {
+            SyncPolicy::Always => 0,
+            SyncPolicy::Every(interval) => i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
+        },
+        payload_bytes_max: u64::from(config.limits.payload_bytes_max),
+        server_name: server_name.to_owned(),
+        system_account: config.system_account_name().unwrap_or_default().to_owned(),
+        domain: jetstream.domain.clone().unwrap_or_default(),
+        strict: jetstream.strict,
+        memory_bytes_max: bytes(jetstream.memory_bytes_max.unwrap_or_else(memory_share)),
+        file_bytes_max: bytes(jetstream.store_bytes_max.unwrap_or_else(|| disk_share(&store_dir))),
+        ack_pending_max: limit(jetstream.limits.ack_pending_max),
+        request_batch_max: limit(jetstream.limits.request_batch_max),
+        duplicate_window_max: jetstream
+            .limits
+            .duplicate_window_max
+            .map_or(0, |window| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX)),
+        consumers_default_max: limit(jetstream.limits.default_consumers_max),
+        store_dir,
+    }
+}
+
+/// What the store needs of the configuration.
+pub fn store_options(config: &Config) -> StoreOptions {
+    let sync = match config.jetstream.sync {
+        SyncPolicy::Always => store::SyncPolicy::Always,
+        SyncPolicy::Every(interval) => store::SyncPolicy::Interval(interval),
+    };
+    StoreOptions { sync, ..StoreOptions::default() }
+}
+
+fn memory_share() -> u64 {
+    let info = rustix::system::sysinfo();
+    let total = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit));
+    total / 100 * DEFAULT_SHARE_PERCENT
+}
+
+/// Of the file system that the store is, or will be, on.
+fn disk_share(store_dir: &Path) -> u64 {
+    let stat = store_dir.ancestors().find_map(|dir| rustix::fs::statvfs(dir).ok());
+    stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize) / 100 * DEFAULT_SHARE_PERCENT)
+}

@@ -1,0 +1,65 @@
+//! The outcome of a login.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::permissions::Permissions;
+use crate::clock::UnixNanos;
+
+/// The account of users outside `accounts`.
+pub(super) const GLOBAL_ACCOUNT: &str = "$G";
+
+/// A client that may stay.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Name of the account whose subjects the client sees.
+    pub account: Arc<str>,
+    /// The user as monitoring shows it (`authorized_user`): name, nkey or `[REDACTED]` for a token; may be empty.
+    pub user: Arc<str>,
+    /// The user as log lines show it: `user:joe`, `nkey:U…`, `token`; may be empty.
+    pub label: Arc<str>,
+    /// `None` allows all.
+    pub permissions: Option<Arc<Permissions>>,
+    /// When the login ends; never for users of the configuration file.
+    pub expires: Option<UnixNanos>,
+}
+
+/// Why a client was turned away. The client is told nothing but [`AuthError::reply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthError {
+    UnknownUser,
+    WrongSecret,
+    MissingSignature,
+    BadSignature,
+    ConnectionTypeNotAllowed,
+    NoUserInCertificate,
+    CertificateRequired,
+}
+
+impl AuthError {
+    /// The text for the client's `-ERR`.
+    pub fn reply(self) -> &'static str {
+        "Authorization Violation"
+    }
+
+    /// The reason monitoring and events give for the closed connection.
+    pub fn close_reason(self) -> &'static str {
+        "Authentication Failure"
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownUser => "unknown user",
+            Self::WrongSecret => "wrong password or token",
+            Self::MissingSignature => "signature missing",
+            Self::BadSignature => "signature not verified",
+            Self::ConnectionTypeNotAllowed => "connection type not allowed",
+            Self::NoUserInCertificate => "no user found in the client certificate",
+            Self::CertificateRequired => "user requires a client certificate",
+        })
+    }
+}
+
+impl std::error::Error for AuthError {}

@@ -1,0 +1,188 @@
+//! One broker from configuration to exit: start everything in order, then do what signals say.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use headwater_protocol::jetstream::account_info::API_LEVEL;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::account::Account;
+use crate::assemble;
+use crate::clock::SystemClock;
+use crate::config::files::{self, Ports};
+use crate::config::{Config, Logging, Source};
+use crate::jetstream::JetStream;
+use crate::monitoring::Monitoring;
+use crate::logging::LogHandle;
+use crate::server::{RunningServer, Server, StartError};
+use crate::version::{NATS_VERSION, VERSION};
+
+/// Why a broker did not start.
+#[derive(Debug)]
+pub enum BrokerError {
+    /// The core broker.
+    Server(StartError),
+    /// The store.
+    JetStream(String),
+    /// The monitoring listener.
+    Monitoring(String),
+    /// A file that was to be written.
+    File(String),
+}
+
+impl fmt::Display for BrokerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(error) => error.fmt(f),
+            Self::JetStream(reason) => write!(f, "Can't start JetStream: {reason}"),
+            Self::Monitoring(reason) => write!(f, "Can't start monitoring: {reason}"),
+            Self::File(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for BrokerError {}
+
+impl From<StartError> for BrokerError {
+    fn from(error: StartError) -> Self {
+        Self::Server(error)
+    }
+}
+
+/// A broker that serves.
+pub struct Broker {
+    running: RunningServer,
+    jetstream: Option<Arc<JetStream>>,
+    ports_file: Option<std::path::PathBuf>,
+    logging: Logging,
+    monitoring: Option<Monitoring>,
+}
+
+impl Broker {
+    /// Starts everything the configuration names.
+    pub async fn start(config: &Config) -> Result<Self, BrokerError> {
+        let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
+        announce(config, &server);
+        assemble::apply_account_limits(config, &server);
+        let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
+        let monitoring = Monitoring::start(config, &server, jetstream.clone()).await?;
+        let running = server.listen().await?;
+        let logging = config.logging.clone();
+        let broker = Self { running, jetstream, ports_file: None, logging, monitoring };
+        broker.write_files(config)
+    }
+
+    /// The core broker.
+    pub fn server(&self) -> &Arc<Server> {
+        self.running.server()
+    }
+
+    /// JetStream, if it is enabled.
+    pub fn jetstream(&self) -> Option<&Arc<JetStream>> {
+        self.jetstream.as_ref()
+    }
+
+    /// Where clients connect.
+    pub fn client_addr(&self) -> std::net::SocketAddr {
+        self.running.client_addr()
+    }
+
+    /// Serves until a signal ends it.
+    pub async fn run(self, log: &LogHandle) -> std::io::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut lame_duck = signal(SignalKind::user_defined2())?;
+        let mut reopen_log = signal(SignalKind::user_defined1())?;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
+                _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
+                _ = reopen_log.recv() => {
+                    if let Err(error) = log.reopen(&self.logging) {
+                        log::error!("Log file cannot be re-opened: {error}");
+                    }
+                }
+                _ = lame_duck.recv() => {
+                    log::info!("Trapped \"user defined signal 2\" signal");
+                    tokio::select! {
+                        () = self.running.lame_duck() => {}
+                        _ = interrupt.recv() => {}
+                    }
+                    break;
+                }
+            }
+        }
+        self.shutdown().await;
+        Ok(())
+    }
+
+    /// Stops everything; what was acknowledged is on disk.
+    pub async fn shutdown(self) {
+        if let Some(path) = &self.ports_file {
+            let _ = files::remove_ports_file(path);
+        }
+        self.running.shutdown().await;
+        drop(self.monitoring);
+    }
+
+    fn write_files(mut self, config: &Config) -> Result<Self, BrokerError> {
+        if let Some(path) = &config.files.pid_file {
+            let written = files::write_pid_file(path);
+            written.map_err(|error| file_error("pid file", path, error))?;
+        }
+        if let Some(dir) = &config.files.ports_file_dir {
+            let path = files::ports_file(dir);
+            let written = files::write_ports_file(&path, &self.ports());
+            written.map_err(|error| file_error("ports file", &path, error))?;
+            self.ports_file = Some(path);
+        }
+        log::info!("Server is ready");
+        Ok(self)
+    }
+
+    fn ports(&self) -> Ports {
+        let address = self.client_addr();
+        let monitoring = self.monitoring.iter().flat_map(Monitoring::urls).collect();
+        Ports { nats: vec![format!("nats://{address}")], monitoring, ..Ports::default() }
+    }
+}
+
+fn file_error(what: &str, path: &std::path::Path, error: std::io::Error) -> BrokerError {
+    BrokerError::File(format!("Could not write {what} {}: {error}", path.display()))
+}
+
+fn announce(config: &Config, server: &Server) {
+    log::info!("Starting nats-server");
+    log::info!("  Version:  {NATS_VERSION} (headwater {VERSION})");
+    log::info!("  Name:     {}", server.name());
+    log::info!("  ID:       {}", server.id());
+    if let Some(Source { path, digest }) = &config.source {
+        log::info!("Using configuration file: {path} ({digest})");
+    }
+    config.warnings.iter().chain(&config.not_served).for_each(|warning| log::warn!("{warning}"));
+}
+
+fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStream>, BrokerError> {
+    let began = Instant::now();
+    log::info!("Starting JetStream");
+    let settings = assemble::jetstream_settings(config, server.name());
+    log::info!("---------------- JETSTREAM ----------------");
+    log::info!("  Strict:          {}", settings.strict);
+    if let Some(domain) = settings.domain() {
+        log::info!("  Domain:          {domain}");
+    }
+    log::info!("  Max Memory:      {} bytes", settings.memory_bytes_max);
+    log::info!("  Max Storage:     {} bytes", settings.file_bytes_max);
+    log::info!("  Store Directory: {:?}", settings.store_dir);
+    log::info!("  API Level:       {API_LEVEL}");
+    log::info!("-------------------------------------------");
+    let options = assemble::store_options(config);
+    let limits = assemble::jetstream_limits(config);
+    let jetstream = JetStream::start(settings, options, server.clock().clone(), limits)
+        .map_err(BrokerError::JetStream)?;
+    server.add_hook(jetstream.clone());
+    let _: Arc<Account> = server.account(crate::account::GLOBAL_ACCOUNT);
+    log::info!("Took {:?} to start JetStream", began.elapsed());
+    Ok(jetstream)
+}

@@ -1,0 +1,240 @@
+//! The JetStream API of one account: requests on `$JS.API.>`, one file per subject.
+//!
+//! Requests run on the task that brings them. An answer about a stream leaves through that stream's pump, once everything
+//! the stream wrote up to then is settled on disk: what an answer tells is never taken back by a power cut.
+
+mod account_info;
+mod consumer;
+mod message;
+mod stream;
+
+use std::sync::Arc;
+
+use headwater_protocol::headers;
+use headwater_protocol::jetstream::account_info::API_LEVEL;
+use headwater_protocol::jetstream::advisory::Action;
+use headwater_protocol::jetstream::api_subject::{API_PREFIX, ApiSubject};
+use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
+use headwater_protocol::jetstream::from_json::{JsonObject, decode_request};
+use headwater_protocol::jetstream::request::{is_empty_request, optional_body};
+use headwater_protocol::jetstream::response::{Response, encode_refusal};
+use headwater_protocol::jetstream::response_type::ResponseType;
+
+use super::account::JsAccount;
+use super::advisories;
+use super::host::StreamHost;
+use super::host::replies::Reply;
+pub use stream::listed as listed_stream;
+use crate::account::Account;
+use crate::router::{Dispatch, Message, Service};
+
+/// The subscriber on `$JS.API.>` of an account that has JetStream.
+pub struct Api {
+    /// The account.
+    pub account: Arc<JsAccount>,
+    /// What the subjects begin with: [`API_PREFIX`], or that of the domain.
+    pub prefix: Box<[u8]>,
+}
+
+/// The subscriber on `$JS.API.>` of an account that has none.
+pub struct NoApi {
+    /// The account.
+    pub account: Arc<Account>,
+    /// It is the system account, whose answers have a type of their own.
+    pub system: bool,
+}
+
+/// One request.
+struct Call<'a> {
+    account: &'a Arc<JsAccount>,
+    headers: &'a [u8],
+    body: &'a [u8],
+}
+
+/// What is answered, and the stream whose writes the answer must not overtake.
+struct Answer {
+    body: Vec<u8>,
+    host: Option<Arc<StreamHost>>,
+    event: Option<Event>,
+}
+
+/// What a request did, for those who listen to advisories.
+enum Event {
+    Stream(Action),
+    ConsumerCreated(Box<str>),
+    ConsumerDeleted(Box<str>),
+}
+
+impl Service for Api {
+    fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
+        let subject = ApiSubject::parse(request.subject.strip_prefix(&*self.prefix).unwrap_or_default());
+        match subject {
+            ApiSubject::MsgNext(at) => consumer::next::deliver(&self.account, cx, at, request),
+            ApiSubject::DirectGet { stream, subject } => {
+                message::direct_get::deliver(&self.account, cx, stream, subject, request)
+            }
+            _ => {
+                self.answer(cx, subject, request);
+                true
+            }
+        }
+    }
+}
+
+impl Api {
+    /// Subjects that are nobody's are met with silence, as nats-server does.
+    fn answer(&self, cx: &mut Dispatch, subject: ApiSubject<'_>, request: &Message<'_>) {
+        let Some(response_type) = ResponseType::of(&subject) else { return };
+        let call = Call { account: &self.account, headers: request.headers, body: request.payload };
+        let answer = call.check_api_level().and_then(|()| call.run(subject));
+        self.account.count_request(answer.is_err());
+        if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
+            // nats-server does not subscribe for consumers that are not there.
+            if error.is(ErrorCode::StreamNotFound) || error.is(ErrorCode::ConsumerNotFound) {
+                return;
+            }
+        }
+        let answer = answer.unwrap_or_else(|error| Answer {
+            body: encode_refusal(response_type, &error),
+            host: None,
+            event: None,
+        });
+        advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
+        self.send(cx, request.reply, answer);
+    }
+
+    fn send(&self, cx: &mut Dispatch, to: &[u8], answer: Answer) {
+        let Some(host) = answer.host else {
+            send(&self.account.account, cx, to, &answer.body);
+            return;
+        };
+        if let Some(event) = answer.event {
+            announce(&host, cx, event);
+        }
+        host.apply(cx, |state| {
+            if !to.is_empty() {
+                state.promise(to, Reply::Body(answer.body.into()));
+            }
+        });
+    }
+}
+
+impl Service for NoApi {
+    fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
+        let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
+        if let Some(response_type) = ResponseType::of(&subject) {
+            let response_type = if self.system { ResponseType::System } else { response_type };
+            let refusal = encode_refusal(response_type, &ErrorCode::NotEnabledForAccount.error());
+            send(&self.account, cx, request.reply, &refusal);
+        }
+        true
+    }
+}
+
+fn send(account: &Account, cx: &mut Dispatch, to: &[u8], body: &[u8]) {
+    if !to.is_empty() {
+        account.publish(cx, &Message { subject: to, payload: body, ..Message::default() });
+    }
+}
+
+fn announce(host: &StreamHost, cx: &mut Dispatch, event: Event) {
+    match event {
+        Event::Stream(action) => advisories::stream(host, cx, action),
+        Event::ConsumerCreated(name) => advisories::consumer_created(host, cx, &name),
+        Event::ConsumerDeleted(name) => advisories::consumer_deleted(host, cx, &name),
+    }
+}
+
+impl Call<'_> {
+    fn run(&self, subject: ApiSubject<'_>) -> Result<Answer, ApiError> {
+        match subject {
+            ApiSubject::AccountInfo => account_info::answer(self),
+            ApiSubject::StreamCreate(name) => stream::create::answer(self, name),
+            ApiSubject::StreamUpdate(name) => stream::update::answer(self, name),
+            ApiSubject::StreamInfo(name) => stream::info::answer(self, name),
+            ApiSubject::StreamNames => stream::names::answer(self),
+            ApiSubject::StreamList => stream::list::answer(self),
+            ApiSubject::StreamDelete(name) => stream::delete::answer(self, name),
+            ApiSubject::StreamPurge(name) => stream::purge::answer(self, name),
+            ApiSubject::MsgGet(name) => message::get::answer(self, name),
+            ApiSubject::MsgDelete(name) => message::delete::answer(self, name),
+            ApiSubject::ConsumerCreate { stream, name, filter } => {
+                consumer::create::answer(self, stream, name, filter)
+            }
+            ApiSubject::ConsumerDurableCreate(at) => consumer::create::answer_durable(self, at),
+            ApiSubject::ConsumerInfo(at) => consumer::info::answer(self, at),
+            ApiSubject::ConsumerNames(stream) => consumer::names::answer(self, stream),
+            ApiSubject::ConsumerList(stream) => consumer::list::answer(self, stream),
+            ApiSubject::ConsumerDelete(at) => consumer::delete::answer(self, at),
+            ApiSubject::ConsumerPause(at) => consumer::pause::answer(self, at),
+            ApiSubject::ConsumerUnpin(at) => consumer::unpin::answer(self, at),
+            ApiSubject::ConsumerReset(at) => consumer::reset::answer(self, at),
+            ApiSubject::StreamSnapshot(_) | ApiSubject::StreamRestore(_) => Err(not_served()),
+            ApiSubject::StreamPeerRemove(_)
+            | ApiSubject::StreamPeerEvacuate(_)
+            | ApiSubject::StreamCancelMove(_)
+            | ApiSubject::StreamStepDown(_)
+            | ApiSubject::ConsumerStepDown(_) => Err(ErrorCode::ClusterRequired.error()),
+            ApiSubject::MsgNext(_) | ApiSubject::DirectGet { .. } | ApiSubject::Unknown => {
+                Err(ErrorCode::BadRequest.error())
+            }
+        }
+    }
+
+    /// `Nats-Required-Api-Level` (ADR-44).
+    fn check_api_level(&self) -> Result<(), ApiError> {
+        if level_is_served(self.headers) { Ok(()) } else { Err(ErrorCode::RequiredApiLevel.error()) }
+    }
+
+    /// The body, where one has to be there; an empty one reads as all defaults.
+    fn read<T: JsonObject + Default>(&self) -> Result<T, ApiError> {
+        Ok(decode_request(self.body, self.account.env.settings.strict)?)
+    }
+
+    /// The body, where it may be left out; what is not JSON counts as left out.
+    fn read_optional<T: JsonObject + Default>(&self) -> Result<T, ApiError> {
+        Ok(decode_request(optional_body(self.body), self.account.env.settings.strict)?)
+    }
+
+    fn expect_no_body(&self) -> Result<(), ApiError> {
+        if is_empty_request(self.body) { Ok(()) } else { Err(ErrorCode::NotEmptyRequest.error()) }
+    }
+}
+
+impl Answer {
+    /// An answer that tells nothing of what is on disk.
+    fn at_once(response: Response<'_>) -> Self {
+        Self { body: response.encode(), host: None, event: None }
+    }
+
+    /// An answer that waits for what `host` has written.
+    fn after(host: Arc<StreamHost>, response: Response<'_>) -> Self {
+        Self { body: response.encode(), host: Some(host), event: None }
+    }
+
+    fn announcing(self, event: Event) -> Self {
+        Self { event: Some(event), ..self }
+    }
+}
+
+/// Whether we serve the API level a request asks for, if it asks for one.
+fn level_is_served(block: &[u8]) -> bool {
+    let Some(wanted) = headers::get(block, headers::names::REQUIRED_API_LEVEL).filter(|level| !level.is_empty())
+    else {
+        return true;
+    };
+    let wanted = std::str::from_utf8(wanted).ok().and_then(|level| level.parse::<i64>().ok());
+    wanted.is_some_and(|level| level <= i64::from(API_LEVEL))
+}
+
+fn not_served() -> ApiError {
+    ErrorCode::StreamGeneralError.saying("snapshot and restore are not served by this version")
+}
+
+/// Stream names with a path separator are told apart from names that do not exist.
+fn check_stream_name(name: &str) -> Result<(), ApiError> {
+    match name.contains(['/', '\\']) {
+        true => Err(ErrorCode::StreamNameContainsPathSeparators.error()),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,243 @@
+//! The consumers of one stream: found by name, woken when they have something to do.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use headwater_protocol::jetstream::ack_token::AckReplies;
+use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
+
+use super::consumer::ConsumerMachine;
+use crate::account::{Account, InterestWatch, InterestWatcher};
+use crate::clock::UnixNanos;
+
+/// Where a consumer stands among its stream's; not given again while the stream lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsumerKey(u64);
+
+/// Keeps a watcher and its watch together: the account only holds on to it weakly.
+pub struct Watch {
+    _watch: InterestWatch,
+    _watcher: Arc<dyn InterestWatcher>,
+}
+
+impl Watch {
+    /// Has `watcher` told when interest in `subject` changes, until this is dropped.
+    pub fn new(account: &Arc<Account>, subject: &[u8], watcher: Arc<dyn InterestWatcher>) -> Self {
+        let watch = account.watch_interest(subject, Arc::downgrade(&watcher));
+        Self { _watch: watch, _watcher: watcher }
+    }
+}
+
+/// One consumer and what the rim keeps with it.
+pub struct Hosted {
+    /// Decides.
+    pub machine: ConsumerMachine,
+    /// Writes the reply subjects of its deliveries.
+    pub ack_replies: Arc<AckReplies>,
+    /// The queue group a push consumer delivers to.
+    pub deliver_group: Option<Arc<[u8]>>,
+    /// Watches for somebody to listen on the deliver subject.
+    pub watch: Option<Watch>,
+    /// The deadline its latest entry in the timer heap is for.
+    armed: UnixNanos,
+    /// It is on the list of those to be run.
+    queued: bool,
+    /// It is on the list of those that want new messages.
+    hungry: bool,
+}
+
+impl Hosted {
+    /// A consumer of `stream`, not yet among the others.
+    pub fn new(stream: &str, machine: ConsumerMachine) -> Self {
+        let config = machine.config();
+        let group = config.deliver_group.as_bytes();
+        Self {
+            ack_replies: Arc::new(AckReplies::v1(stream, machine.name())),
+            deliver_group: (!group.is_empty()).then(|| group.into()),
+            watch: None,
+            armed: UnixNanos::MAX,
+            queued: false,
+            hungry: false,
+            machine,
+        }
+    }
+}
+
+/// All consumers of a stream.
+///
+/// A stream can have thousands of which few have anything to do, so nothing here walks over all of them except on
+/// request: those to be run are queued, those with a deadline are in a heap, those that want new messages in a list.
+#[derive(Default)]
+pub struct Consumers {
+    by_key: BTreeMap<ConsumerKey, Hosted>,
+    by_name: BTreeMap<Box<str>, ConsumerKey>,
+    last_key: u64,
+    /// Consumers that somebody gave something to do.
+    to_run: Vec<ConsumerKey>,
+    /// Consumers that wanted more messages when they were last run.
+    hungry: Vec<ConsumerKey>,
+    deadlines: BinaryHeap<Reverse<(UnixNanos, ConsumerKey)>>,
+}
+
+impl Consumers {
+    /// Adds a consumer and queues it to be run.
+    pub fn add(&mut self, consumer: Hosted) -> ConsumerKey {
+        self.last_key += 1;
+        let key = ConsumerKey(self.last_key);
+        self.by_name.insert(consumer.machine.name().into(), key);
+        self.by_key.insert(key, consumer);
+        self.wake(key);
+        key
+    }
+
+    /// Takes a consumer out.
+    pub fn remove(&mut self, name: &str) -> Option<Hosted> {
+        let key = self.by_name.remove(name)?;
+        self.by_key.remove(&key)
+    }
+
+    /// The key of a consumer.
+    pub fn key(&self, name: &str) -> Option<ConsumerKey> {
+        self.by_name.get(name).copied()
+    }
+
+    /// A consumer by its key.
+    pub fn get(&self, key: ConsumerKey) -> Option<&Hosted> {
+        self.by_key.get(&key)
+    }
+
+    /// A consumer by its key, to be changed.
+    pub fn get_mut(&mut self, key: ConsumerKey) -> Option<&mut Hosted> {
+        self.by_key.get_mut(&key)
+    }
+
+    /// A consumer by its name.
+    pub fn find(&self, name: &str) -> Option<&Hosted> {
+        self.get(self.key(name)?)
+    }
+
+    /// All consumers in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Hosted> {
+        self.by_name.values().filter_map(|key| self.by_key.get(key))
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> Vec<Box<str>> {
+        self.by_name.keys().cloned().collect()
+    }
+
+    /// Their configurations, one left out.
+    pub fn configs_but(&self, name: &str) -> Vec<&ConsumerConfig> {
+        self.iter().map(|hosted| hosted.machine.config()).filter(|config| config.name != name).collect()
+    }
+
+    /// Their keys.
+    pub fn keys(&self) -> Vec<ConsumerKey> {
+        self.by_key.keys().copied().collect()
+    }
+
+    /// How many there are, those of mirroring servers not counted.
+    pub fn count_public(&self) -> usize {
+        self.iter().filter(|hosted| !hosted.machine.config().direct).count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// Whether some consumer's filter matches `subject`.
+    pub fn want(&self, subject: &[u8]) -> bool {
+        self.by_key.values().any(|hosted| hosted.machine.matches(subject))
+    }
+
+    /// Whether some consumer still needs a message.
+    pub fn need(&self, seq: u64, subject: &[u8]) -> bool {
+        self.by_key.values().any(|hosted| hosted.machine.needs(seq, subject))
+    }
+
+    /// Has a consumer run in the next round.
+    pub fn wake(&mut self, key: ConsumerKey) {
+        if let Some(hosted) = self.by_key.get_mut(&key) {
+            if !hosted.queued {
+                hosted.queued = true;
+                self.to_run.push(key);
+            }
+        }
+    }
+
+    /// Has every consumer run that wants messages: new ones can be seen.
+    pub fn wake_hungry(&mut self) {
+        for key in std::mem::take(&mut self.hungry) {
+            if let Some(hosted) = self.by_key.get_mut(&key) {
+                hosted.hungry = false;
+            }
+            self.wake(key);
+        }
+    }
+
+    /// Has every consumer run.
+    pub fn wake_all(&mut self) {
+        let keys: Vec<ConsumerKey> = self.by_key.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.wake(key));
+    }
+
+    /// Has every consumer run whose deadline has come.
+    pub fn wake_overdue(&mut self, now: UnixNanos) {
+        while let Some(&Reverse((deadline, key))) = self.deadlines.peek() {
+            if deadline > now {
+                break;
+            }
+            self.deadlines.pop();
+            // Deadlines that were replaced by an earlier one are still in the heap.
+            if let Some(hosted) = self.by_key.get_mut(&key).filter(|hosted| hosted.armed == deadline) {
+                hosted.armed = UnixNanos::MAX;
+                self.wake(key);
+            }
+        }
+    }
+
+    /// The next consumer to be run.
+    pub fn next_to_run(&mut self) -> Option<ConsumerKey> {
+        while let Some(key) = self.to_run.pop() {
+            if let Some(hosted) = self.by_key.get_mut(&key) {
+                hosted.queued = false;
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Whether some consumer waits to be run.
+    pub fn has_work(&self) -> bool {
+        !self.to_run.is_empty()
+    }
+
+    /// Notes when a consumer that was run wants to be run again.
+    ///
+    /// A deadline that moves back leaves the earlier one in place: the consumer is run once too often, and the heap does
+    /// not grow with every message that is acknowledged in time.
+    pub fn rest(&mut self, key: ConsumerKey) {
+        let Some(hosted) = self.by_key.get_mut(&key) else { return };
+        if hosted.machine.wants_messages() && !hosted.hungry {
+            hosted.hungry = true;
+            self.hungry.push(key);
+        }
+        if let Some(deadline) = hosted.machine.next_deadline().filter(|deadline| *deadline < hosted.armed) {
+            hosted.armed = deadline;
+            self.deadlines.push(Reverse((deadline, key)));
+        }
+    }
+
+    /// When the next deadline comes.
+    pub fn next_deadline(&mut self) -> Option<UnixNanos> {
+        while let Some(&Reverse((deadline, key))) = self.deadlines.peek() {
+            if self.get(key).is_some_and(|hosted| hosted.armed == deadline) {
+                return Some(deadline);
+            }
+            self.deadlines.pop();
+        }
+        None
+    }
+}

@@ -1,0 +1,164 @@
+//! Sending what has become due, in order, with no lock of the stream held.
+//!
+//! Any task may run the pump; the one that holds it runs it for all. Nobody ever waits for it: who finds it taken leaves a
+//! note, and the holder looks again before it leaves.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use headwater_protocol::jetstream::pub_ack::{self, PubAck};
+
+use super::parcels::{Untaken, Wrapping};
+use super::replies::{Reply, ReplyMessage};
+use super::run_consumers::Parcel;
+use super::{StreamHost, StreamState};
+use crate::clock::UnixNanos;
+use crate::router::{Dispatch, Message};
+use crate::store::StoreError;
+
+/// What one round takes out of the stream's lock, so that nobody waits long for it.
+const REPLIES_PER_ROUND_MAX: usize = 1024;
+/// Rounds one task runs in a row before it hands over to the stream's own task.
+const ROUNDS_MAX: usize = 64;
+
+/// Buffers the pump keeps between rounds.
+#[derive(Default)]
+pub(super) struct Pump {
+    replies: Vec<(Vec<u8>, Reply)>,
+    spare: Vec<Vec<u8>>,
+    parcels: Vec<Parcel>,
+    wrapping: Wrapping,
+    body: Vec<u8>,
+}
+
+impl StreamHost {
+    /// Sends everything that is due.
+    pub fn pump(self: &Arc<Self>, cx: &mut Dispatch) {
+        self.pump_again.store(true, Ordering::SeqCst);
+        while self.pump_again.swap(false, Ordering::SeqCst) {
+            let Some(mut pump) = self.pump.try_lock() else {
+                self.pump_again.store(true, Ordering::SeqCst);
+                // The holder may have made its last look before the note was left.
+                if self.pump.is_locked() {
+                    return;
+                }
+                continue;
+            };
+            self.run_rounds(&mut pump, cx);
+        }
+    }
+
+    fn run_rounds(self: &Arc<Self>, pump: &mut Pump, cx: &mut Dispatch) {
+        for _ in 0..ROUNDS_MAX {
+            let more = self.collect(pump);
+            self.send(pump, cx);
+            if !more {
+                return;
+            }
+            if cx.is_crowded() {
+                break;
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    /// Takes out of the state what is due. `true` if there is more.
+    fn collect(self: &Arc<Self>, pump: &mut Pump) -> bool {
+        let now = self.env.now();
+        let mut state = self.lock();
+        let settled = self.env.settled();
+        let seen = state.visible.last_seq();
+        if state.visible.advance(settled) > seen {
+            state.consumers.wake_hungry();
+        }
+        let more_messages = state.run_consumers(self, now);
+        state.write_consumers(self, now);
+        let more_replies = pump.take_settled(&mut state, self.env.settled());
+        std::mem::swap(&mut state.parcels, &mut pump.parcels);
+        if state.visible.waits() || !state.replies.is_empty() {
+            self.wait_for_commit();
+        }
+        self.arm_timer(&mut state, now);
+        more_replies || more_messages || self.env.settled() > settled
+    }
+
+    fn arm_timer(&self, state: &mut StreamState, now: UnixNanos) {
+        let expiry = state.expire(now).unwrap_or_else(|error| {
+            self.log_store_error("expiry", &error);
+            None
+        });
+        let deadline = [expiry, state.consumers.next_deadline(), state.unwritten.deadline()].into_iter().flatten().min();
+        self.arm(deadline.unwrap_or(UnixNanos::MAX));
+    }
+
+    fn log_store_error(&self, what: &str, error: &StoreError) {
+        log::warn!("stream {}: {what}: {error}", self.name);
+    }
+
+    fn send(self: &Arc<Self>, pump: &mut Pump, cx: &mut Dispatch) {
+        let mut replies = std::mem::take(&mut pump.replies);
+        for (to, reply) in &replies {
+            self.send_reply(cx, to, reply, &mut pump.body);
+        }
+        pump.spare.extend(replies.drain(..).map(|(to, _)| to));
+        pump.replies = replies;
+        let mut parcels = std::mem::take(&mut pump.parcels);
+        let untaken = self.send_parcels(cx, &mut parcels, &mut pump.wrapping);
+        pump.parcels = parcels;
+        if !untaken.is_empty() {
+            self.take_back(untaken);
+        }
+    }
+
+    /// Deliveries that reached nobody go back to their consumers.
+    fn take_back(&self, untaken: Vec<Untaken>) {
+        let now = self.env.now();
+        let mut state = self.lock();
+        for Untaken { consumer, seq, to } in untaken {
+            state.with_consumer(self, consumer, now, |machine, turn| machine.delivery_failed(turn, seq, &to));
+            state.consumers.wake(consumer);
+        }
+        self.pump_again.store(true, Ordering::SeqCst);
+    }
+
+    fn send_reply(&self, cx: &mut Dispatch, to: &[u8], reply: &Reply, body: &mut Vec<u8>) {
+        body.clear();
+        let message = match reply {
+            Reply::PubAck { seq, duplicate } => {
+                let ack = PubAck { seq: *seq, duplicate: *duplicate, ..self.pub_ack() };
+                ack.write(body);
+                Message { subject: to, payload: body, ..Message::default() }
+            }
+            Reply::Refused(error) => {
+                pub_ack::write_refusal(body, &self.name, self.env.settings.domain(), error);
+                Message { subject: to, payload: body, ..Message::default() }
+            }
+            Reply::Body(payload) => Message { subject: to, payload, ..Message::default() },
+            Reply::Message(message) => {
+                let ReplyMessage { headers, payload } = message.as_ref();
+                Message { subject: to, headers, payload, ..Message::default() }
+            }
+            Reply::AckConfirmed => Message { subject: to, ..Message::default() },
+        };
+        self.account.publish(cx, &message);
+    }
+
+    fn pub_ack(&self) -> PubAck<'_> {
+        PubAck { stream: &self.name, domain: self.env.settings.domain(), ..PubAck::default() }
+    }
+}
+
+impl Pump {
+    /// `true` if more than one round's worth is due.
+    fn take_settled(&mut self, state: &mut StreamState, settled: crate::store::Lsn) -> bool {
+        while self.replies.len() < REPLIES_PER_ROUND_MAX {
+            let mut to = self.spare.pop().unwrap_or_default();
+            let Some(reply) = state.replies.next_settled(settled, &mut to) else {
+                self.spare.push(to);
+                return false;
+            };
+            self.replies.push((to, reply));
+        }
+        true
+    }
+}

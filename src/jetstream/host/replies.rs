@@ -1,0 +1,111 @@
+//! Replies that wait for the disk.
+
+use std::collections::VecDeque;
+
+use headwater_protocol::jetstream::error::ApiError;
+
+use crate::store::Lsn;
+
+/// What is sent once the store has passed the position the reply waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The acknowledgement of a stored publish.
+    PubAck {
+        /// The sequence the message got.
+        seq: u64,
+        /// Its message id was known.
+        duplicate: bool,
+    },
+    /// The publish was refused.
+    Refused(Box<ApiError>),
+    /// An answer of the API, ready to send.
+    Body(Box<[u8]>),
+    /// An answer that is a whole message: headers, subject, payload.
+    Message(Box<ReplyMessage>),
+    /// The empty message that confirms a consumer's acknowledgement.
+    AckConfirmed,
+}
+
+/// An answer that carries more than a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyMessage {
+    /// The header block, or empty.
+    pub headers: Vec<u8>,
+    /// The body.
+    pub payload: bytes::Bytes,
+}
+
+/// Replies of one stream in the order they were promised.
+///
+/// The subjects lie back to back in one buffer, so that a reply in wait costs no allocation of its own.
+#[derive(Debug, Default)]
+pub struct Replies {
+    waiting: VecDeque<Waiting>,
+    subjects: VecDeque<u8>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    lsn: Lsn,
+    subject_bytes: u16,
+    reply: Reply,
+}
+
+impl Replies {
+    /// Promises `reply` to `to` once the store has passed `lsn`. A later reply never overtakes an earlier one.
+    ///
+    /// A subject longer than a control line can carry is nobody's; the reply is dropped.
+    pub fn promise(&mut self, lsn: Lsn, to: &[u8], reply: Reply) {
+        let Ok(subject_bytes) = u16::try_from(to.len()) else { return };
+        self.subjects.extend(to);
+        self.waiting.push_back(Waiting { lsn, subject_bytes, reply });
+    }
+
+    /// The next reply whose position `settled` has reached; its subject is written to `to`.
+    pub fn next_settled(&mut self, settled: Lsn, to: &mut Vec<u8>) -> Option<Reply> {
+        if self.waiting.front()?.lsn > settled {
+            return None;
+        }
+        let waiting = self.waiting.pop_front()?;
+        to.clear();
+        to.extend(self.subjects.drain(..usize::from(waiting.subject_bytes).min(self.subjects.len())));
+        self.shrink_when_idle();
+        Some(waiting.reply)
+    }
+
+    /// Whether nothing is promised.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn shrink_when_idle(&mut self) {
+        const IDLE_CAPACITY_MAX: usize = 4096;
+        if self.waiting.is_empty() && self.waiting.capacity() > IDLE_CAPACITY_MAX {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_waits_for_its_position_and_keeps_its_turn() {
+        let mut replies = Replies::default();
+        let ack = |seq| Reply::PubAck { seq, duplicate: false };
+        replies.promise(Lsn(10), b"inbox.1", ack(1));
+        replies.promise(Lsn(20), b"inbox.22", ack(2));
+        replies.promise(Lsn(20), b"x", Reply::AckConfirmed);
+        let mut to = Vec::new();
+        assert_eq!(replies.next_settled(Lsn(9), &mut to), None);
+        assert_eq!(replies.next_settled(Lsn(10), &mut to), Some(ack(1)));
+        assert_eq!(to, b"inbox.1");
+        assert_eq!(replies.next_settled(Lsn(10), &mut to), None);
+        assert_eq!(replies.next_settled(Lsn(20), &mut to), Some(ack(2)));
+        assert_eq!(to, b"inbox.22");
+        assert_eq!(replies.next_settled(Lsn(20), &mut to), Some(Reply::AckConfirmed));
+        assert_eq!(to, b"x");
+        assert!(replies.is_empty());
+    }
+}

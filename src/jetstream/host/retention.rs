@@ -1,0 +1,62 @@
+//! Removing what no consumer needs any more, where retention says so.
+
+use headwater_protocol::jetstream::stream_config::Retention;
+
+use super::{StreamHost, StreamState};
+use crate::store::StoreError;
+
+impl StreamState {
+    /// A consumer is done with the messages `from..=to`: those that none needs any more are removed.
+    pub(super) fn release(&mut self, host: &StreamHost, from: u64, to: u64) {
+        if self.machine.config().retention == Retention::Limits {
+            return;
+        }
+        if let Err(error) = self.release_range(from, to) {
+            log::error!("stream {}: acknowledged messages were not removed: {error}", host.name);
+        }
+    }
+
+    fn release_range(&mut self, from: u64, to: u64) -> Result<(), StoreError> {
+        let mut next = self.log.next_match(from, &[])?;
+        while let Some(seq) = next.filter(|seq| *seq <= to) {
+            self.release_one(seq)?;
+            next = self.log.next_match(seq + 1, &[])?;
+        }
+        Ok(())
+    }
+
+    fn release_one(&mut self, seq: u64) -> Result<(), StoreError> {
+        if self.is_needed(seq)? {
+            return Ok(());
+        }
+        if let Some((_, lsn)) = self.log.remove(seq)? {
+            self.wrote(lsn);
+        }
+        Ok(())
+    }
+
+    /// Under work queue retention a message has one consumer, so the one that is done decides alone.
+    fn is_needed(&self, seq: u64) -> Result<bool, StoreError> {
+        if self.machine.config().retention == Retention::WorkQueue {
+            return Ok(false);
+        }
+        let Some(message) = self.log.load(seq)? else { return Ok(false) };
+        Ok(self.consumers.need(seq, &message.subject))
+    }
+
+    /// Under interest retention, removes everything that no consumer needs: a consumer or its filter went.
+    pub fn release_unneeded(&mut self, host: &StreamHost) {
+        if self.machine.config().retention != Retention::Interest {
+            return;
+        }
+        let state = self.log.state();
+        let released = if self.consumers.is_empty() {
+            self.log.purge_below(state.last_seq + 1).map(|(_, lsn)| self.wrote(lsn))
+        } else {
+            self.release_range(state.first_seq, state.last_seq)
+        };
+        if let Err(error) = released {
+            log::error!("stream {}: unneeded messages were not removed: {error}", host.name);
+        }
+    }
+}

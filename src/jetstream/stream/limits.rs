@@ -1,0 +1,117 @@
+//! Limits that remove messages: count, bytes, per subject, age.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::publish::{Ingest, limit};
+use super::{Discard, StreamMachine};
+use crate::clock::UnixNanos;
+use crate::store::{MessageLog, StorageKind, StoreError};
+
+/// What a message counts against `max_bytes`: the sum nats-server reports for its file and memory stores.
+pub(super) fn accounted_bytes(kind: StorageKind, message: &Ingest<'_>) -> u64 {
+    let content = message.subject.len() + message.payload.len();
+    let size = match kind {
+        StorageKind::File if message.headers.is_empty() => content + 30,
+        StorageKind::File => content + 34 + message.headers.len(),
+        StorageKind::Memory => content + 16 + message.headers.len(),
+    };
+    size as u64
+}
+
+impl StreamMachine {
+    /// Removes the oldest messages until the stream is within `max_msgs` and `max_bytes`.
+    pub(super) fn enforce_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
+        if self.config.discard == Discard::New && !self.over_limits(log) {
+            return Ok(());
+        }
+        while self.over_limits(log) {
+            let first = log.state().first_seq;
+            log.purge_below(first + 1)?;
+        }
+        Ok(())
+    }
+
+    fn over_limits(&self, log: &dyn MessageLog) -> bool {
+        let state = log.state();
+        let over = |used: u64, max: i64| limit(max).is_some_and(|max| used > max);
+        state.messages > 0 && (over(state.messages, self.config.max_msgs) || over(state.bytes, self.config.max_bytes))
+    }
+
+    /// Removes the oldest messages of `subject` until it is within `max_msgs_per_subject`.
+    pub(super) fn enforce_subject_limit(
+        &mut self,
+        log: &mut dyn MessageLog,
+        subject: &[u8],
+    ) -> Result<(), StoreError> {
+        match limit(self.config.max_msgs_per_subject) {
+            Some(max) => self.keep_newest_of_subject(log, subject, max),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes all but the newest `keep` messages of a literal subject.
+    pub(super) fn keep_newest_of_subject(
+        &mut self,
+        log: &mut dyn MessageLog,
+        subject: &[u8],
+        keep: u64,
+    ) -> Result<(), StoreError> {
+        while let Some(state) = log.subject(subject).filter(|state| state.count > keep) {
+            if log.remove(state.first_seq)?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a stream whose limits were tightened, or that was recovered, within them.
+    pub fn enforce_all_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
+        if let Some(max) = limit(self.config.max_msgs_per_subject) {
+            for subject in subjects_over(log, max) {
+                self.keep_newest_of_subject(log, &subject, max)?;
+            }
+        }
+        self.enforce_limits(log)
+    }
+
+    /// Removes what has grown older than `max_age`. At most `removals_max` messages go at once, so that the stream's
+    /// other work is not held up; returns whether more are due.
+    pub fn expire(
+        &mut self,
+        log: &mut dyn MessageLog,
+        now: UnixNanos,
+        removals_max: u64,
+    ) -> Result<bool, StoreError> {
+        if self.config.max_age <= 0 || log.state().messages == 0 {
+            return Ok(false);
+        }
+        let state = log.state();
+        let oldest_kept = now.saturating_sub(self.config.max_age).saturating_add(1);
+        if state.first_ts >= oldest_kept {
+            return Ok(false);
+        }
+        let keep_from = log.seq_at_or_after(oldest_kept)?;
+        let up_to = keep_from.min(state.first_seq.saturating_add(removals_max));
+        log.purge_below(up_to)?;
+        Ok(up_to < keep_from)
+    }
+
+    /// When the oldest message reaches `max_age`.
+    pub fn next_expiry(&self, log: &dyn MessageLog) -> Option<UnixNanos> {
+        let state = log.state();
+        (self.config.max_age > 0 && state.messages > 0).then(|| state.first_ts.saturating_add(self.config.max_age))
+    }
+}
+
+fn subjects_over(log: &dyn MessageLog, max: u64) -> Vec<Bytes> {
+    let mut over = Vec::new();
+    log.for_each_subject(b">", &mut |subject, state| {
+        if state.count > max {
+            over.push(Bytes::copy_from_slice(subject));
+        }
+        ControlFlow::Continue(())
+    });
+    over
+}

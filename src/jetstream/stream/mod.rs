@@ -1,0 +1,94 @@
+//! A stream as a state machine: what it stores, refuses and removes. No tokio, no files, no clock.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | [`config`] | which configurations and updates are valid, and their defaults |
+//! | [`publish`] | what becomes of a publish |
+//! | [`limits`] | which messages limits and age remove |
+//! | [`purge`] | what a purge or delete removes |
+//! | [`dedup`] | which message ids were seen already |
+
+pub mod config;
+pub mod dedup;
+pub mod limits;
+pub mod publish;
+pub mod publish_headers;
+pub mod purge;
+pub mod refusal;
+
+use headwater_protocol::headers;
+use headwater_protocol::jetstream::stream_config::{Discard, Retention, StreamConfig};
+
+pub use publish::{Ingest, Published};
+pub use purge::Purge;
+pub use refusal::Refusal;
+
+use crate::clock::UnixNanos;
+use crate::store::{MessageLog, StoreError};
+use dedup::Dedup;
+
+/// The most messages read back at recovery to learn which message ids are still within the duplicate window.
+const RECOVERED_IDS_MAX: u64 = 1_000_000;
+
+/// What a stream decides by; its messages are in a [`MessageLog`] that every call is handed.
+pub struct StreamMachine {
+    config: StreamConfig,
+    dedup: Dedup,
+    /// Id of the last message stored, empty when it had none.
+    last_msg_id: Vec<u8>,
+}
+
+impl StreamMachine {
+    /// A stream that holds nothing yet. `config` has been completed by [`config::complete`].
+    pub fn new(config: StreamConfig) -> Self {
+        let dedup = Dedup::new(config.duplicate_window);
+        Self { config, dedup, last_msg_id: Vec::new() }
+    }
+
+    /// A stream whose messages were found in the store; message ids still within the window are learnt from them.
+    pub fn recover(config: StreamConfig, log: &dyn MessageLog, now: UnixNanos) -> Result<Self, StoreError> {
+        let mut machine = Self::new(config);
+        machine.learn_ids(log, now)?;
+        Ok(machine)
+    }
+
+    /// What the stream is configured to do.
+    pub fn config(&self) -> &StreamConfig {
+        &self.config
+    }
+
+    /// Goes on with another configuration, which [`config::check_update`] has allowed, and removes what it no longer
+    /// has room for.
+    pub fn reconfigure(&mut self, config: StreamConfig, log: &mut dyn MessageLog) -> Result<(), StoreError> {
+        self.dedup.set_window(config.duplicate_window);
+        self.config = config;
+        self.enforce_all_limits(log)
+    }
+
+    fn learn_ids(&mut self, log: &dyn MessageLog, now: UnixNanos) -> Result<(), StoreError> {
+        let last_seq = log.state().last_seq;
+        let window_start = log.seq_at_or_after(now.saturating_sub(self.dedup.window()))?;
+        let from = window_start.max(last_seq.saturating_sub(RECOVERED_IDS_MAX)).min(last_seq);
+        let mut next = log.next_match(from, &[])?;
+        while let Some(seq) = next {
+            self.learn_id(log, seq)?;
+            next = log.next_match(seq + 1, &[])?;
+        }
+        Ok(())
+    }
+
+    /// A message that turns out damaged is one whose id is no longer known; the rest counts on.
+    fn learn_id(&mut self, log: &dyn MessageLog, seq: u64) -> Result<(), StoreError> {
+        let message = match log.load(seq) {
+            Ok(Some(message)) => message,
+            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.last_msg_id.clear();
+        if let Some(id) = headers::get(&message.headers, b"Nats-Msg-Id") {
+            self.dedup.remember(id, message.ts, seq);
+            self.last_msg_id.extend_from_slice(id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! The headers of a publish that a stream acts on.
+
+use headwater_protocol::headers;
+
+/// What a publisher asks of the stream, read in one pass over the header block.
+///
+/// Names are matched exactly, as nats-server does; of repeated headers the first counts.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct PublishHeaders<'a> {
+    /// `Nats-Msg-Id`.
+    pub msg_id: Option<&'a [u8]>,
+    /// `Nats-Expected-Stream`.
+    pub expected_stream: Option<&'a [u8]>,
+    /// `Nats-Expected-Last-Sequence`.
+    pub expected_last_seq: Option<&'a [u8]>,
+    /// `Nats-Expected-Last-Subject-Sequence`.
+    pub expected_last_subject_seq: Option<&'a [u8]>,
+    /// `Nats-Expected-Last-Subject-Sequence-Subject`.
+    pub expected_last_subject_seq_subject: Option<&'a [u8]>,
+    /// `Nats-Expected-Last-Msg-Id`.
+    pub expected_last_msg_id: Option<&'a [u8]>,
+    /// `Nats-Rollup`.
+    pub rollup: Option<&'a [u8]>,
+    /// `Nats-TTL`.
+    pub ttl: Option<&'a [u8]>,
+    /// `Nats-Incr`.
+    pub incr: Option<&'a [u8]>,
+    /// `Nats-Stream-Source`.
+    pub stream_source: Option<&'a [u8]>,
+}
+
+impl<'a> PublishHeaders<'a> {
+    /// Reads `block`, a whole header block or empty.
+    pub fn read(block: &'a [u8]) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers::iter(block) {
+            if let Some(slot) = found.slot(name) {
+                slot.get_or_insert(value);
+            }
+        }
+        found
+    }
+
+    fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>> {
+        let slot = match name.strip_prefix(b"Nats-")? {
+            b"Msg-Id" => &mut self.msg_id,
+            b"Expected-Stream" => &mut self.expected_stream,
+            b"Expected-Last-Sequence" => &mut self.expected_last_seq,
+            b"Expected-Last-Subject-Sequence" => &mut self.expected_last_subject_seq,
+            b"Expected-Last-Subject-Sequence-Subject" => &mut self.expected_last_subject_seq_subject,
+            b"Expected-Last-Msg-Id" => &mut self.expected_last_msg_id,
+            b"Rollup" => &mut self.rollup,
+            b"TTL" => &mut self.ttl,
+            b"Incr" => &mut self.incr,
+            b"Stream-Source" => &mut self.stream_source,
+            _ => return None,
+        };
+        Some(slot)
+    }
+}

@@ -1,0 +1,90 @@
+//! Purging a stream: all of it, a subject, up to a sequence, or all but the newest few (ADR-10).
+
+use bytes::Bytes;
+
+use super::StreamMachine;
+use super::refusal::Refusal;
+use crate::store::{Lsn, MessageLog, StoreError};
+
+/// What to purge; nothing set purges everything.
+#[derive(Debug, Clone, Default)]
+pub struct Purge {
+    /// Only messages whose subject matches.
+    pub filter: Option<Bytes>,
+    /// Only messages below this sequence.
+    pub below: Option<u64>,
+    /// All but the newest so many.
+    pub keep: Option<u64>,
+}
+
+impl StreamMachine {
+    /// Purges; returns how many messages went and where the record of it ends.
+    pub fn purge(&mut self, log: &mut dyn MessageLog, purge: &Purge) -> Result<(u64, Lsn), Refusal> {
+        if self.config.sealed {
+            return Err(Refusal::Sealed);
+        }
+        if self.config.deny_purge {
+            return Err(Refusal::PurgeDenied);
+        }
+        Ok(match &purge.filter {
+            Some(filter) if filter.as_ref() != b">" => purge_filtered(log, filter, purge)?,
+            _ => purge_front(log, purge)?,
+        })
+    }
+
+    /// Removes one message by its sequence.
+    pub fn delete(&mut self, log: &mut dyn MessageLog, seq: u64) -> Result<Option<Lsn>, Refusal> {
+        if self.config.sealed {
+            return Err(Refusal::Sealed);
+        }
+        if self.config.deny_delete {
+            return Err(Refusal::DeleteDenied);
+        }
+        Ok(log.remove(seq)?.map(|(_, lsn)| lsn))
+    }
+}
+
+fn purge_front(log: &mut dyn MessageLog, purge: &Purge) -> Result<(u64, Lsn), StoreError> {
+    let state = log.state();
+    let below = match (purge.below, purge.keep) {
+        (Some(below), _) => below,
+        (None, Some(keep)) => first_of_newest(log, keep)?,
+        (None, None) => state.last_seq + 1,
+    };
+    log.purge_below(below)
+}
+
+/// The sequence from which `keep` messages are left.
+fn first_of_newest(log: &dyn MessageLog, keep: u64) -> Result<u64, StoreError> {
+    let state = log.state();
+    if keep >= state.messages {
+        return Ok(state.first_seq);
+    }
+    let mut left_out = state.messages - keep;
+    let mut seq = state.first_seq;
+    while left_out > 0 {
+        let Some(next) = log.next_match(seq, &[])? else { break };
+        seq = next + 1;
+        left_out -= 1;
+    }
+    Ok(seq)
+}
+
+fn purge_filtered(log: &mut dyn MessageLog, filter: &Bytes, purge: &Purge) -> Result<(u64, Lsn), StoreError> {
+    let filters = [filter.clone()];
+    let state = log.state();
+    let last = purge.below.map_or(state.last_seq, |below| below.saturating_sub(1).min(state.last_seq));
+    let matching = log.count_matches(state.first_seq, last, &filters)?;
+    let mut left = matching.saturating_sub(purge.keep.unwrap_or(0));
+    let mut done = (0, Lsn::ZERO);
+    let mut from = state.first_seq;
+    while left > 0 {
+        let Some(seq) = log.next_match(from, &filters)?.filter(|seq| *seq <= last) else { break };
+        if let Some((_, lsn)) = log.remove(seq)? {
+            done = (done.0 + 1, lsn);
+        }
+        from = seq + 1;
+        left -= 1;
+    }
+    Ok(done)
+}

@@ -1,0 +1,112 @@
+//! Accepting client connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::time::sleep;
+
+use super::handshake;
+use crate::server::{Server, StartError};
+
+/// Connections that the system may hold until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// First and last pause after a failed accept, for instance when there are no more file descriptors.
+const RETRY_AFTER_MIN: Duration = Duration::from_millis(10);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
+
+/// Where clients connect.
+pub struct ClientListener {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl ClientListener {
+    /// Listens on a name or address; port 0 is any free one.
+    pub async fn bind(host: &str, port: u16) -> Result<Self, StartError> {
+        let failed = |error| StartError::Listen { address: joined(host, port), error };
+        let listener = listen(host, port).await.map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, addr })
+    }
+
+    /// What it listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Accepts connections until the server wants no more. A failed accept is survived.
+    pub async fn run(self, server: Arc<Server>) {
+        let mut retry_after = RETRY_AFTER_MIN;
+        loop {
+            let accepted = tokio::select! {
+                () = server.no_more_clients().cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, addr)) => {
+                    retry_after = RETRY_AFTER_MIN;
+                    spawn_client(server.clone(), stream, addr);
+                }
+                Err(error) => {
+                    log::error!(
+                        "Temporary Client Accept Error ({error}), sleeping {}ms",
+                        retry_after.as_millis()
+                    );
+                    sleep(retry_after).await;
+                    retry_after = (retry_after * 2).min(RETRY_AFTER_MAX);
+                }
+            }
+        }
+    }
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+pub fn joined(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
+}
+
+fn spawn_client(server: Arc<Server>, stream: TcpStream, addr: SocketAddr) {
+    // Messages are written in batches already.
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("{addr} - TCP_NODELAY: {error}");
+    }
+    tokio::spawn(handshake::serve(server, stream, addr));
+}
+
+async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "no such host");
+    for addr in lookup_host((host, port)).await? {
+        match listen_on(addr) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last_error = error,
+        }
+    }
+    Err(last_error)
+}
+
+fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted server takes its port back while old connections are still being forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn an_ipv6_address_gets_brackets() {
+        assert_eq!(joined("::1", 4222), "[::1]:4222");
+        assert_eq!(joined("localhost", 4222), "localhost:4222");
+    }
+}

@@ -1,0 +1,87 @@
+//! The subject index: who has subscribed to what.
+
+mod generations;
+mod node;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use headwater_protocol::subject;
+use parking_lot::RwLock;
+
+use self::generations::Generations;
+use self::node::Node;
+use super::{Matches, Subscription};
+
+/// Tokens a subscription's subject may have. Bounds the depth of the tree, which is walked recursively.
+pub const SUBSCRIPTION_TOKENS_MAX: usize = 2048;
+
+/// The subscriptions of one account, as a tree of subject tokens.
+///
+/// A look-up returns shared handles, so that nothing is delivered under the lock. Every change moves the generation of the
+/// subjects it may concern, which is how cached answers know that they are old.
+#[derive(Default)]
+pub struct SubjectIndex {
+    root: RwLock<Node>,
+    generations: Generations,
+    count: AtomicUsize,
+}
+
+impl SubjectIndex {
+    /// An empty index.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a subscription. `false` if its subject cannot be subscribed to.
+    pub fn insert(&self, subscription: &Arc<Subscription>) -> bool {
+        let subject = subscription.subject();
+        if !subject::is_valid(subject) || subject::token_count(subject) > SUBSCRIPTION_TOKENS_MAX {
+            return false;
+        }
+        let mut root = self.root.write();
+        root.insert(subscription);
+        self.generations.advance(subject);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Takes a subscription out. `false` if it was not in.
+    pub fn remove(&self, subscription: &Arc<Subscription>) -> bool {
+        let mut root = self.root.write();
+        if !root.remove(subscription) {
+            return false;
+        }
+        self.generations.advance(subscription.subject());
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Adds to `matches` the subscriptions that a message published to `subject` reaches.
+    ///
+    /// Wildcards in `subject` are ordinary tokens; a subject with an empty token reaches nobody.
+    pub fn collect(&self, subject: &[u8], matches: &mut Matches) {
+        if subject::tokens(subject).any(<[u8]>::is_empty) {
+            return;
+        }
+        self.root.read().collect(subject, matches);
+    }
+
+    /// The generation of the answer for `subject`: while it stays the same, so does the answer.
+    pub fn generation(&self, subject: &[u8]) -> u64 {
+        self.generations.of(subject)
+    }
+
+    /// How many subscriptions there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// True if there are no subscriptions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

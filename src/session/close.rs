@@ -1,0 +1,114 @@
+//! The end of a connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::Session;
+use crate::router::{CloseReason, Receiver};
+use crate::server::{CLOSED_SUBJECTS_MAX, ClosedClient};
+
+/// How long the last words to a client may take.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a client that was sent away may take to hang up.
+const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How much a client that was sent away may still send before the connection is cut.
+const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+impl Session {
+    /// Ends the connection: first for the broker, then politely for the client.
+    pub(super) async fn end(&mut self, reason: CloseReason) {
+        self.outbound().seal();
+        self.deregister(reason);
+        let heard = !matches!(
+            reason,
+            CloseReason::SlowConsumerPendingBytes
+                | CloseReason::SlowConsumerWriteDeadline
+                | CloseReason::WriteError
+        );
+        if heard {
+            self.say_last_words().await;
+        }
+        self.outbound().detach();
+        self.transport.end_writing().await;
+        if heard && !matches!(reason, CloseReason::ClientClosed | CloseReason::ReadError) {
+            self.linger().await;
+        }
+    }
+
+    /// Takes the client out of everything. Does nothing the second time.
+    fn deregister(&mut self, reason: CloseReason) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.dispatch.flush();
+        let client = self.client.snapshot();
+        let subscriptions = self.subscriber().subscriptions();
+        let subjects =
+            subscriptions.iter().take(CLOSED_SUBJECTS_MAX).map(|sub| sub.subject().into()).collect();
+        self.unsubscribe_all();
+        if self.counted {
+            self.account.disconnect();
+        }
+        self.server.counters().count_close(reason);
+        let stop = self.server.clock().now();
+        self.server.clients().remove(&self.client, ClosedClient { client, stop, reason, subjects });
+        log::debug!("{} - Client connection closed: {reason}", self.client.log_name());
+    }
+
+    async fn say_last_words(&mut self) {
+        let outbound = self.client.subscriber().outbound();
+        outbound.flush();
+        let transport = &mut self.transport;
+        let flushed = poll_fn(|cx| {
+            outbound.register_owner(cx.waker());
+            match outbound.poll_owner(cx, transport).blocked || outbound.pending_bytes() > 0 {
+                true if !outbound.is_broken() => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        });
+        // A client that does not listen misses them.
+        let _ = timeout(LAST_WORDS_TIMEOUT, flushed).await;
+    }
+
+    /// Waits for the client to hang up. Closing with unread input would have the system cut the connection, and the client might
+    /// never see why.
+    async fn linger(&mut self) {
+        let mut discarded = self.input.take();
+        let mut total = 0;
+        let hung_up = async {
+            while total < LINGER_BYTES_MAX {
+                discarded.clear();
+                discarded.reserve(DISCARD_BYTES);
+                match poll_fn(|cx| self.transport.poll_read(cx, &mut discarded)).await {
+                    Ok(bytes) if bytes > 0 => total += bytes,
+                    _ => return,
+                }
+            }
+        };
+        let _ = timeout(LINGER_TIMEOUT, hung_up).await;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Only when the task did not come to its end: it panicked, or the runtime stopped.
+        self.deregister(CloseReason::ClientClosed);
+    }
+}
+
+/// How a failed read is called.
+pub(super) fn reason_of(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => CloseReason::ClientClosed,
+        _ => CloseReason::ReadError,
+    }
+}
+
+/// Read at a time from a client that is not listened to any more.
+const DISCARD_BYTES: usize = 16 * 1024;

@@ -1,0 +1,244 @@
+//! CONNECT: who the client is and how it wants to be treated.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use headwater_protocol::client::ConnectOptions;
+
+use super::filter::Rights;
+use super::{Session, timer_settings};
+use crate::account::Account;
+use crate::auth::{AuthError, ConnectionType, Credentials, Login, Peer};
+use crate::router::{ClientInfo, CloseReason, ConnectionKind, Dispatch};
+
+/// Versions of the protocol that a client may ask for.
+const PROTOCOL_MAX: i32 = 1;
+
+impl Session {
+    /// Reads the JSON of a CONNECT. One that cannot be read ends the connection without a word.
+    pub(super) fn read_connect(&mut self, json: &[u8]) -> Result<Box<ConnectOptions>, CloseReason> {
+        let options = ConnectOptions::parse(json).map_err(|error| {
+            log::error!("{} - {error}", self.client.log_name());
+            CloseReason::ProtocolViolation
+        })?;
+        self.trace_connect(&options);
+        Ok(Box::new(options))
+    }
+
+    /// Logs the client in with what a CONNECT says. A later CONNECT starts afresh, in whatever account it leads to.
+    pub(super) async fn log_in(&mut self, later: ConnectOptions) -> Result<(), CloseReason> {
+        if self.settings.connected {
+            self.unsubscribe_all();
+        }
+        self.connect.update(later);
+        let login = self.authenticate().await;
+        self.accept_login(login)?;
+        self.check_protocol()?;
+        self.apply_connect();
+        if self.settings.verbose {
+            self.send_ok();
+        }
+        Ok(())
+    }
+
+    /// Treats a client that starts without CONNECT as one that names nobody, which `no_auth_user` may allow.
+    pub(super) fn log_in_without_connect(&mut self) -> Result<(), CloseReason> {
+        let anonymous = ConnectOptions::default();
+        let login = self.server.authenticator().check(&credentials(&anonymous), &self.peer());
+        self.accept_login(login)
+    }
+
+    /// Binds a client that does not have to log in to the global account.
+    pub(super) fn bind_to_global(&mut self) {
+        let account = self.server.accounts().global().clone();
+        // Its limit cannot be configured, so it always has room.
+        self.counted = account.connect();
+        self.client.bind(self.info.clone(), Some(account), "".into());
+    }
+
+    async fn authenticate(&mut self) -> Result<Login, AuthError> {
+        let authenticator = self.server.authenticator();
+        if !authenticator.is_slow(&credentials(&self.connect)) {
+            return authenticator.check(&credentials(&self.connect), &self.peer());
+        }
+        let Ok(_permit) = self.server.slow_logins().acquire().await else {
+            return Err(AuthError::WrongSecret);
+        };
+        let (connect, nonce) = (self.connect.clone(), self.nonce.clone());
+        let (certificates, kind, addr) = (self.certificates.clone(), self.client.kind(), self.client.addr());
+        let check = move || {
+            let peer = Peer {
+                nonce: nonce.as_bytes(),
+                client_certs: &certificates,
+                connection_type: connection_type(kind),
+                addr: Some(addr),
+            };
+            authenticator.check(&credentials(&connect), &peer)
+        };
+        tokio::task::spawn_blocking(check).await.unwrap_or(Err(AuthError::WrongSecret))
+    }
+
+    fn accept_login(&mut self, login: Result<Login, AuthError>) -> Result<(), CloseReason> {
+        let names_account = self.connect.account.as_ref().is_some_and(|account| !account.is_empty());
+        let login = match login {
+            Ok(login) if !names_account && self.connect.new_account != Some(true) => login,
+            Ok(_) => return Err(self.refuse_login("an account cannot be chosen")),
+            Err(error) => return Err(self.refuse_login(&error.to_string())),
+        };
+        let account = self.server.account(&login.account);
+        self.move_to(account.clone())?;
+        self.settings.login_required = false;
+        self.settings.system_account = Arc::ptr_eq(&account, self.server.accounts().system());
+        self.rights = login
+            .permissions
+            .clone()
+            .map(|rights| Arc::new(Rights::new(rights, self.server.clock().clone())));
+        let tracking = self.rights.clone().filter(|rights| rights.tracks_responses());
+        self.subscriber().set_filter(tracking.map(|rights| rights as _));
+        self.introduce(&login, account);
+        let now = Instant::now();
+        let expiry = login.expires.map(|at| now + duration_until(at, self.server.clock().now()));
+        self.timers.logged_in(timer_settings(&self.options, false, self.client.cid()), expiry, now);
+        Ok(())
+    }
+
+    fn refuse_login(&mut self, cause: &str) -> CloseReason {
+        log::error!("{} - authentication error: {cause}", self.client.log_name());
+        self.fail("Authorization Violation", CloseReason::AuthenticationViolation)
+    }
+
+    /// Leaves the account the client was in, and enters another.
+    fn move_to(&mut self, account: Arc<Account>) -> Result<(), CloseReason> {
+        self.unsubscribe_all();
+        if std::mem::take(&mut self.counted) {
+            self.account.disconnect();
+        }
+        if !account.connect() {
+            let text = "maximum account active connections exceeded";
+            log::error!("{} - {text}", self.client.log_name());
+            return Err(self.fail(text, CloseReason::MaxAccountConnectionsExceeded));
+        }
+        self.counted = true;
+        self.routes.clear();
+        self.account = account;
+        Ok(())
+    }
+
+    /// Lets the rest of the broker know who the client is.
+    fn introduce(&mut self, login: &Login, account: Arc<Account>) {
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
+        let connect = &self.connect;
+        let info = Arc::new(ClientInfo {
+            cid: self.info.cid,
+            kind: self.info.kind,
+            host: self.info.host.clone(),
+            port: self.info.port,
+            start: self.info.start,
+            account: account.name().clone(),
+            user: (&*login.user).into(),
+            name: text(&connect.name),
+            lang: text(&connect.lang),
+            version: text(&connect.version),
+            no_responders: connect.wants_no_responders(),
+            rtt: self.info.rtt.clone(),
+        });
+        self.client.bind(info.clone(), Some(account), login.label.clone());
+        self.subscriber().set_trace_name(self.settings.traced.then(|| self.client.log_name().into()));
+        self.info = info;
+        self.dispatch = Dispatch::from_client(self.info.clone(), connect.wants_echo());
+    }
+
+    fn check_protocol(&mut self) -> Result<(), CloseReason> {
+        if !(0..=PROTOCOL_MAX).contains(&self.connect.protocol.unwrap_or(0)) {
+            return Err(self.fail("invalid client protocol", CloseReason::BadClientProtocolVersion));
+        }
+        if self.connect.wants_no_responders() && !self.headers_agreed() {
+            let text = "no responders requires headers support";
+            return Err(self.fail(text, CloseReason::NoRespondersRequiresHeaders));
+        }
+        Ok(())
+    }
+
+    fn apply_connect(&mut self) {
+        let headers = self.headers_agreed();
+        self.subscriber().set_options(self.connect.wants_echo(), headers);
+        self.parser.headers_allowed = headers;
+        self.parser.payload_bytes_max =
+            smaller(self.options.payload_bytes_max, self.account.payload_bytes_max());
+        let subscriptions_max =
+            smaller_limit(self.options.subscriptions_max, self.account.subscriptions_max());
+        let settings = &mut self.settings;
+        settings.verbose = self.connect.is_verbose();
+        settings.pedantic = self.connect.is_pedantic();
+        settings.no_responders = self.connect.wants_no_responders();
+        settings.async_info = self.connect.protocol.unwrap_or(0) >= 1;
+        settings.connected = true;
+        settings.subscriptions_max = subscriptions_max;
+        self.client.set_async_info(settings.async_info);
+    }
+
+    fn headers_agreed(&self) -> bool {
+        self.connect.wants_headers() && !self.options.no_header_support
+    }
+
+    fn peer(&self) -> Peer<'_> {
+        Peer {
+            nonce: self.nonce.as_bytes(),
+            client_certs: &self.certificates,
+            connection_type: connection_type(self.client.kind()),
+            addr: Some(self.client.addr()),
+        }
+    }
+}
+
+fn credentials(connect: &ConnectOptions) -> Credentials<'_> {
+    fn text(field: &Option<String>) -> &str {
+        field.as_deref().unwrap_or_default()
+    }
+    Credentials {
+        user: text(&connect.user),
+        password: text(&connect.pass),
+        token: text(&connect.auth_token),
+        nkey: text(&connect.nkey),
+        signature: text(&connect.sig),
+        jwt: text(&connect.jwt),
+    }
+}
+
+fn connection_type(kind: ConnectionKind) -> ConnectionType {
+    match kind {
+        ConnectionKind::Nats => ConnectionType::Standard,
+        ConnectionKind::WebSocket => ConnectionType::Websocket,
+        ConnectionKind::Mqtt => ConnectionType::Mqtt,
+        ConnectionKind::Leafnode => ConnectionType::Leafnode,
+    }
+}
+
+fn duration_until(at: i64, now: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
+}
+
+fn smaller(limit: usize, other: Option<usize>) -> usize {
+    other.map_or(limit, |other| limit.min(other))
+}
+
+/// The smaller of two limits of which 0 means none.
+fn smaller_limit(limit: usize, other: Option<usize>) -> usize {
+    match other {
+        Some(other) if limit == 0 => other,
+        other => smaller(limit, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_limit_counts() {
+        assert_eq!(smaller_limit(0, None), 0);
+        assert_eq!(smaller_limit(0, Some(5)), 5);
+        assert_eq!(smaller_limit(3, Some(5)), 3);
+        assert_eq!(smaller_limit(7, Some(5)), 5);
+    }
+}

@@ -1,0 +1,105 @@
+//! PUB and HPUB.
+
+use headwater_protocol::{client, subject};
+
+use super::Session;
+use crate::router::Message;
+
+/// Replies that only the server itself may ask for.
+const RESERVED_REPLIES: [&[u8]; 3] = [b"_R_.", b"$JS.ACK.", b"_GR_."];
+
+/// Subjects that belong to the server.
+const GATEWAY_PREFIX: &[u8] = b"_GR_.";
+const RAFT_PREFIX: &[u8] = b"$NRG.";
+
+impl Session {
+    /// Publishes a message. `sizes` are as the client wrote them, headers and total, which receivers are told.
+    #[inline]
+    pub(super) fn publish(&mut self, message: &Message<'_>, sizes: (&[u8], &[u8])) {
+        self.batch.messages += 1;
+        self.batch.bytes += message.content_bytes() as u64;
+        if self.settings.pedantic && !subject::is_literal(message.subject) {
+            self.send_error("Invalid Publish Subject");
+        }
+        if self.is_reserved(message) {
+            return;
+        }
+        if !self.is_permitted(message.subject) {
+            return self.refuse_publish(message.subject);
+        }
+        if self.settings.verbose {
+            self.send_ok();
+        }
+        if has_leading_zero(sizes.0) || has_leading_zero(sizes.1) {
+            self.dispatch.echo_sizes(sizes.0, sizes.1);
+        }
+        self.route(message);
+    }
+
+    #[inline]
+    fn is_permitted(&self, subject: &[u8]) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.may_publish(subject))
+    }
+
+    #[inline]
+    fn route(&mut self, message: &Message<'_>) {
+        let delivered = self.account.publish_cached(&mut self.dispatch, &mut self.routes, message);
+        if !delivered && self.settings.no_responders && !message.reply.is_empty() {
+            self.tell_no_responders(message);
+        }
+    }
+
+    /// Whether the message may be published by nobody but the server, which the client is told.
+    fn is_reserved(&mut self, message: &Message<'_>) -> bool {
+        let is_raft = message.subject.starts_with(RAFT_PREFIX) && !self.settings.system_account;
+        if is_raft || message.subject.starts_with(GATEWAY_PREFIX) {
+            self.refuse_publish(message.subject);
+            return true;
+        }
+        let reserved_reply =
+            |prefix: &&[u8]| message.reply.len() > prefix.len() && message.reply.starts_with(prefix);
+        if message.reply.is_empty() || !RESERVED_REPLIES.iter().any(reserved_reply) {
+            return false;
+        }
+        let reply = quoted(message.reply);
+        self.send_error(&format!("Permissions Violation for Publish with Reply of {reply}"));
+        log::error!("{} - Publish Violation - Reply {reply}", self.client.log_name());
+        true
+    }
+
+    fn refuse_publish(&mut self, subject: &[u8]) {
+        let subject = quoted(subject);
+        self.send_error(&format!("Permissions Violation for Publish to {subject}"));
+        log::error!("{} - Publish Violation - Subject {subject}", self.client.log_name());
+    }
+
+    /// Answers a request that nobody got, if the client listens for the answer with a plain subscription.
+    fn tell_no_responders(&mut self, message: &Message<'_>) {
+        if let Some(subscription) = self.account.plain_subscription_of(self.subscriber().cid(), message.reply)
+        {
+            let mut answer = Vec::new();
+            client::no_responders(&mut answer, message.reply, subscription.sid(), message.subject);
+            self.send(&answer);
+        }
+    }
+}
+
+/// Whether receivers would be told another text than the server writes of its own.
+fn has_leading_zero(size: &[u8]) -> bool {
+    matches!(size, [b'0', _, ..])
+}
+
+/// As error texts quote what a client sent.
+pub(super) fn quoted(text: &[u8]) -> String {
+    format!("{:?}", String::from_utf8_lossy(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn quotes_are_escaped() {
+        assert_eq!(quoted(b"a.\"b\""), r#""a.\"b\"""#);
+    }
+}

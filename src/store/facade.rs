@@ -1,0 +1,266 @@
+//! The store as the broker sees it.
+
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::disk::{Disk, DiskLock};
+use super::janitor::{Janitor, JanitorThread, Left};
+use super::journal::Journal;
+use super::journal::commit::CommitObserver;
+use super::journal::committer::Committer;
+use super::journal::core::Class;
+use super::journal::quarantine::Quarantine;
+use super::journal::record::{Draft, Kind};
+use super::journal_log::{JournalLog, StreamAccess};
+use super::memory::MemoryLog;
+use super::options::StoreOptions;
+use super::registry::Registry;
+use super::report::RecoveryReport;
+use super::stats::StoreStats;
+use super::stream_index::StreamIndex;
+use super::{Lsn, MessageLog, StorageKind, StoreError, StreamId, recovery};
+
+/// Rounds of housekeeping [`Store::maintain`] does at most.
+const MAINTAIN_ROUNDS_MAX: usize = 1000;
+
+/// A stream that was found on disk.
+pub struct RecoveredStream {
+    /// Its number.
+    pub id: StreamId,
+    /// The account it belongs to; empty together with `name` when its creation record was lost. Adopt such a stream with
+    /// [`Store::adopt_stream`] or delete it.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// What was stored with it.
+    pub meta: Vec<u8>,
+    /// Its messages.
+    pub log: Box<dyn MessageLog>,
+    /// Its consumers, by name.
+    pub consumers: Vec<RecoveredConsumer>,
+}
+
+/// A consumer that was found on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredConsumer {
+    /// Its name.
+    pub name: String,
+    /// What was stored with it; empty when that record was lost.
+    pub config: Vec<u8>,
+    /// Its latest whole state.
+    pub state: Option<Vec<u8>>,
+    /// What has changed since, in order.
+    pub deltas: Vec<Vec<u8>>,
+}
+
+/// The disk, with all streams on it. Share it in an `Arc`; dropping it without [`Store::close`] is what a crash is: what
+/// was not committed is lost, nothing else.
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+    committer: Mutex<Option<Committer>>,
+    janitor_thread: Mutex<Option<JanitorThread>>,
+    /// Housekeeping of a store without threads.
+    janitor: Mutex<Janitor>,
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+/// What the store's threads share.
+pub(crate) struct Shared {
+    pub journal: Arc<Journal>,
+    pub quarantine: Arc<Quarantine>,
+    pub registry: Mutex<Registry>,
+}
+
+impl Store {
+    /// Opens the store in `disk`'s directory; recovers what is there, and says in the log what it should not have found.
+    ///
+    /// Fails with [`StoreError::Io`] when another process has it open.
+    pub fn open(
+        options: StoreOptions,
+        disk: Arc<dyn Disk>,
+    ) -> Result<(Store, Vec<RecoveredStream>, RecoveryReport), StoreError> {
+        let options = options.bounded();
+        let lock = recovery::lock(&*disk)?;
+        let recovered = recovery::recover(&options, disk)?;
+        let shared = Arc::new(recovered.shared);
+        let store = Store {
+            shared,
+            committer: Mutex::default(),
+            janitor_thread: Mutex::default(),
+            janitor: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        };
+        if options.threads {
+            store.start_threads().map_err(recovery::no_thread)?;
+        }
+        recovered.report.log();
+        Ok((store, recovered.streams, recovered.report))
+    }
+
+    /// Creates a stream. A memory stream leaves no trace on disk; nor do its consumers.
+    pub fn create_stream(
+        &self,
+        account: &str,
+        name: &str,
+        meta: &[u8],
+        kind: StorageKind,
+    ) -> Result<(StreamId, Box<dyn MessageLog>, Lsn), StoreError> {
+        let mut registry = self.shared.registry.lock();
+        let number = registry.next_stream();
+        if kind == StorageKind::Memory {
+            return Ok((StreamId(number), Box::new(MemoryLog::new()), Lsn::ZERO));
+        }
+        let access = self.shared.access(StreamIndex::new(number));
+        let lsn = registry.create(number, (account, name), meta, access.clone())?;
+        Ok((StreamId(number), Box::new(JournalLog::new(access)), lsn))
+    }
+
+    /// Stores a stream's configuration anew.
+    pub fn update_stream(&self, id: StreamId, meta: &[u8]) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.update(id, None, meta))
+    }
+
+    /// Gives a stream that has lost its creation record a name and a configuration.
+    pub fn adopt_stream(
+        &self,
+        id: StreamId,
+        account: &str,
+        name: &str,
+        meta: &[u8],
+    ) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.update(id, Some((account, name)), meta))
+    }
+
+    /// Deletes a stream with its messages and consumers. Works on a full disk.
+    pub fn delete_stream(&self, id: StreamId) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.delete(id))
+    }
+
+    /// Stores a consumer's configuration.
+    pub fn put_consumer(&self, id: StreamId, name: &str, config: &[u8]) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.put_consumer(id, name, config))
+    }
+
+    /// Stores a consumer's whole state; deltas before it are void.
+    pub fn put_consumer_state(&self, id: StreamId, name: &str, state: &[u8]) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.put_consumer_state(id, name, state))
+    }
+
+    /// Stores a change of a consumer's state.
+    pub fn append_consumer_delta(&self, id: StreamId, name: &str, delta: &[u8]) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.append_consumer_delta(id, name, delta))
+    }
+
+    /// Deletes a consumer.
+    pub fn delete_consumer(&self, id: StreamId, name: &str) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.delete_consumer(id, name))
+    }
+
+    /// Up to where everything has been written.
+    pub fn written(&self) -> Lsn {
+        self.shared.journal.written()
+    }
+
+    /// Up to where everything is on disk.
+    pub fn durable(&self) -> Lsn {
+        self.shared.journal.durable()
+    }
+
+    /// Whether appenders should pause; observers are told when this changes.
+    pub fn pressure(&self) -> bool {
+        self.shared.journal.pressure()
+    }
+
+    /// Has `observer` told of every commit from now on.
+    pub fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.shared.journal.observe(observer);
+    }
+
+    /// Counters and sizes.
+    pub fn stats(&self) -> StoreStats {
+        self.shared.journal.stats()
+    }
+
+    /// Commits everything appended so far and makes it durable.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.shared.journal.flush()
+    }
+
+    /// Commits what waits, as the committer would; false when nothing waited. For stores without threads.
+    pub fn commit(&self) -> Result<bool, StoreError> {
+        self.shared.journal.commit()
+    }
+
+    /// Housekeeping until nothing is left to do, as the janitor would. For stores without threads.
+    pub fn maintain(&self) -> Result<(), StoreError> {
+        let mut janitor = self.janitor.lock();
+        for _ in 0..MAINTAIN_ROUNDS_MAX {
+            let left = janitor.round(&self.shared)?;
+            self.shared.journal.flush()?;
+            if left == Left::Nothing {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_threads(&self) -> io::Result<()> {
+        *self.committer.lock() = Some(Committer::start(Arc::clone(&self.shared.journal))?);
+        *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(&self.shared))?);
+        Ok(())
+    }
+
+    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let journal = &self.shared.journal;
+        drop(self.janitor_thread.lock().take());
+        drop(self.committer.lock().take());
+        let closed = journal
+            .flush()
+            .and_then(|()| journal.append(&Draft::new(Kind::Closed, 0), Class::Housekeeping))
+            .and_then(|_| journal.flush());
+        journal.shut();
+        drop(self.lock.lock().take());
+        closed
+    }
+
+    /// Consumers of memory streams are nobody's business but their owner's.
+    fn of_file_stream(
+        &self,
+        id: StreamId,
+        change: impl FnOnce(&mut Registry) -> Result<Lsn, StoreError>,
+    ) -> Result<Lsn, StoreError> {
+        let mut registry = self.shared.registry.lock();
+        if registry.streams.contains_key(&id.0) { change(&mut registry) } else { Ok(Lsn::ZERO) }
+    }
+}
+
+impl Shared {
+    /// The number of the last complete checkpoint.
+    pub fn last_checkpoint(&self) -> u64 {
+        0
+    }
+
+    pub fn checkpoint_if_due(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub fn next_checkpoint_in(&self, _now: std::time::Instant) -> Option<std::time::Duration> {
+        None
+    }
+
+    pub fn reclaimable_up_to(&self) -> Lsn {
+        self.journal.durable()
+    }
+
+    /// Makes an index reachable for logs, handles and the janitor.
+    pub fn access(&self, index: StreamIndex) -> StreamAccess {
+        StreamAccess {
+            journal: Arc::clone(&self.journal),
+            quarantine: Arc::clone(&self.quarantine),
+            index: Arc::new(Mutex::new(index)),
+        }
+    }
+}

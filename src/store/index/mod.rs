@@ -1,0 +1,20 @@
+//! The index of one stream: where its messages lie and which subjects they have.
+
+pub mod filter;
+pub mod pages;
+pub mod plan;
+pub mod postings;
+pub mod seq;
+pub mod seq_page;
+pub mod subject;
+pub mod subject_page;
+pub mod subjects;
+pub mod tags;
+pub mod varint;
+
+pub use postings::{Bound, Bounds, Postings};
+pub use seq::SeqIndex;
+pub use seq_page::{Entry, PAGE_SEQS};
+pub use subject::SubjectIndex;
+pub use subjects::{Messages, Subjects};
+pub use tags::{TagSet, subject_tag};

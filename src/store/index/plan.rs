@@ -1,0 +1,131 @@
+//! What a set of filters means for one stream: which subjects match, and by which tags their messages are known.
+
+use bytes::Bytes;
+
+use super::filter;
+use super::subject::SubjectIndex;
+use super::tags::{TagSet, subject_tag};
+use crate::store::StoreError;
+
+/// Plans kept per stream; consumers of a stream seldom have more distinct filters that are in use at a time.
+const PLANS_MAX: usize = 16;
+
+/// Subjects a plan lists; beyond this their messages are looked for by tag alone.
+const LISTED_SUBJECTS_MAX: usize = 16;
+
+/// What a set of filters means for the live subjects of a stream.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    filters: Vec<Bytes>,
+    /// How many live subjects match.
+    pub matched: u64,
+    /// The matching subjects, while they are few.
+    pub subjects: Option<Vec<Box<[u8]>>>,
+    /// The tags of the matching subjects; of some that no longer live, too.
+    pub tags: TagSet,
+    /// No live subject that does not match has one of the tags: a tag proves a match.
+    pub exact: bool,
+}
+
+impl Plan {
+    fn build(index: &mut SubjectIndex, filters: &[Bytes]) -> Result<Self, StoreError> {
+        let mut plan = Plan {
+            filters: filters.to_vec(),
+            matched: 0,
+            subjects: Some(Vec::new()),
+            tags: TagSet::default(),
+            exact: true,
+        };
+        for filter in filters {
+            filter::visit_matching(index, filter, &mut |subject, _| plan.take_in(subject))?;
+        }
+        plan.exact = plan.tags_are_exact(index)?;
+        Ok(plan)
+    }
+
+    /// Whether a subject matches one of the filters.
+    pub fn matches(&self, subject: &[u8]) -> bool {
+        self.filters.iter().any(|filter| filter::matches(filter, subject))
+    }
+
+    fn take_in(&mut self, subject: &[u8]) {
+        self.matched += 1;
+        self.tags.insert(subject_tag(subject));
+        match &mut self.subjects {
+            Some(listed) if listed.len() < LISTED_SUBJECTS_MAX => listed.push(subject.into()),
+            listed => *listed = None,
+        }
+    }
+
+    fn tags_are_exact(&self, index: &mut SubjectIndex) -> Result<bool, StoreError> {
+        if self.matched == index.len() {
+            return Ok(true);
+        }
+        let mut exact = true;
+        filter::visit_all(index, &mut |subject, _| {
+            exact = !self.tags.contains(subject_tag(subject)) || self.matches(subject);
+            exact
+        })?;
+        Ok(exact)
+    }
+
+    fn subject_added(&mut self, subject: &[u8]) {
+        if self.matches(subject) {
+            self.take_in(subject);
+        } else if self.exact {
+            self.exact = !self.tags.contains(subject_tag(subject));
+        }
+    }
+
+    fn subject_removed(&mut self, subject: &[u8]) {
+        if self.matches(subject) {
+            self.matched = self.matched.saturating_sub(1);
+            if let Some(listed) = &mut self.subjects {
+                listed.retain(|held| **held != *subject);
+            }
+        }
+    }
+}
+
+/// The plans used last, kept true while subjects come and go.
+#[derive(Debug, Default)]
+pub struct PlanCache {
+    /// Least recently used first.
+    plans: Vec<Plan>,
+}
+
+impl PlanCache {
+    /// The plan for `filters`.
+    pub fn get(&mut self, index: &mut SubjectIndex, filters: &[Bytes]) -> Result<&Plan, StoreError> {
+        match self.plans.iter().position(|plan| plan.filters == filters) {
+            Some(at) if at + 1 == self.plans.len() => {}
+            Some(at) => {
+                let plan = self.plans.remove(at);
+                self.plans.push(plan);
+            }
+            None => {
+                let plan = Plan::build(index, filters)?;
+                if self.plans.len() >= PLANS_MAX {
+                    self.plans.remove(0);
+                }
+                self.plans.push(plan);
+            }
+        }
+        self.plans.last().ok_or_else(|| StoreError::Io("no plan".into()))
+    }
+
+    /// A subject has its first live message.
+    pub fn subject_added(&mut self, subject: &[u8]) {
+        self.plans.iter_mut().for_each(|plan| plan.subject_added(subject));
+    }
+
+    /// A subject has lost its last message.
+    pub fn subject_removed(&mut self, subject: &[u8]) {
+        self.plans.iter_mut().for_each(|plan| plan.subject_removed(subject));
+    }
+
+    /// Subjects have changed wholesale.
+    pub fn clear(&mut self) {
+        self.plans.clear();
+    }
+}

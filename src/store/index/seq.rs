@@ -1,0 +1,406 @@
+//! From a stream sequence to the place of its record.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::pages::{NoPages, PageSet, PageSource, StoredPage};
+use super::seq_page::{self, Entry, PAGE_SEQS, Unpacker};
+use crate::store::StoreError;
+
+/// Pages kept unpacked at a time; the rest is packed.
+const OPEN_PAGES_MAX: usize = 4;
+
+/// Where the live messages of one stream lie, in pages of [`PAGE_SEQS`] consecutive sequences.
+///
+/// A page without live messages does not exist. Totals are the owner's business.
+pub struct SeqIndex {
+    pages: BTreeMap<u64, Slot>,
+    /// Numbers of the unpacked pages, least recently used first.
+    open: Vec<u64>,
+    source: Arc<dyn PageSource>,
+    resident_bytes: usize,
+}
+
+struct Slot {
+    live: u16,
+    /// Changed since it was stored last.
+    dirty: bool,
+    stored: Option<StoredPage>,
+    body: Body,
+}
+
+enum Body {
+    Open(Vec<Entry>),
+    Packed(Box<[u8]>),
+    /// In the catalogue only.
+    Stored,
+}
+
+/// A page as the stream's checkpoint lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeqPageRef {
+    /// Page number: first sequence / [`PAGE_SEQS`].
+    pub page: u64,
+    /// Live messages in it.
+    pub live: u16,
+    /// Where it is stored.
+    pub stored: StoredPage,
+}
+
+impl Default for SeqIndex {
+    fn default() -> Self {
+        Self { pages: BTreeMap::new(), open: Vec::new(), source: Arc::new(NoPages), resident_bytes: 0 }
+    }
+}
+
+impl SeqIndex {
+    /// An index whose pages are all stored; they are fetched from `source` when needed.
+    pub fn stored(source: Arc<dyn PageSource>, pages: &[SeqPageRef]) -> Self {
+        let slot = |page: &SeqPageRef| Slot {
+            live: page.live,
+            dirty: false,
+            stored: Some(page.stored),
+            body: Body::Stored,
+        };
+        let pages = pages.iter().map(|page| (page.page, slot(page))).collect();
+        Self { pages, open: Vec::new(), source, resident_bytes: 0 }
+    }
+
+    /// Sets where `seq` lies; returns where it lay before.
+    pub fn insert(&mut self, seq: u64, entry: Entry) -> Result<Option<Entry>, StoreError> {
+        let (page, slot) = split(seq);
+        self.open_page(page)?;
+        let Some(held) = self.pages.get_mut(&page) else { return Ok(None) };
+        let Body::Open(entries) = &mut held.body else { return Ok(None) };
+        if entries.len() <= slot {
+            entries.resize(slot + 1, Entry::DEAD);
+        }
+        let Some(place) = entries.get_mut(slot) else { return Ok(None) };
+        let old = std::mem::replace(place, entry);
+        held.dirty = true;
+        if old.is_live() {
+            return Ok(Some(old));
+        }
+        held.live += 1;
+        Ok(None)
+    }
+
+    /// Forgets `seq`; returns where it lay.
+    pub fn remove(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
+        let (page, slot) = split(seq);
+        if !self.pages.contains_key(&page) {
+            return Ok(None);
+        }
+        self.open_page(page)?;
+        let Some(held) = self.pages.get_mut(&page) else { return Ok(None) };
+        let Body::Open(entries) = &mut held.body else { return Ok(None) };
+        let Some(place) = entries.get_mut(slot).filter(|entry| entry.is_live()) else { return Ok(None) };
+        let old = std::mem::replace(place, Entry::DEAD);
+        held.dirty = true;
+        held.live -= 1;
+        if held.live == 0 {
+            self.forget_page(page);
+        }
+        Ok(Some(old))
+    }
+
+    /// Where `seq` lies.
+    pub fn get(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
+        let (page, slot) = split(seq);
+        if !self.pages.contains_key(&page) {
+            return Ok(None);
+        }
+        self.fetch(page)?;
+        Ok(match self.pages.get(&page).map(|held| &held.body) {
+            Some(Body::Open(entries)) => entries.get(slot).copied().filter(Entry::is_live),
+            Some(Body::Packed(packed)) => packed_entry(packed, slot),
+            _ => None,
+        })
+    }
+
+    /// The first live message in `from..=up_to` that `accept` takes.
+    pub fn next_where(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        mut accept: impl FnMut(&Entry) -> bool,
+    ) -> Result<Option<(u64, Entry)>, StoreError> {
+        let mut found = None;
+        self.visit(from, up_to, &mut |seq, entry| {
+            if !accept(entry) {
+                return ControlFlow::Continue(());
+            }
+            found = Some((seq, *entry));
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// The last live message in `from..=up_to` that `accept` takes.
+    pub fn prev_where(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        mut accept: impl FnMut(&Entry) -> bool,
+    ) -> Result<Option<(u64, Entry)>, StoreError> {
+        let mut upper = split(up_to).0;
+        while let Some(page) = self.page_at_or_before(upper, split(from).0) {
+            for (slot, entry) in self.entries(page)?.into_iter().enumerate().rev() {
+                let seq = page * PAGE_SEQS + slot as u64;
+                if entry.is_live() && (from..=up_to).contains(&seq) && accept(&entry) {
+                    return Ok(Some((seq, entry)));
+                }
+            }
+            let Some(before) = page.checked_sub(1) else { break };
+            upper = before;
+        }
+        Ok(None)
+    }
+
+    /// The first live sequence at or after `from`. Full pages answer without being read.
+    pub fn next_live(&mut self, from: u64) -> Result<Option<u64>, StoreError> {
+        let full = self.pages.get(&split(from).0).is_some_and(|held| u64::from(held.live) == PAGE_SEQS);
+        if full {
+            return Ok(Some(from));
+        }
+        Ok(self.next_where(from, u64::MAX, |_| true)?.map(|(seq, _)| seq))
+    }
+
+    /// The last live sequence at or before `up_to`.
+    pub fn prev_live(&mut self, up_to: u64) -> Result<Option<u64>, StoreError> {
+        Ok(self.prev_where(0, up_to, |_| true)?.map(|(seq, _)| seq))
+    }
+
+    /// Visits the live messages of `from..=up_to` in order.
+    pub fn visit(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        visit: &mut dyn FnMut(u64, &Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut next = Some(split(from).0);
+        while let Some(page) = next.and_then(|at| self.page_at_or_after(at, split(up_to).0)) {
+            self.fetch(page)?;
+            let base = page * PAGE_SEQS;
+            let Some(held) = self.pages.get(&page) else { break };
+            let flow = held.body.visit(&mut |slot, entry| {
+                let seq = base + slot as u64;
+                if seq < from {
+                    return ControlFlow::Continue(());
+                }
+                if seq > up_to {
+                    return ControlFlow::Break(());
+                }
+                visit(seq, entry)
+            });
+            if flow.is_break() {
+                break;
+            }
+            next = page.checked_add(1);
+        }
+        Ok(())
+    }
+
+    /// How many live messages lie in `from..=up_to`; reads at most the two pages at the ends.
+    pub fn count(&mut self, from: u64, up_to: u64) -> Result<u64, StoreError> {
+        if from > up_to {
+            return Ok(0);
+        }
+        let (first, last) = (split(from).0, split(up_to).0);
+        let between = first.saturating_add(1)..last.max(first.saturating_add(1));
+        let mut total: u64 = self.pages.range(between).map(|(_, held)| u64::from(held.live)).sum();
+        total += self.count_in_page(first, from, up_to)?;
+        if last != first {
+            total += self.count_in_page(last, from, up_to)?;
+        }
+        Ok(total)
+    }
+
+    fn count_in_page(&mut self, page: u64, from: u64, up_to: u64) -> Result<u64, StoreError> {
+        let base = page * PAGE_SEQS;
+        let end = base.saturating_add(PAGE_SEQS - 1);
+        match self.pages.get(&page) {
+            None => return Ok(0),
+            Some(held) if from <= base && up_to >= end => return Ok(u64::from(held.live)),
+            Some(held) if u64::from(held.live) == PAGE_SEQS => return Ok(up_to.min(end) - from.max(base) + 1),
+            Some(_) => {}
+        }
+        let mut count = 0;
+        self.visit(from.max(base), up_to.min(end), &mut |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
+    /// Forgets everything below `seq`, telling `removed` what goes.
+    pub fn drop_below(&mut self, seq: u64, removed: &mut dyn FnMut(u64, &Entry)) -> Result<(), StoreError> {
+        let (edge, _) = split(seq);
+        while let Some(page) = self.page_at_or_after(0, edge) {
+            let whole = page < edge;
+            if whole {
+                self.visit(page * PAGE_SEQS, page * PAGE_SEQS + (PAGE_SEQS - 1), &mut |at, entry| {
+                    removed(at, entry);
+                    ControlFlow::Continue(())
+                })?;
+                self.forget_page(page);
+            } else {
+                return self.drop_front(page, seq, removed);
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_front(
+        &mut self,
+        page: u64,
+        seq: u64,
+        removed: &mut dyn FnMut(u64, &Entry),
+    ) -> Result<(), StoreError> {
+        let mut gone = Vec::new();
+        if let Some(before) = seq.checked_sub(1) {
+            self.visit(page * PAGE_SEQS, before, &mut |at, entry| {
+                gone.push((at, *entry));
+                ControlFlow::Continue(())
+            })?;
+        }
+        for (at, entry) in gone {
+            self.remove(at)?;
+            removed(at, &entry);
+        }
+        Ok(())
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.pages.clear();
+        self.open.clear();
+        self.resident_bytes = 0;
+    }
+
+    /// Bytes of pages in memory.
+    pub fn resident_bytes(&self) -> usize {
+        self.resident_bytes
+    }
+
+    fn page_at_or_after(&self, page: u64, up_to: u64) -> Option<u64> {
+        if page > up_to {
+            return None;
+        }
+        self.pages.range(page..=up_to).next().map(|(page, _)| *page)
+    }
+
+    fn page_at_or_before(&self, page: u64, from: u64) -> Option<u64> {
+        if from > page {
+            return None;
+        }
+        self.pages.range(from..=page).next_back().map(|(page, _)| *page)
+    }
+
+    fn entries(&mut self, page: u64) -> Result<Vec<Entry>, StoreError> {
+        self.fetch(page)?;
+        let mut entries = Vec::new();
+        if let Some(held) = self.pages.get(&page) {
+            let _ = held.body.visit(&mut |slot, entry| {
+                entries.resize(slot, Entry::DEAD);
+                entries.push(*entry);
+                ControlFlow::Continue(())
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Brings a page into memory, packed or open.
+    fn fetch(&mut self, page: u64) -> Result<(), StoreError> {
+        let Some(held) = self.pages.get_mut(&page) else { return Ok(()) };
+        if let (Body::Stored, Some(stored)) = (&held.body, held.stored) {
+            let packed = self.source.load(PageSet::Seqs, page, stored)?;
+            self.resident_bytes += packed.len();
+            held.body = Body::Packed(packed);
+        }
+        Ok(())
+    }
+
+    /// Unpacks a page (a new one when there is none) and packs the one unused longest.
+    fn open_page(&mut self, page: u64) -> Result<(), StoreError> {
+        if self.open.last() == Some(&page) {
+            return Ok(());
+        }
+        if let Some(at) = self.open.iter().position(|open| *open == page) {
+            self.open.remove(at);
+            self.open.push(page);
+            return Ok(());
+        }
+        self.fetch(page)?;
+        self.unpack_page(page)?;
+        self.open.push(page);
+        if self.open.len() > OPEN_PAGES_MAX {
+            let oldest = self.open.remove(0);
+            self.pack_page(oldest);
+        }
+        Ok(())
+    }
+
+    fn unpack_page(&mut self, page: u64) -> Result<(), StoreError> {
+        let fresh = || Slot { live: 0, dirty: true, stored: None, body: Body::Open(Vec::new()) };
+        let held = self.pages.entry(page).or_insert_with(fresh);
+        if let Body::Packed(packed) = &held.body {
+            let entries = seq_page::unpack(packed).ok_or_else(|| damaged(page))?;
+            self.resident_bytes -= packed.len();
+            held.body = Body::Open(entries);
+        }
+        Ok(())
+    }
+
+    fn pack_page(&mut self, page: u64) {
+        let Some(held) = self.pages.get_mut(&page) else { return };
+        if let Body::Open(entries) = &held.body {
+            let packed = seq_page::pack(entries);
+            self.resident_bytes += packed.len();
+            held.body = Body::Packed(packed);
+        }
+    }
+
+    fn forget_page(&mut self, page: u64) {
+        self.open.retain(|open| *open != page);
+        if let Some(Slot { body: Body::Packed(packed), .. }) = self.pages.remove(&page) {
+            self.resident_bytes -= packed.len();
+        }
+    }
+}
+
+impl Body {
+    fn visit(&self, visit: &mut dyn FnMut(usize, &Entry) -> ControlFlow<()>) -> ControlFlow<()> {
+        match self {
+            Body::Open(entries) => {
+                for (slot, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.is_live()) {
+                    visit(slot, entry)?;
+                }
+            }
+            Body::Packed(packed) => {
+                for (slot, entry) in Unpacker::new(packed) {
+                    visit(slot, &entry)?;
+                }
+            }
+            Body::Stored => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn packed_entry(packed: &[u8], slot: usize) -> Option<Entry> {
+    Unpacker::new(packed).find(|(at, _)| *at >= slot).filter(|(at, _)| *at == slot).map(|(_, entry)| entry)
+}
+
+fn split(seq: u64) -> (u64, usize) {
+    (seq / PAGE_SEQS, (seq % PAGE_SEQS) as usize)
+}
+
+fn damaged(page: u64) -> StoreError {
+    StoreError::Io(format!("index page {page} is damaged"))
+}
+
+#[cfg(test)]
+#[path = "seq_tests.rs"]
+mod tests;

@@ -1,0 +1,200 @@
+//! One page of the sequence index: where 512 consecutive messages lie.
+//!
+//! A page in use is a plain vector of entries. A cold one is packed: most records follow each other in the journal, so
+//! that an entry is its size, its tag and a zero – about five bytes. Packed pages are also what the catalogue stores
+//! (docs/FORMAT.md).
+
+use super::varint::{self, Reader};
+use crate::store::journal::record::{Location, record_len};
+
+/// Sequences per page.
+pub const PAGE_SEQS: u64 = 512;
+
+/// Where one message lies and what can be said of it without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its record; segment 0 marks a sequence without a live message.
+    pub at: Location,
+    /// `subject + headers + payload`, in bytes.
+    pub content_bytes: u32,
+    /// [`super::tags::subject_tag`] of its subject.
+    pub tag: u16,
+    /// Whether it has a header block.
+    pub has_headers: bool,
+}
+
+impl Entry {
+    /// The entry of a sequence without a live message.
+    pub const DEAD: Entry =
+        Entry { at: Location { segment: 0, offset: 0 }, content_bytes: 0, tag: 0, has_headers: false };
+
+    /// Whether a message lies here.
+    pub fn is_live(&self) -> bool {
+        self.at.segment != 0
+    }
+
+    /// Bytes its record takes in the journal.
+    pub fn record_len(&self) -> u32 {
+        record_len(u64::from(self.content_bytes)) as u32
+    }
+}
+
+/// Packs the entries of a page; trailing dead ones are left out.
+pub fn pack(entries: &[Entry]) -> Box<[u8]> {
+    let mut out = Vec::with_capacity(entries.len() * 5);
+    let mut expected = Location { segment: 0, offset: 0 };
+    let mut dead_run = 0u64;
+    for entry in entries {
+        if !entry.is_live() {
+            dead_run += 1;
+            continue;
+        }
+        put_dead_run(&mut out, &mut dead_run);
+        put_live(&mut out, entry, expected);
+        expected = after(entry);
+    }
+    out.into_boxed_slice()
+}
+
+fn put_dead_run(out: &mut Vec<u8>, run: &mut u64) {
+    if *run > 0 {
+        varint::put(out, 0);
+        varint::put(out, *run);
+        *run = 0;
+    }
+}
+
+fn put_live(out: &mut Vec<u8>, entry: &Entry, expected: Location) {
+    varint::put(out, ((u64::from(entry.content_bytes) << 1) | u64::from(entry.has_headers)) + 1);
+    out.extend_from_slice(&entry.tag.to_le_bytes());
+    if entry.at == expected {
+        varint::put(out, 0);
+    } else if entry.at.segment == expected.segment {
+        let gap = (i64::from(entry.at.offset) - i64::from(expected.offset)) / 8;
+        varint::put(out, (varint::zigzag(gap) << 1) | 1);
+    } else {
+        let step = i64::from(entry.at.segment) - i64::from(expected.segment);
+        varint::put(out, (varint::zigzag(step) + 1) << 1);
+        varint::put(out, u64::from(entry.at.offset / 8));
+    }
+}
+
+fn after(entry: &Entry) -> Location {
+    Location { segment: entry.at.segment, offset: entry.at.offset.saturating_add(entry.record_len()) }
+}
+
+/// Walks over the live entries of a packed page: (slot, entry), slots ascending.
+#[derive(Debug, Clone)]
+pub struct Unpacker<'a> {
+    reader: Reader<'a>,
+    slot: usize,
+    expected: Location,
+}
+
+impl<'a> Unpacker<'a> {
+    /// Starts at slot 0.
+    pub fn new(packed: &'a [u8]) -> Self {
+        Self { reader: Reader::new(packed), slot: 0, expected: Location { segment: 0, offset: 0 } }
+    }
+
+    /// Whether the whole page has been read; false after the end means that it was damaged.
+    pub fn is_complete(&self) -> bool {
+        self.reader.is_empty()
+    }
+
+    #[inline]
+    fn location(&mut self) -> Option<Location> {
+        let code = self.reader.number()?;
+        if code == 0 {
+            return Some(self.expected);
+        }
+        if code & 1 == 1 {
+            let offset = i64::from(self.expected.offset) + varint::unzigzag(code >> 1).checked_mul(8)?;
+            return Some(Location { segment: self.expected.segment, offset: offset.try_into().ok()? });
+        }
+        let step = varint::unzigzag((code >> 1) - 1);
+        let segment = i64::from(self.expected.segment).checked_add(step)?;
+        let offset = self.reader.small()?.checked_mul(8)?;
+        Some(Location { segment: segment.try_into().ok()?, offset })
+    }
+}
+
+impl Iterator for Unpacker<'_> {
+    type Item = (usize, Entry);
+
+    #[inline]
+    fn next(&mut self) -> Option<(usize, Entry)> {
+        let mut head = self.reader.number()?;
+        if head == 0 {
+            self.slot = self.slot.checked_add(usize::try_from(self.reader.number()?).ok()?)?;
+            head = self.reader.number()?;
+        }
+        let head = head.checked_sub(1)?;
+        let content_bytes = u32::try_from(head >> 1).ok()?;
+        let tag = self.reader.u16()?;
+        let entry = Entry { at: self.location()?, content_bytes, tag, has_headers: head & 1 == 1 };
+        self.expected = after(&entry);
+        let slot = self.slot;
+        self.slot += 1;
+        Some((slot, entry))
+    }
+}
+
+/// All entries of a packed page, dead ones included; `None` when the page is damaged.
+pub fn unpack(packed: &[u8]) -> Option<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut unpacker = Unpacker::new(packed);
+    for (slot, entry) in unpacker.by_ref() {
+        if slot >= PAGE_SEQS as usize {
+            return None;
+        }
+        entries.resize(slot, Entry::DEAD);
+        entries.push(entry);
+    }
+    unpacker.is_complete().then_some(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entries() -> impl Strategy<Value = Vec<Entry>> {
+        let one = (0u32..4, 0u32..1 << 20, 0u32..100_000, any::<u16>(), any::<bool>()).prop_map(
+            |(segment, offset, content_bytes, tag, has_headers)| match segment {
+                0 => Entry::DEAD,
+                _ => Entry { at: Location { segment, offset: offset * 8 }, content_bytes, tag, has_headers },
+            },
+        );
+        proptest::collection::vec(one, 0..512)
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_survives_packing(mut page in entries()) {
+            let packed = pack(&page);
+            while page.last().is_some_and(|entry| !entry.is_live()) {
+                page.pop();
+            }
+            prop_assert_eq!(unpack(&packed), Some(page));
+        }
+
+        #[test]
+        fn a_damaged_page_never_panics(bytes: Vec<u8>) {
+            let _ = unpack(&bytes);
+        }
+    }
+
+    #[test]
+    fn records_that_follow_each_other_take_about_five_bytes() {
+        let mut at = Location { segment: 7, offset: 64 };
+        let page: Vec<Entry> = (0..512u16)
+            .map(|n| {
+                let entry = Entry { at, content_bytes: 150, tag: n, has_headers: false };
+                at = after(&entry);
+                entry
+            })
+            .collect();
+        assert!(pack(&page).len() <= 512 * 5 + 8);
+    }
+}

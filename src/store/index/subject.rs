@@ -1,0 +1,341 @@
+//! From a subject to its messages, for all live subjects of one stream.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound as RangeBound, ControlFlow};
+use std::sync::Arc;
+
+use super::pages::{NoPages, PageSet, PageSource, StoredPage};
+use super::postings::Postings;
+use super::subject_page::{self, Builder, Spot, Walker};
+use crate::store::StoreError;
+
+/// A page is split when it grows beyond this.
+const PAGE_BYTES_MAX: usize = 1536;
+
+/// The live subjects of one stream in byte order, in front-coded pages of some sixty subjects.
+pub struct SubjectIndex {
+    /// Pages by a lower fence of their subjects; the first fence is empty.
+    pages: BTreeMap<Box<[u8]>, Page>,
+    subjects: u64,
+    next_page_id: u64,
+    source: Arc<dyn PageSource>,
+    resident_bytes: usize,
+}
+
+struct Page {
+    id: u64,
+    /// Changed since it was stored last.
+    dirty: bool,
+    stored: Option<StoredPage>,
+    /// `None`: in the catalogue only.
+    bytes: Option<Vec<u8>>,
+}
+
+/// A page as the stream's checkpoint lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectPageRef {
+    /// The fence: no subject of the page sorts below it.
+    pub fence: Box<[u8]>,
+    /// The page's id, unique within the stream.
+    pub id: u64,
+    /// Where it is stored.
+    pub stored: StoredPage,
+}
+
+impl Default for SubjectIndex {
+    fn default() -> Self {
+        let mut pages = BTreeMap::new();
+        pages.insert(Box::default(), Page::new(0, Vec::new()));
+        Self { pages, subjects: 0, next_page_id: 1, source: Arc::new(NoPages), resident_bytes: 0 }
+    }
+}
+
+impl SubjectIndex {
+    /// An index whose pages are all stored; they are fetched from `source` when needed.
+    pub fn stored(source: Arc<dyn PageSource>, subjects: u64, refs: Vec<SubjectPageRef>) -> Self {
+        let mut index = Self { source, subjects, ..Self::default() };
+        for page in refs {
+            index.next_page_id = index.next_page_id.max(page.id + 1);
+            let slot = Page { id: page.id, dirty: false, stored: Some(page.stored), bytes: None };
+            index.pages.insert(page.fence, slot);
+        }
+        index
+    }
+
+    /// Distinct live subjects.
+    pub fn len(&self) -> u64 {
+        self.subjects
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.subjects == 0
+    }
+
+    /// Takes in a message; true when its subject is new.
+    pub fn add(&mut self, subject: &[u8], seq: u64) -> Result<bool, StoreError> {
+        let mut added = false;
+        self.update(subject, |held| {
+            added = held.is_none();
+            Some(match held {
+                None => Postings::one(seq),
+                Some(mut postings) => {
+                    postings.add(seq);
+                    postings
+                }
+            })
+        })?;
+        Ok(added)
+    }
+
+    /// Takes out a message; true when it was the last one of its subject.
+    pub fn remove(&mut self, subject: &[u8], seq: u64) -> Result<bool, StoreError> {
+        let mut gone = false;
+        self.update(subject, |held| {
+            let mut postings = held?;
+            postings.remove(seq);
+            gone = postings.count() == 0;
+            (!gone).then_some(postings)
+        })?;
+        Ok(gone)
+    }
+
+    /// The messages of a literal subject.
+    pub fn get(&mut self, subject: &[u8]) -> Result<Option<Postings>, StoreError> {
+        let fence = self.fence(subject);
+        let bytes = self.page(&fence)?;
+        match subject_page::find(bytes, subject).ok_or_else(damaged)? {
+            Spot::Held { postings, .. } => {
+                subject_page::postings(bytes, &postings).ok_or_else(damaged).map(Some)
+            }
+            Spot::Vacant { .. } => Ok(None),
+        }
+    }
+
+    /// Replaces what is known of a subject, `None` to forget it. `change` is handed what is known.
+    pub fn update(
+        &mut self,
+        subject: &[u8],
+        change: impl FnOnce(Option<Postings>) -> Option<Postings>,
+    ) -> Result<(), StoreError> {
+        let fence = self.fence(subject);
+        let bytes = self.page_mut(&fence)?;
+        let before = bytes.len();
+        let mut subjects = 0i64;
+        match subject_page::find(bytes, subject).ok_or_else(damaged)? {
+            Spot::Held { start, postings: at } => {
+                let held = subject_page::postings(bytes, &at).ok_or_else(damaged)?;
+                match change(Some(held)) {
+                    Some(postings) => subject_page::replace(bytes, at, &postings),
+                    None => {
+                        subject_page::remove(bytes, start).ok_or_else(damaged)?;
+                        subjects = -1;
+                    }
+                }
+            }
+            spot => {
+                if let Some(postings) = change(None) {
+                    subject_page::insert(bytes, &spot, subject, &postings).ok_or_else(damaged)?;
+                    subjects = 1;
+                }
+            }
+        }
+        let after = bytes.len();
+        self.subjects = self.subjects.saturating_add_signed(subjects);
+        self.resident_bytes = (self.resident_bytes + after).saturating_sub(before);
+        self.keep_in_size(&fence, after)
+    }
+
+    /// Visits the subjects that begin with `prefix` and sort after `after`, in byte order, with their encoded postings.
+    pub fn visit(
+        &mut self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut unseen = |subject: &[u8], state: &[u8]| match after {
+            Some(after) if subject <= after => ControlFlow::Continue(()),
+            _ => visit(subject, state),
+        };
+        let mut next = Some(self.fence(after.unwrap_or(prefix)));
+        while let Some(fence) = next {
+            if walk_page(self.page(&fence)?, prefix, &mut unseen)?.is_break() {
+                return Ok(());
+            }
+            next = self.fence_after(&fence).filter(|fence| **fence < *prefix || fence.starts_with(prefix));
+        }
+        Ok(())
+    }
+
+    /// Passes every subject through `change`, which returns what is left of it, `None` for nothing.
+    pub fn rewrite(
+        &mut self,
+        change: &mut dyn FnMut(&[u8], &Postings) -> Option<Postings>,
+    ) -> Result<(), StoreError> {
+        let mut next = Some(Box::default());
+        while let Some(fence) = next {
+            next = self.fence_after(&fence);
+            self.rewrite_page(&fence, change)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        let next_page_id = self.next_page_id;
+        *self = Self { source: Arc::clone(&self.source), next_page_id: next_page_id + 1, ..Self::default() };
+        if let Some(page) = self.pages.get_mut(&[] as &[u8]) {
+            page.id = next_page_id;
+        }
+    }
+
+    /// Bytes of pages in memory.
+    pub fn resident_bytes(&self) -> usize {
+        self.resident_bytes
+    }
+
+    fn rewrite_page(
+        &mut self,
+        fence: &[u8],
+        change: &mut dyn FnMut(&[u8], &Postings) -> Option<Postings>,
+    ) -> Result<(), StoreError> {
+        let bytes = self.page(fence)?;
+        let mut rebuilt = Builder::default();
+        let (mut changed, mut gone) = (false, 0);
+        let mut walker = Walker::new(bytes);
+        while let Some((subject, state)) = walker.step() {
+            let held = Postings::decode(state).ok_or_else(damaged)?;
+            let left = change(subject, &held);
+            changed |= left.as_ref() != Some(&held);
+            match left {
+                Some(postings) => rebuilt.push(subject, &postings),
+                None => gone += 1,
+            }
+        }
+        if !walker.is_complete() {
+            return Err(damaged());
+        }
+        if changed {
+            self.subjects = self.subjects.saturating_sub(gone);
+            self.replace_page(fence, rebuilt.finish());
+        }
+        Ok(())
+    }
+
+    fn replace_page(&mut self, fence: &[u8], bytes: Vec<u8>) {
+        let Some(page) = self.pages.get_mut(fence) else { return };
+        let before = page.bytes.as_ref().map_or(0, Vec::len);
+        self.resident_bytes = (self.resident_bytes + bytes.len()).saturating_sub(before);
+        page.bytes = Some(bytes);
+        page.dirty = true;
+        self.drop_if_empty(fence);
+    }
+
+    fn drop_if_empty(&mut self, fence: &[u8]) {
+        let empty = self.pages.get(fence).is_some_and(|page| page.bytes.as_ref().is_some_and(Vec::is_empty));
+        if empty && !fence.is_empty() {
+            self.pages.remove(fence);
+        }
+    }
+
+    fn keep_in_size(&mut self, fence: &[u8], len: usize) -> Result<(), StoreError> {
+        if len == 0 {
+            self.drop_if_empty(fence);
+        } else if len > PAGE_BYTES_MAX {
+            return self.split(fence);
+        }
+        Ok(())
+    }
+
+    /// Moves the upper half of a page to a page of its own.
+    fn split(&mut self, fence: &[u8]) -> Result<(), StoreError> {
+        let bytes = self.page(fence)?;
+        let half = bytes.len() / 2;
+        let (mut lower, mut upper) = (Builder::default(), Builder::default());
+        let mut upper_fence: Option<Box<[u8]>> = None;
+        let mut walker = Walker::new(bytes);
+        while let Some((subject, state)) = walker.step() {
+            let postings = Postings::decode(state).ok_or_else(damaged)?;
+            if lower.is_empty() || lower.len() < half {
+                lower.push(subject, &postings);
+            } else {
+                upper_fence.get_or_insert_with(|| subject.into());
+                upper.push(subject, &postings);
+            }
+        }
+        if !walker.is_complete() {
+            return Err(damaged());
+        }
+        let Some(upper_fence) = upper_fence else { return Ok(()) };
+        let upper = upper.finish();
+        self.replace_page(fence, lower.finish());
+        self.resident_bytes += upper.len();
+        self.pages.insert(upper_fence, Page::new(self.next_page_id, upper));
+        self.next_page_id += 1;
+        Ok(())
+    }
+
+    /// The fence of the page a subject belongs to.
+    fn fence(&self, subject: &[u8]) -> Box<[u8]> {
+        let below = (RangeBound::Unbounded, RangeBound::Included(subject));
+        self.pages.range::<[u8], _>(below).next_back().map(|(fence, _)| fence.clone()).unwrap_or_default()
+    }
+
+    fn fence_after(&self, fence: &[u8]) -> Option<Box<[u8]>> {
+        let above = (RangeBound::Excluded(fence), RangeBound::Unbounded);
+        self.pages.range::<[u8], _>(above).next().map(|(fence, _)| fence.clone())
+    }
+
+    fn page(&mut self, fence: &[u8]) -> Result<&Vec<u8>, StoreError> {
+        self.fetch(fence).map(|page| &*page.bytes.get_or_insert_default())
+    }
+
+    fn page_mut(&mut self, fence: &[u8]) -> Result<&mut Vec<u8>, StoreError> {
+        let page = self.fetch(fence)?;
+        page.dirty = true;
+        Ok(page.bytes.get_or_insert_default())
+    }
+
+    fn fetch(&mut self, fence: &[u8]) -> Result<&mut Page, StoreError> {
+        let page = self.pages.get_mut(fence).ok_or_else(damaged)?;
+        if let (None, Some(stored)) = (&page.bytes, page.stored) {
+            let bytes = self.source.load(PageSet::Subjects, page.id, stored)?.into_vec();
+            self.resident_bytes += bytes.len();
+            page.bytes = Some(bytes);
+        }
+        Ok(page)
+    }
+}
+
+impl Page {
+    fn new(id: u64, bytes: Vec<u8>) -> Self {
+        Self { id, dirty: true, stored: None, bytes: Some(bytes) }
+    }
+}
+
+/// Visits the subjects of one page that begin with `prefix`; breaks when the visitor does or none can follow.
+fn walk_page(
+    bytes: &[u8],
+    prefix: &[u8],
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, StoreError> {
+    let mut walker = Walker::new(bytes);
+    while let Some((subject, state)) = walker.step() {
+        if subject.starts_with(prefix) {
+            if visit(subject, state).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        } else if subject > prefix {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    if walker.is_complete() { Ok(ControlFlow::Continue(())) } else { Err(damaged()) }
+}
+
+fn damaged() -> StoreError {
+    StoreError::Io("subject index page is damaged".into())
+}
+
+#[cfg(test)]
+#[path = "subject_tests.rs"]
+mod tests;

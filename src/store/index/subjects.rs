@@ -1,0 +1,422 @@
+//! Finding messages by subject: the subject index, the plans, and the messages themselves where those do not suffice.
+//!
+//! Both twins – journal and memory – answer through this, so that they answer the same.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::filter;
+use super::plan::PlanCache;
+use super::postings::{Bound, Postings};
+use super::subject::SubjectIndex;
+use super::tags::{TagSet, subject_tag};
+use crate::store::{StoreError, SubjectState};
+
+/// Subjects read from the index at a time while a caller is shown them.
+const VISIT_CHUNK: usize = 256;
+
+/// The live messages of a stream by sequence, as the search sees them. `tags: None` means any.
+pub trait Messages {
+    /// The first live message in `from..=up_to` with one of the tags.
+    fn next_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// The last live message in `from..=up_to` with one of the tags.
+    fn prev_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// How many live messages lie in `from..=up_to`.
+    fn count(&mut self, from: u64, up_to: u64) -> Result<u64, StoreError>;
+
+    /// The subject of a live message; `None` when it is not live or cannot be read.
+    fn subject(&mut self, seq: u64) -> Result<Option<Bytes>, StoreError>;
+}
+
+/// The subjects of a stream.
+#[derive(Default)]
+pub struct Subjects {
+    pub(crate) index: SubjectIndex,
+    plans: PlanCache,
+}
+
+/// What the index alone says about the next (or last) match.
+#[derive(Default)]
+struct Candidates {
+    /// A match that is certain.
+    certain: Option<u64>,
+    /// Where an uncertain match may lie at the earliest (at the latest).
+    uncertain: Option<u64>,
+}
+
+impl Subjects {
+    /// Subjects over a stored index.
+    pub fn new(index: SubjectIndex) -> Self {
+        Self { index, plans: PlanCache::default() }
+    }
+
+    /// Distinct live subjects.
+    pub fn len(&self) -> u64 {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Takes in a message.
+    pub fn add(&mut self, subject: &[u8], seq: u64) -> Result<(), StoreError> {
+        if self.index.add(subject, seq)? {
+            self.plans.subject_added(subject);
+        }
+        Ok(())
+    }
+
+    /// Takes out a message.
+    pub fn remove(&mut self, subject: &[u8], seq: u64) -> Result<(), StoreError> {
+        if self.index.remove(subject, seq)? {
+            self.plans.subject_removed(subject);
+        }
+        Ok(())
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.index.clear();
+        self.plans.clear();
+    }
+
+    /// Passes every subject through `change`, which returns what is left of it.
+    pub fn rewrite(
+        &mut self,
+        change: &mut dyn FnMut(&[u8], &Postings) -> Option<Postings>,
+    ) -> Result<(), StoreError> {
+        self.plans.clear();
+        self.index.rewrite(change)
+    }
+
+    /// What is known of one literal subject, looking for its ends where they are not known.
+    pub fn state(
+        &mut self,
+        subject: &[u8],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<SubjectState>, StoreError> {
+        let Some(postings) = self.index.get(subject)? else { return Ok(None) };
+        let mut bounds = postings.bounds();
+        if !bounds.first.exact || !bounds.last.exact {
+            bounds.first = find_first(subject, bounds.first, bounds.last.seq, messages)?;
+            bounds.last = find_last(subject, bounds.last, bounds.first.seq, messages)?;
+            let known = Postings::Bounded(bounds);
+            self.index.update(subject, |held| held.map(|_| known))?;
+        }
+        Ok(Some(SubjectState { count: bounds.count, first_seq: bounds.first.seq, last_seq: bounds.last.seq }))
+    }
+
+    /// Visits the subjects that match `filter` in byte order.
+    pub fn visit(
+        &mut self,
+        filter: &[u8],
+        messages: &mut dyn Messages,
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        if !filter::has_wildcards(filter) {
+            if let Some(state) = self.state(filter, messages)? {
+                let _ = visit(filter, state);
+            }
+            return Ok(());
+        }
+        let mut after: Option<Box<[u8]>> = None;
+        loop {
+            let chunk = self.chunk(filter, after.as_deref())?;
+            let Some((last, _)) = chunk.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (subject, known) in &chunk {
+                let state = match known {
+                    Some(state) => Some(*state),
+                    None => self.state(subject, messages)?,
+                };
+                if state.is_some_and(|state| visit(subject, state).is_break()) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The next subjects that match; without a state where an end is not known.
+    #[allow(clippy::type_complexity)]
+    fn chunk(
+        &mut self,
+        filter: &[u8],
+        after: Option<&[u8]>,
+    ) -> Result<Vec<(Box<[u8]>, Option<SubjectState>)>, StoreError> {
+        let mut chunk = Vec::new();
+        self.index.visit(filter::literal_prefix(filter), after, &mut |subject, state| {
+            if filter::matches(filter, subject) {
+                let bounds = Postings::decode(state).map(|postings| postings.bounds());
+                let known = bounds.filter(|bounds| bounds.first.exact && bounds.last.exact);
+                let state = known.map(|bounds| SubjectState {
+                    count: bounds.count,
+                    first_seq: bounds.first.seq,
+                    last_seq: bounds.last.seq,
+                });
+                chunk.push((subject.into(), state));
+            }
+            if chunk.len() < VISIT_CHUNK { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(chunk)
+    }
+
+    /// The first live message at or after `from` that matches; filters must not be empty.
+    pub fn next_match(
+        &mut self,
+        from: u64,
+        filters: &[Bytes],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<u64>, StoreError> {
+        let plan = self.plans.get(&mut self.index, filters)?;
+        if plan.matched == self.index.len() {
+            return messages.next_tagged(from, u64::MAX, None);
+        }
+        let mut start = from;
+        let mut certain = None;
+        if let Some(listed) = &plan.subjects {
+            let candidates = next_candidates(&mut self.index, listed, from)?;
+            certain = candidates.certain;
+            match candidates.uncertain {
+                Some(uncertain) if certain.is_none_or(|seq| uncertain < seq) => start = uncertain,
+                _ => return Ok(certain),
+            }
+        }
+        let up_to = certain.map_or(u64::MAX, |seq| seq.saturating_sub(1));
+        while let Some(seq) = messages.next_tagged(start, up_to, Some(&plan.tags))? {
+            if plan.exact || messages.subject(seq)?.is_some_and(|subject| plan.matches(&subject)) {
+                return Ok(Some(seq));
+            }
+            start = seq.saturating_add(1);
+        }
+        Ok(certain)
+    }
+
+    /// The last live message at or before `up_to` that matches; filters must not be empty.
+    pub fn last_match(
+        &mut self,
+        up_to: u64,
+        filters: &[Bytes],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<u64>, StoreError> {
+        let plan = self.plans.get(&mut self.index, filters)?;
+        if plan.matched == self.index.len() {
+            return messages.prev_tagged(0, up_to, None);
+        }
+        let mut end = up_to;
+        let mut certain = None;
+        if let Some(listed) = &plan.subjects {
+            let candidates = last_candidates(&mut self.index, listed, up_to)?;
+            certain = candidates.certain;
+            match candidates.uncertain {
+                Some(uncertain) if certain.is_none_or(|seq| uncertain > seq) => end = uncertain,
+                _ => return Ok(certain),
+            }
+        }
+        let from = certain.map_or(0, |seq| seq.saturating_add(1));
+        while let Some(seq) = messages.prev_tagged(from, end, Some(&plan.tags))? {
+            if plan.exact || messages.subject(seq)?.is_some_and(|subject| plan.matches(&subject)) {
+                return Ok(Some(seq));
+            }
+            let Some(before) = seq.checked_sub(1) else { break };
+            end = before;
+        }
+        Ok(certain)
+    }
+
+    /// How many live messages in `from..=up_to` match; filters must not be empty.
+    pub fn count_matches(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        filters: &[Bytes],
+        messages: &mut dyn Messages,
+    ) -> Result<u64, StoreError> {
+        let (matched, exact) = {
+            let plan = self.plans.get(&mut self.index, filters)?;
+            (plan.matched, plan.exact)
+        };
+        if from > up_to || matched == 0 {
+            return Ok(0);
+        }
+        if matched == self.index.len() {
+            return messages.count(from, up_to);
+        }
+        let mut tally = Tally { from, up_to, ..Tally::default() };
+        for filter in filters {
+            filter::visit_matching(&mut self.index, filter, &mut |subject, state| {
+                tally.take_in(subject, state)
+            })?;
+        }
+        tally.finish(exact, messages)
+    }
+}
+
+/// Counts the messages of subjects within a range, putting off those that lie astride one of its ends.
+#[derive(Default)]
+struct Tally {
+    from: u64,
+    up_to: u64,
+    counted: u64,
+    /// Subjects with messages inside and, perhaps, outside of the range.
+    astride: HashSet<Box<[u8]>>,
+    astride_tags: TagSet,
+    astride_first: Option<u64>,
+    astride_last: u64,
+    /// Tags of the subjects that are counted already.
+    counted_tags: TagSet,
+}
+
+impl Tally {
+    fn take_in(&mut self, subject: &[u8], state: &[u8]) {
+        let Some(postings) = Postings::decode(state) else { return };
+        let tag = subject_tag(subject);
+        let bounds = postings.bounds();
+        let inside = bounds.first.seq >= self.from && bounds.last.seq <= self.up_to;
+        let outside = bounds.last.seq < self.from || bounds.first.seq > self.up_to;
+        match postings {
+            Postings::Listed(seqs) => {
+                let range = self.from..=self.up_to;
+                self.counted += seqs.iter().filter(|seq| range.contains(seq)).count() as u64;
+                self.counted_tags.insert(tag);
+            }
+            Postings::Bounded(_) if inside || outside => {
+                self.counted += if inside { bounds.count } else { 0 };
+                self.counted_tags.insert(tag);
+            }
+            Postings::Bounded(_) => {
+                self.astride.insert(subject.into());
+                self.astride_tags.insert(tag);
+                self.astride_first =
+                    Some(self.astride_first.map_or(bounds.first.seq, |seq| seq.min(bounds.first.seq)));
+                self.astride_last = self.astride_last.max(bounds.last.seq);
+            }
+        }
+    }
+
+    fn finish(self, tags_prove_match: bool, messages: &mut dyn Messages) -> Result<u64, StoreError> {
+        let Some(first) = self.astride_first else { return Ok(self.counted) };
+        let shared = self.astride.iter().any(|subject| self.counted_tags.contains(subject_tag(subject)));
+        let tags_suffice = tags_prove_match && !shared;
+        let mut counted = self.counted;
+        let mut at = self.from.max(first);
+        let end = self.up_to.min(self.astride_last);
+        while let Some(seq) = messages.next_tagged(at, end, Some(&self.astride_tags))? {
+            if tags_suffice || messages.subject(seq)?.is_some_and(|subject| self.astride.contains(&*subject))
+            {
+                counted += 1;
+            }
+            at = seq.saturating_add(1);
+        }
+        Ok(counted)
+    }
+}
+
+fn next_candidates(
+    index: &mut SubjectIndex,
+    subjects: &[Box<[u8]>],
+    from: u64,
+) -> Result<Candidates, StoreError> {
+    let mut candidates = Candidates::default();
+    for subject in subjects {
+        match index.get(subject)? {
+            Some(Postings::Listed(seqs)) => {
+                let next = seqs.get(seqs.partition_point(|seq| *seq < from)).copied();
+                candidates.certain = least(candidates.certain, next);
+            }
+            Some(Postings::Bounded(bounds)) if bounds.last.seq >= from => {
+                if bounds.first.exact && bounds.first.seq >= from {
+                    candidates.certain = least(candidates.certain, Some(bounds.first.seq));
+                } else {
+                    candidates.uncertain = least(candidates.uncertain, Some(bounds.first.seq.max(from)));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(candidates)
+}
+
+fn last_candidates(
+    index: &mut SubjectIndex,
+    subjects: &[Box<[u8]>],
+    up_to: u64,
+) -> Result<Candidates, StoreError> {
+    let mut candidates = Candidates::default();
+    for subject in subjects {
+        match index.get(subject)? {
+            Some(Postings::Listed(seqs)) => {
+                let before = seqs.partition_point(|seq| *seq <= up_to).checked_sub(1);
+                candidates.certain = candidates.certain.max(before.and_then(|at| seqs.get(at).copied()));
+            }
+            Some(Postings::Bounded(bounds)) if bounds.first.seq <= up_to => {
+                if bounds.last.exact && bounds.last.seq <= up_to {
+                    candidates.certain = candidates.certain.max(Some(bounds.last.seq));
+                } else {
+                    candidates.uncertain = candidates.uncertain.max(Some(bounds.last.seq.min(up_to)));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(candidates)
+}
+
+fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn find_first(
+    subject: &[u8],
+    bound: Bound,
+    up_to: u64,
+    messages: &mut dyn Messages,
+) -> Result<Bound, StoreError> {
+    let tags = TagSet::one(subject_tag(subject));
+    let mut from = bound.seq;
+    while !bound.exact {
+        let Some(seq) = messages.next_tagged(from, up_to, Some(&tags))? else { break };
+        if messages.subject(seq)?.is_some_and(|held| *held == *subject) {
+            return Ok(Bound::exact(seq));
+        }
+        from = seq.saturating_add(1);
+    }
+    Ok(bound)
+}
+
+fn find_last(
+    subject: &[u8],
+    bound: Bound,
+    from: u64,
+    messages: &mut dyn Messages,
+) -> Result<Bound, StoreError> {
+    let tags = TagSet::one(subject_tag(subject));
+    let mut up_to = bound.seq;
+    while !bound.exact {
+        let Some(seq) = messages.prev_tagged(from, up_to, Some(&tags))? else { break };
+        if messages.subject(seq)?.is_some_and(|held| *held == *subject) {
+            return Ok(Bound::exact(seq));
+        }
+        let Some(before) = seq.checked_sub(1) else { break };
+        up_to = before;
+    }
+    Ok(bound)
+}

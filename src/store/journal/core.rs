@@ -1,0 +1,547 @@
+//! The journal's writing end as a state machine: what is appended, where it will lie, what the next commit writes.
+//!
+//! No thread and no clock. The only disk access is making a segment ready when none was made ready in time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::body;
+use super::files::SegmentFiles;
+use super::record::{self, Draft, FLAG_GROUPED, FLAG_MORE, FLAG_SYNCED, HEADER_LEN, Kind, Location};
+use super::segment::{SEGMENT_HEADER_LEN, Segment};
+use super::usage::{Floor, Placed, SegmentUse, Usage};
+use crate::store::{Lsn, StoreError};
+
+/// Room kept at the end of every segment for the record that ends it.
+const END_LEN: u64 = HEADER_LEN as u64;
+
+/// Sequences named by one tombstone record.
+const TOMBSTONE_SEQS_MAX: usize = 256;
+
+/// What a put-off record takes at most, without its sequences.
+const DEFERRED_RECORD_BYTES: u64 = 64;
+
+/// What one more sequence adds to a tombstone record at most.
+const DEFERRED_SEQ_BYTES: u64 = 10;
+
+/// What may stay unused at the end of a segment because the next put-off record is longer.
+const DEFERRED_WASTE_BYTES: u64 = TOMBSTONE_SEQS_MAX as u64 * DEFERRED_SEQ_BYTES + DEFERRED_RECORD_BYTES;
+
+/// What may use the last of the space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Messages: refused once only the reserve is left.
+    Message,
+    /// Everything that a full disk must not stop.
+    Housekeeping,
+}
+
+/// Where an append went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The record.
+    pub placed: Placed,
+    /// Durable once the durable position is not below this.
+    pub lsn: Lsn,
+}
+
+/// What one commit writes.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Bytes by segment, in journal order.
+    pub parts: Vec<Part>,
+    /// The position after the batch.
+    pub end: Lsn,
+    /// Bytes of all parts.
+    pub bytes: u64,
+}
+
+/// The bytes a commit writes to one segment.
+#[derive(Clone)]
+pub struct Part {
+    /// The segment.
+    pub segment: Arc<Segment>,
+    /// Where in its file.
+    pub offset: u32,
+    /// What.
+    pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes at {}:{}", self.bytes.len(), self.segment.id, self.offset)
+    }
+}
+
+/// Bytes that wait for a commit.
+struct OpenPart {
+    segment: Arc<Segment>,
+    offset: u32,
+    bytes: Vec<u8>,
+}
+
+/// Removals that wait for the end of the commit.
+///
+/// A commit ends with them, so that ten thousand removals cost a few records, and a torn commit never removes a message
+/// whose successor it has lost.
+#[derive(Default)]
+struct Deferred {
+    floors: BTreeMap<u32, Floor>,
+    /// Removed sequences by stream and by the segment they lie in.
+    tombstones: BTreeMap<(u32, u32), Vec<u64>>,
+    /// An upper bound of what they will take.
+    bytes: u64,
+}
+
+/// A removal to be recorded with the next commit.
+#[derive(Debug, Clone, Copy)]
+pub struct Removal<'a> {
+    /// The stream.
+    pub stream: u32,
+    /// Its new ends, when they have changed.
+    pub floor: Option<Floor>,
+    /// A message in the middle: its sequence and the segment it lies in.
+    pub tombstone: Option<(u64, u32)>,
+    /// Bytes set free by segment.
+    pub released: &'a [(u32, u64)],
+}
+
+/// The writing end.
+pub struct JournalCore {
+    files: Arc<SegmentFiles>,
+    reserve_bytes: u64,
+    active: Arc<Segment>,
+    /// Where the next record goes.
+    offset: u32,
+    prepared: BTreeMap<u32, Arc<Segment>>,
+    next_id: u32,
+    parts: VecDeque<OpenPart>,
+    deferred: Deferred,
+    /// Which segment is how full.
+    pub usage: Usage,
+    /// No further segment can be had.
+    full: bool,
+    /// The first record of the next commit must not vouch for what lies before it.
+    after_torn: bool,
+    failure: Option<StoreError>,
+    records: u64,
+    pending_bytes: u64,
+    /// A segment made ready is in use now.
+    rolled: bool,
+}
+
+/// Where writing goes on.
+pub struct Resume {
+    /// The segment that takes the next record.
+    pub active: Arc<Segment>,
+    /// Where in it.
+    pub offset: u32,
+    /// Segments without a record, made ready earlier.
+    pub prepared: Vec<Arc<Segment>>,
+    /// Which segment is how full.
+    pub usage: Usage,
+    /// The last commit was never finished.
+    pub torn: bool,
+    /// Streams whose ends are known only from damaged records.
+    pub floors: Vec<(u32, Floor)>,
+}
+
+impl JournalCore {
+    /// A journal that goes on where `resume` says.
+    pub fn new(files: Arc<SegmentFiles>, resume: Resume, reserve_bytes: u32) -> Self {
+        let prepared: BTreeMap<_, _> =
+            resume.prepared.into_iter().map(|segment| (segment.id, segment)).collect();
+        let last = prepared.keys().next_back().copied().unwrap_or(0).max(resume.active.id);
+        let mut core = Self {
+            files,
+            reserve_bytes: u64::from(reserve_bytes),
+            active: resume.active,
+            offset: resume.offset.max(SEGMENT_HEADER_LEN),
+            prepared,
+            next_id: last.saturating_add(1),
+            parts: VecDeque::new(),
+            deferred: Deferred::default(),
+            usage: resume.usage,
+            full: false,
+            after_torn: resume.torn,
+            failure: None,
+            records: 0,
+            pending_bytes: 0,
+            rolled: false,
+        };
+        core.deferred.bytes = DEFERRED_RECORD_BYTES * resume.floors.len() as u64;
+        core.deferred.floors = resume.floors.into_iter().collect();
+        if resume.torn {
+            core.place(&Draft::new(Kind::Torn, 0));
+            core.usage.release(core.active.id, HEADER_LEN as u64, Lsn::ZERO);
+        }
+        core
+    }
+
+    /// The position of the next record.
+    pub fn position(&self) -> Lsn {
+        self.here().into()
+    }
+
+    /// The segment that takes records.
+    pub fn active_segment(&self) -> u32 {
+        self.active.id
+    }
+
+    /// Records appended so far.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Appends a record.
+    pub fn append(&mut self, draft: &Draft<'_>, class: Class) -> Result<Appended, StoreError> {
+        self.make_room(std::slice::from_ref(draft), class)?;
+        Ok(self.place(draft))
+    }
+
+    /// Appends records of which all count or none. None is appended when one cannot be.
+    pub fn append_group(&mut self, drafts: &[Draft<'_>], class: Class) -> Result<Vec<Appended>, StoreError> {
+        self.make_room(drafts, class)?;
+        let last = drafts.len().saturating_sub(1);
+        let flags = |index| if index < last { FLAG_GROUPED | FLAG_MORE } else { FLAG_GROUPED };
+        let grouped = drafts.iter().enumerate().map(|(index, draft)| Draft { flags: flags(index), ..*draft });
+        Ok(grouped.map(|draft| self.place(&draft)).collect())
+    }
+
+    /// Records a removal with the next commit.
+    pub fn remove(&mut self, removal: &Removal<'_>) -> Result<Lsn, StoreError> {
+        self.check()?;
+        let cost = self.deferred_cost(removal);
+        while self.room() + self.spare() < self.deferred.bytes + cost {
+            self.prepare_now()?;
+        }
+        self.deferred.bytes += cost;
+        if let Some(floor) = removal.floor {
+            self.deferred.floors.insert(removal.stream, floor);
+        }
+        if let Some((seq, segment)) = removal.tombstone {
+            self.deferred.tombstones.entry((removal.stream, segment)).or_default().push(seq);
+        }
+        let lsn = self.deferred_lsn();
+        for (segment, bytes) in removal.released {
+            self.usage.release(*segment, *bytes, lsn);
+        }
+        Ok(lsn)
+    }
+
+    /// Frees what nothing refers to any more; what says so has been appended.
+    pub fn release(&mut self, segment: u32, bytes: u64) {
+        let lsn = self.deferred_lsn();
+        self.usage.release(segment, bytes, lsn);
+    }
+
+    /// Writes a stream's ends anew with the next commit.
+    pub fn rewrite_state(&mut self, stream: u32) {
+        if let Some((floor, _)) = self.usage.state(stream) {
+            self.deferred.bytes += DEFERRED_RECORD_BYTES;
+            self.deferred.floors.entry(stream).or_insert(floor);
+        }
+    }
+
+    /// Writes tombstones anew with the next commit.
+    pub fn rewrite_tombstones(&mut self, stream: u32, named: u32, seqs: &[u64]) {
+        self.deferred.bytes += DEFERRED_RECORD_BYTES + DEFERRED_SEQ_BYTES * seqs.len() as u64;
+        self.deferred.tombstones.entry((stream, named)).or_default().extend_from_slice(seqs);
+    }
+
+    /// Everything of a stream is void.
+    pub fn forget_stream(&mut self, stream: u32) {
+        self.deferred.floors.remove(&stream);
+        self.deferred.tombstones.retain(|(of, _), _| *of != stream);
+        let lsn = self.deferred_lsn();
+        self.usage.forget_stream(stream, lsn);
+    }
+
+    /// A position that will be durable when everything appended and removed so far is.
+    pub fn deferred_lsn(&self) -> Lsn {
+        Lsn(self.position().0 + 1)
+    }
+
+    /// Whether a commit has anything to do.
+    pub fn has_pending(&self) -> bool {
+        !self.parts.is_empty() || !self.deferred.floors.is_empty() || !self.deferred.tombstones.is_empty()
+    }
+
+    /// Bytes that wait for a commit.
+    pub fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
+    /// `len` bytes at `at`, if they wait for a commit.
+    pub fn pending(&self, at: Location, len: usize) -> Option<Bytes> {
+        let part =
+            self.parts.iter().rev().find(|part| part.segment.id == at.segment && part.offset <= at.offset)?;
+        let from = (at.offset - part.offset) as usize;
+        part.bytes.get(from..from.checked_add(len)?).map(Bytes::copy_from_slice)
+    }
+
+    /// Takes everything that waits. `synced`: all earlier commits are durable.
+    pub fn take(&mut self, synced: bool) -> Result<Option<Batch>, StoreError> {
+        self.check()?;
+        self.write_deferred();
+        if self.parts.is_empty() {
+            return Ok(None);
+        }
+        self.vouch(synced);
+        let parts: Vec<Part> = self.parts.drain(..).map(OpenPart::close).collect();
+        let bytes = std::mem::take(&mut self.pending_bytes);
+        Ok(Some(Batch { parts, end: self.position(), bytes }))
+    }
+
+    /// Nothing is accepted from now on.
+    pub fn fail(&mut self, error: StoreError) {
+        self.failure.get_or_insert(error);
+        self.parts.clear();
+        self.pending_bytes = 0;
+        self.deferred = Deferred::default();
+    }
+
+    /// Why nothing is accepted any more.
+    pub fn failure(&self) -> Option<&StoreError> {
+        self.failure.as_ref()
+    }
+
+    /// Whether messages are refused for lack of space.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// The id the next segment should have; `None` while one is ready.
+    pub fn wants_segment(&mut self) -> Option<u32> {
+        if !self.prepared.is_empty() || self.failure.is_some() {
+            return None;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        Some(id)
+    }
+
+    /// Hands over a segment that was made ready; `false` when it comes too late and must be removed.
+    pub fn offer(&mut self, segment: Arc<Segment>) -> bool {
+        self.full = false;
+        let fits = segment.id > self.active.id;
+        if fits {
+            let account = SegmentUse { len: segment.len, ..SegmentUse::default() };
+            self.usage.add_segment(segment.id, account);
+            self.prepared.insert(segment.id, segment);
+        }
+        fits
+    }
+
+    /// Whether housekeeping has got something to do since this was asked last.
+    pub fn take_chore(&mut self) -> bool {
+        let rolled = std::mem::take(&mut self.rolled);
+        self.usage.take_died() || rolled
+    }
+
+    /// A dead segment's file is no more, or another segment's by now.
+    pub fn segment_gone(&mut self, id: u32) {
+        let lsn = self.deferred_lsn();
+        self.usage.forget_segment(id, lsn);
+    }
+
+    /// A segment could not be made ready.
+    pub fn segment_denied(&mut self, error: &StoreError) {
+        self.full = matches!(error, StoreError::DiskFull);
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.failure {
+            None => Ok(()),
+            Some(error @ StoreError::Poisoned(_)) => Err(error.clone()),
+            Some(error) => Err(StoreError::Poisoned(error.to_string())),
+        }
+    }
+
+    fn here(&self) -> Location {
+        Location { segment: self.active.id, offset: self.offset }
+    }
+
+    /// Bytes left in the active segment.
+    fn room(&self) -> u64 {
+        u64::from(self.active.len).saturating_sub(u64::from(self.offset) + END_LEN)
+    }
+
+    /// Bytes the segments made ready take at least.
+    fn spare(&self) -> u64 {
+        self.prepared.values().map(|segment| usable(segment.len).saturating_sub(DEFERRED_WASTE_BYTES)).sum()
+    }
+
+    /// Sees to it that there is room for the records, for what was put off, and for what the class leaves to others.
+    fn make_room(&mut self, drafts: &[Draft<'_>], class: Class) -> Result<(), StoreError> {
+        self.check()?;
+        let longest = usable(self.files.segment_bytes());
+        if drafts.iter().any(|draft| !draft.fits() || draft.record_len() > longest) {
+            return Err(StoreError::TooLarge);
+        }
+        let left_to_others = if class == Class::Message { self.reserve_bytes } else { 0 };
+        while self.left_after(drafts).is_none_or(|left| left < self.deferred.bytes + left_to_others) {
+            self.prepare_now()?;
+        }
+        Ok(())
+    }
+
+    /// Bytes left in the active segment and those made ready once the records are placed; `None` when they do not fit.
+    fn left_after(&self, drafts: &[Draft<'_>]) -> Option<u64> {
+        let mut room = self.room();
+        let mut ready = self.prepared.values();
+        for draft in drafts {
+            while draft.record_len() > room {
+                room = usable(ready.next()?.len);
+            }
+            room -= draft.record_len();
+        }
+        Some(
+            room + ready.map(|segment| usable(segment.len).saturating_sub(DEFERRED_WASTE_BYTES)).sum::<u64>(),
+        )
+    }
+
+    /// Puts a record for which there is room in this segment or the next.
+    fn place(&mut self, draft: &Draft<'_>) -> Appended {
+        while draft.record_len() > self.room() && self.roll() {}
+        let placed = self.put(draft);
+        self.usage.add(placed.at.segment, u64::from(placed.len));
+        Appended { placed, lsn: self.position() }
+    }
+
+    /// Makes a segment ready on the spot: the janitor was not quick enough.
+    fn prepare_now(&mut self) -> Result<(), StoreError> {
+        if self.full {
+            return Err(StoreError::DiskFull);
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        match self.files.prepare(id, None) {
+            Ok(segment) => {
+                self.offer(segment);
+                Ok(())
+            }
+            Err(error) => {
+                self.segment_denied(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the active segment and goes on in the next; false when there is none.
+    fn roll(&mut self) -> bool {
+        let Some((_, next)) = self.prepared.pop_first() else { return false };
+        self.put_unchecked(&Draft::new(Kind::SegmentEnd, 0));
+        let sealed = std::mem::replace(&mut self.active, next);
+        self.offset = SEGMENT_HEADER_LEN;
+        let lsn = self.deferred_lsn();
+        self.usage.seal(sealed.id, lsn);
+        self.rolled = true;
+        true
+    }
+
+    /// Puts a record for which there is room.
+    fn put(&mut self, draft: &Draft<'_>) -> Placed {
+        self.records += 1;
+        self.put_unchecked(draft)
+    }
+
+    fn put_unchecked(&mut self, draft: &Draft<'_>) -> Placed {
+        let at = self.here();
+        let len = draft.record_len() as u32;
+        let continues = self.parts.back().is_some_and(|part| part.segment.id == at.segment);
+        if !continues {
+            let segment = Arc::clone(&self.active);
+            self.parts.push_back(OpenPart { segment, offset: at.offset, bytes: Vec::new() });
+        }
+        if let Some(part) = self.parts.back_mut() {
+            draft.encode(part.segment.seeds, &mut part.bytes);
+        }
+        self.offset += len;
+        self.pending_bytes += u64::from(len);
+        Placed { at, len }
+    }
+
+    fn deferred_cost(&self, removal: &Removal<'_>) -> u64 {
+        let mut cost = 0;
+        if removal.floor.is_some() && !self.deferred.floors.contains_key(&removal.stream) {
+            cost += DEFERRED_RECORD_BYTES;
+        }
+        if let Some((_, segment)) = removal.tombstone {
+            cost += DEFERRED_SEQ_BYTES;
+            if !self.deferred.tombstones.contains_key(&(removal.stream, segment)) {
+                cost += DEFERRED_RECORD_BYTES;
+            }
+        }
+        cost
+    }
+
+    /// Appends what was put off. There is room: it was seen to when each removal was accepted.
+    fn write_deferred(&mut self) {
+        let Deferred { floors, tombstones, .. } = std::mem::take(&mut self.deferred);
+        for ((stream, named), mut seqs) in tombstones {
+            seqs.sort_unstable();
+            seqs.dedup();
+            for seqs in seqs.chunks(TOMBSTONE_SEQS_MAX) {
+                self.write_tombstones(stream, named, seqs);
+            }
+        }
+        for (stream, floor) in floors {
+            let payload = floor.last_ts.to_le_bytes();
+            let draft = Draft {
+                seq: floor.first_seq,
+                ts: floor.last_seq as i64,
+                payload: &payload,
+                ..Draft::new(Kind::StreamState, stream)
+            };
+            if let Some(placed) = self.put_deferred(&draft) {
+                let lsn = self.deferred_lsn();
+                self.usage.state_written(stream, floor, placed, lsn);
+            }
+        }
+    }
+
+    fn write_tombstones(&mut self, stream: u32, named: u32, seqs: &[u64]) {
+        if self.usage.segment(named).is_none() {
+            return;
+        }
+        let payload = body::encode_seqs(seqs);
+        let draft =
+            Draft { seq: u64::from(named), payload: &payload, ..Draft::new(Kind::Tombstones, stream) };
+        if let Some(placed) = self.put_deferred(&draft) {
+            self.usage.add_tombstones(placed.at.segment, named, u64::from(placed.len));
+        }
+    }
+
+    fn put_deferred(&mut self, draft: &Draft<'_>) -> Option<Placed> {
+        if draft.record_len() > self.room() && !self.roll() {
+            self.fail(StoreError::DiskFull);
+            return None;
+        }
+        Some(self.put(draft))
+    }
+
+    /// Marks the first record of the commit when all before it is durable.
+    fn vouch(&mut self, synced: bool) {
+        if std::mem::take(&mut self.after_torn) || !synced {
+            return;
+        }
+        if let Some(part) = self.parts.front_mut() {
+            let seeds = part.segment.seeds;
+            record::set_flags(&mut part.bytes, seeds, FLAG_SYNCED);
+        }
+    }
+}
+
+/// Bytes of records a segment of this length takes.
+fn usable(len: u32) -> u64 {
+    u64::from(len).saturating_sub(u64::from(SEGMENT_HEADER_LEN) + END_LEN)
+}
+
+impl OpenPart {
+    fn close(self) -> Part {
+        Part { segment: self.segment, offset: self.offset, bytes: Bytes::from(self.bytes) }
+    }
+}

@@ -1,0 +1,285 @@
+//! The journal's directory: which segments there are, and their open files.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use super::record::{HEADER_LEN, Header, Location, Seeds};
+use super::segment::{NotASegment, SEGMENT_HEADER_LEN, Segment, SegmentHeader};
+use super::{RecordReader, SUBJECT_READ_BYTES};
+use crate::store::StoreError;
+use crate::store::disk::Disk;
+use crate::store::error::io_error;
+
+/// The journal's directory.
+pub const JOURNAL_DIR: &str = "journal";
+
+/// Where the next segment is made ready before it gets its name.
+const PREPARING: &str = "journal/preparing.tmp";
+
+/// Segment files open at a time; others are opened when read.
+const OPEN_SEGMENTS_MAX: usize = 128;
+
+/// The segments on disk.
+pub struct SegmentFiles {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u32,
+    known: RwLock<BTreeMap<u32, Known>>,
+    uses: AtomicU64,
+}
+
+struct Known {
+    header: SegmentHeader,
+    open: Option<Arc<Segment>>,
+    /// The open file as long as anybody reads it: there is never a second one of the same segment.
+    in_use: Weak<Segment>,
+    last_use: AtomicU64,
+}
+
+impl SegmentFiles {
+    /// Finds the segments in the journal's directory, which is created when missing. The second list names files whose
+    /// header cannot be read.
+    pub fn open(disk: Arc<dyn Disk>, segment_bytes: u32) -> Result<(Self, Vec<String>), StoreError> {
+        disk.create_dir(JOURNAL_DIR).map_err(|error| io_error("create the journal's directory", &error))?;
+        let files = Self { disk, segment_bytes, known: RwLock::default(), uses: AtomicU64::new(0) };
+        let names = files.disk.list(JOURNAL_DIR).map_err(|error| io_error("list the journal", &error))?;
+        let mut unreadable = Vec::new();
+        for name in names {
+            if !files.adopt(&name)? {
+                unreadable.push(name);
+            }
+        }
+        Ok((files, unreadable))
+    }
+
+    /// Length of new segments.
+    pub fn segment_bytes(&self) -> u32 {
+        self.segment_bytes
+    }
+
+    /// The ids of all segments, ascending.
+    pub fn ids(&self) -> Vec<u32> {
+        self.known.read().keys().copied().collect()
+    }
+
+    /// Whether a segment exists.
+    pub fn exists(&self, id: u32) -> bool {
+        self.known.read().contains_key(&id)
+    }
+
+    /// Length of a segment's file, 0 when there is no such segment.
+    pub fn len_of(&self, id: u32) -> u32 {
+        self.known.read().get(&id).map_or(0, |known| known.header.len)
+    }
+
+    /// Whether any segment exists in `from..below`.
+    pub fn any_in(&self, from: u32, below: u32) -> bool {
+        from < below && self.known.read().range(from..below).next().is_some()
+    }
+
+    /// Opens a segment, or hands out the open file.
+    pub fn get(&self, id: u32) -> Result<Arc<Segment>, StoreError> {
+        if let Some(known) = self.known.read().get(&id) {
+            known.last_use.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+            if let Some(segment) = &known.open {
+                return Ok(Arc::clone(segment));
+            }
+        }
+        let mut known = self.known.write();
+        close_the_idlest(&mut known);
+        let held =
+            known.get_mut(&id).ok_or_else(|| StoreError::Io(format!("journal segment {id} is gone")))?;
+        if let Some(segment) = held.in_use.upgrade() {
+            held.open = Some(Arc::clone(&segment));
+            return Ok(segment);
+        }
+        let file =
+            self.disk.open(&path(id)).map_err(|error| io_error(&format!("open segment {id}"), &error))?;
+        let seeds = Seeds::from_salt(held.header.salt);
+        let segment = Arc::new(Segment { id, seeds, len: held.header.len, file });
+        held.in_use = Arc::downgrade(&segment);
+        held.open = Some(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    /// Makes a segment ready: allocated, with its header, under its name, all of it durable.
+    ///
+    /// The file of `recycled` is used when it is of the right length and nobody reads it any more; that segment is gone
+    /// in any case.
+    pub fn prepare(&self, id: u32, recycled: Option<u32>) -> Result<Arc<Segment>, StoreError> {
+        let reused = match recycled {
+            Some(old) => self.take_file(old)?,
+            None => false,
+        };
+        let made = self.make(id, reused).map_err(|error| io_error(&format!("prepare segment {id}"), &error));
+        if made.is_err() {
+            let _ = self.disk.remove(PREPARING);
+        }
+        made
+    }
+
+    fn make(&self, id: u32, reused: bool) -> std::io::Result<Arc<Segment>> {
+        let file = if reused { self.disk.open(PREPARING)? } else { self.disk.create(PREPARING)? };
+        if !reused {
+            file.preallocate(u64::from(self.segment_bytes))?;
+        }
+        let header = SegmentHeader { id, salt: self.disk.random()?, len: self.segment_bytes };
+        file.write_at(&header.encode(), 0)?;
+        file.sync_data()?;
+        self.disk.rename(PREPARING, &path(id))?;
+        self.disk.sync_dir(JOURNAL_DIR)?;
+        let segment = Arc::new(Segment { id, seeds: Seeds::from_salt(header.salt), len: header.len, file });
+        let mut known = self.known.write();
+        close_the_idlest(&mut known);
+        let open = Some(Arc::clone(&segment));
+        let in_use = Arc::downgrade(&segment);
+        known.insert(id, Known { header, open, in_use, last_use: AtomicU64::new(u64::MAX) });
+        Ok(segment)
+    }
+
+    /// Removes a segment and gives its space back. It is gone for good: what kept its dead records dead may go next.
+    pub fn remove(&self, id: u32) -> Result<(), StoreError> {
+        self.known.write().remove(&id);
+        let removed = self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR));
+        removed.map_err(|error| io_error(&format!("remove segment {id}"), &error))
+    }
+
+    /// Takes a dead segment's file as the one being prepared; false when it had to be removed instead.
+    fn take_file(&self, id: u32) -> Result<bool, StoreError> {
+        let Some(mut known) = self.known.write().remove(&id) else { return Ok(false) };
+        known.open = None;
+        let unread = known.in_use.strong_count() == 0;
+        let moved = if unread && known.header.len == self.segment_bytes {
+            self.disk.rename(&path(id), PREPARING).map(|()| true)
+        } else {
+            self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR)).map(|()| false)
+        };
+        moved.map_err(|error| io_error(&format!("recycle segment {id}"), &error))
+    }
+
+    /// Takes a file of the directory in; false when it should be a segment and is not readable as one.
+    fn adopt(&self, name: &str) -> Result<bool, StoreError> {
+        let Some(id) = id_of(name) else {
+            if format!("{JOURNAL_DIR}/{name}") == PREPARING {
+                let _ = self.disk.remove(PREPARING);
+            }
+            return Ok(true);
+        };
+        let failed = |error| io_error(&format!("open segment {id}"), &error);
+        let file = self.disk.open(&path(id)).map_err(failed)?;
+        let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
+        file.read_at(&mut bytes, 0).map_err(failed)?;
+        match SegmentHeader::decode(&bytes) {
+            Ok(header) if header.id == id => {
+                let known = Known { header, open: None, in_use: Weak::new(), last_use: AtomicU64::new(0) };
+                self.known.write().insert(id, known);
+                Ok(true)
+            }
+            Err(NotASegment::Newer(version)) => Err(StoreError::Io(format!(
+                "journal segment {id} has format version {version}, newer than this program"
+            ))),
+            _ => Ok(false),
+        }
+    }
+}
+
+impl RecordReader for SegmentFiles {
+    fn read_subject(&self, at: Location, len: usize) -> Result<Option<(Header, Bytes)>, StoreError> {
+        if !self.exists(at.segment) {
+            return Ok(None);
+        }
+        let segment = self.get(at.segment)?;
+        let bytes = segment.read(at.offset, len.min(SUBJECT_READ_BYTES))?;
+        let Some(header) = Header::decode(&bytes, segment.seeds) else { return Ok(None) };
+        let subject_len = usize::from(header.subject_len);
+        let end = HEADER_LEN + subject_len;
+        if end <= bytes.len() {
+            return Ok(Some((header, bytes.slice(HEADER_LEN..end))));
+        }
+        let subject = segment.read(at.offset.saturating_add(HEADER_LEN as u32), subject_len)?;
+        Ok((subject.len() == subject_len).then_some((header, subject)))
+    }
+}
+
+/// The file of a segment.
+pub fn path(id: u32) -> String {
+    format!("{JOURNAL_DIR}/{id:010}.seg")
+}
+
+/// The id in a segment's file name.
+pub fn id_of(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".seg").filter(|digits| digits.len() == 10)?;
+    digits.parse().ok().filter(|id| *id > 0)
+}
+
+fn close_the_idlest(known: &mut BTreeMap<u32, Known>) {
+    let open = known.values().filter(|known| known.open.is_some());
+    if open.clone().count() < OPEN_SEGMENTS_MAX {
+        return;
+    }
+    let idlest = known
+        .iter_mut()
+        .filter(|(_, known)| known.open.is_some())
+        .min_by_key(|(_, known)| known.last_use.load(Ordering::Relaxed));
+    if let Some((_, known)) = idlest {
+        known.open = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::RealDisk;
+
+    fn files() -> (tempfile::TempDir, Arc<dyn Disk>, SegmentFiles) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(dir.path()).unwrap());
+        let files = SegmentFiles::open(Arc::clone(&disk), 8192).unwrap().0;
+        (dir, disk, files)
+    }
+
+    #[test]
+    fn prepared_segments_are_found_again_with_their_salt() {
+        let (_dir, disk, files) = files();
+        let seeds = files.prepare(1, None).unwrap().seeds;
+        let again = SegmentFiles::open(disk, 8192).unwrap().0;
+        assert_eq!(again.ids(), [1]);
+        assert_eq!(again.get(1).unwrap().seeds, seeds);
+    }
+
+    #[test]
+    fn a_recycled_file_gets_a_new_salt_and_name() {
+        let (_dir, disk, files) = files();
+        let old = files.prepare(1, None).unwrap().seeds;
+        let new = files.prepare(2, Some(1)).unwrap();
+        assert_ne!(new.seeds, old);
+        assert_eq!(files.ids(), [2]);
+        assert_eq!(disk.list(JOURNAL_DIR).unwrap(), ["0000000002.seg"]);
+    }
+
+    #[test]
+    fn a_file_that_is_still_read_is_not_written_over() {
+        let (_dir, _disk, files) = files();
+        let reader = files.prepare(1, None).unwrap();
+        reader.write(100, b"still here").unwrap();
+        files.prepare(2, Some(1)).unwrap().write(100, b"other").unwrap();
+        assert_eq!(&*reader.read(100, 10).unwrap(), b"still here");
+    }
+
+    #[test]
+    fn many_segments_do_not_keep_as_many_files_open() {
+        let (_dir, disk, files) = files();
+        for id in 1..=OPEN_SEGMENTS_MAX as u32 + 20 {
+            files.prepare(id, None).unwrap();
+        }
+        let again = SegmentFiles::open(disk, 8192).unwrap().0;
+        again.ids().into_iter().for_each(|id| drop(again.get(id).unwrap()));
+        assert_eq!(
+            again.known.read().values().filter(|known| known.open.is_some()).count(),
+            OPEN_SEGMENTS_MAX
+        );
+    }
+}

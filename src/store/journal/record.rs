@@ -1,0 +1,400 @@
+//! One record of the journal: a fixed header with its own checksum, then subject, headers and payload with theirs.
+//!
+//! The header's checksum is what makes the lengths trustworthy: damage in a body costs that record and no other. Both
+//! checksums start from the segment's salt, so that what a recycled file still holds of its former life never passes.
+
+use bytes::Bytes;
+
+use crate::clock::UnixNanos;
+
+/// Bytes of a record before its subject.
+pub const HEADER_LEN: usize = 40;
+
+/// Records start at multiples of this.
+pub const ALIGN: u64 = 8;
+
+/// Longest content of one record; it bounds what a damaged length can make anyone allocate.
+pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
+
+/// Where a record lies. Segment 0 does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location {
+    /// The segment's id.
+    pub segment: u32,
+    /// Offset in its file; a multiple of [`ALIGN`].
+    pub offset: u32,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A stored message.
+    Message = 1,
+    /// Messages that were removed one by one.
+    Tombstones = 2,
+    /// First and last sequence of a stream; messages below the first are gone.
+    StreamState = 3,
+    /// A stream was created or its configuration changed.
+    StreamPut = 4,
+    /// A stream was deleted.
+    StreamDelete = 5,
+    /// A consumer was created or its configuration changed.
+    ConsumerPut = 6,
+    /// A consumer was deleted.
+    ConsumerDelete = 7,
+    /// All of a consumer's state; earlier deltas are void.
+    ConsumerState = 8,
+    /// A change of a consumer's state.
+    ConsumerDelta = 9,
+    /// The segment ends here.
+    SegmentEnd = 10,
+    /// The commit before this record was never finished.
+    Torn = 11,
+    /// A segment is being copied forward.
+    Compaction = 12,
+    /// A checkpoint of the catalogue is complete.
+    Checkpoint = 13,
+    /// The store was closed in order.
+    Closed = 14,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        const KINDS: [Kind; 14] = [
+            Kind::Message,
+            Kind::Tombstones,
+            Kind::StreamState,
+            Kind::StreamPut,
+            Kind::StreamDelete,
+            Kind::ConsumerPut,
+            Kind::ConsumerDelete,
+            Kind::ConsumerState,
+            Kind::ConsumerDelta,
+            Kind::SegmentEnd,
+            Kind::Torn,
+            Kind::Compaction,
+            Kind::Checkpoint,
+            Kind::Closed,
+        ];
+        KINDS.get(usize::from(byte).checked_sub(1)?).copied()
+    }
+}
+
+/// The next record belongs to the same group: all of it counts, or none.
+pub const FLAG_MORE: u8 = 1;
+
+/// Everything before this record was durable when it was written.
+pub const FLAG_SYNCED: u8 = 2;
+
+/// The record belongs to a group.
+pub const FLAG_GROUPED: u8 = 4;
+
+/// What the checksums of a segment start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seeds {
+    /// For headers.
+    pub header: u32,
+    /// For bodies.
+    pub body: u32,
+}
+
+impl Seeds {
+    /// The seeds of a segment with this salt.
+    pub fn from_salt(salt: u64) -> Self {
+        Self { header: salt as u32, body: (salt >> 32) as u32 }
+    }
+}
+
+/// A record about to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// What it says.
+    pub kind: Kind,
+    /// [`FLAG_MORE`], [`FLAG_SYNCED`], [`FLAG_GROUPED`].
+    pub flags: u8,
+    /// The stream it is about, 0 for none.
+    pub stream: u32,
+    /// Message: the stream sequence. Others: see docs/FORMAT.md.
+    pub seq: u64,
+    /// Message: when the server received it. Others: see docs/FORMAT.md.
+    pub ts: UnixNanos,
+    /// Message: its subject. Consumer records: the consumer's name.
+    pub subject: &'a [u8],
+    /// Message: its header block.
+    pub headers: &'a [u8],
+    /// Message: its body.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Draft<'a> {
+    /// A record without a body.
+    pub fn new(kind: Kind, stream: u32) -> Self {
+        Self { kind, flags: 0, stream, seq: 0, ts: 0, subject: b"", headers: b"", payload: b"" }
+    }
+
+    /// Whether it fits the header's length fields.
+    pub fn fits(&self) -> bool {
+        self.subject.len() <= usize::from(u16::MAX) && self.content_bytes() <= CONTENT_BYTES_MAX
+    }
+
+    /// `subject + headers + payload`, in bytes.
+    pub fn content_bytes(&self) -> u64 {
+        (self.subject.len() + self.headers.len() + self.payload.len()) as u64
+    }
+
+    /// Bytes it takes in the journal.
+    pub fn record_len(&self) -> u64 {
+        record_len(self.content_bytes())
+    }
+
+    /// Appends the record, padded to [`ALIGN`].
+    pub fn encode(&self, seeds: Seeds, out: &mut Vec<u8>) {
+        let header = Header {
+            kind: self.kind,
+            flags: self.flags,
+            stream: self.stream,
+            seq: self.seq,
+            ts: self.ts,
+            subject_len: self.subject.len() as u16,
+            headers_len: self.headers.len() as u32,
+            payload_len: self.payload.len() as u32,
+            body_crc: body_crc(seeds, &[self.subject, self.headers, self.payload]),
+        };
+        out.extend_from_slice(&header.encode(seeds));
+        out.extend_from_slice(self.subject);
+        out.extend_from_slice(self.headers);
+        out.extend_from_slice(self.payload);
+        let padding = (self.record_len() - HEADER_LEN as u64 - self.content_bytes()) as usize;
+        out.extend_from_slice([0; ALIGN as usize].get(..padding).unwrap_or_default());
+    }
+}
+
+/// Bytes a record with so much content takes.
+pub const fn record_len(content_bytes: u64) -> u64 {
+    (HEADER_LEN as u64 + content_bytes).next_multiple_of(ALIGN)
+}
+
+/// The fixed part of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// What the record says.
+    pub kind: Kind,
+    /// [`FLAG_MORE`], [`FLAG_SYNCED`], [`FLAG_GROUPED`].
+    pub flags: u8,
+    /// The stream it is about.
+    pub stream: u32,
+    /// See [`Draft::seq`].
+    pub seq: u64,
+    /// See [`Draft::ts`].
+    pub ts: UnixNanos,
+    /// Length of the subject.
+    pub subject_len: u16,
+    /// Length of the header block.
+    pub headers_len: u32,
+    /// Length of the payload.
+    pub payload_len: u32,
+    /// CRC-32C of everything after the header, padding excluded.
+    pub body_crc: u32,
+}
+
+impl Header {
+    /// The 40 bytes on disk.
+    pub fn encode(&self, seeds: Seeds) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        put(&mut out, 4, &[self.kind as u8, self.flags]);
+        put(&mut out, 6, &self.subject_len.to_le_bytes());
+        put(&mut out, 8, &self.headers_len.to_le_bytes());
+        put(&mut out, 12, &self.payload_len.to_le_bytes());
+        put(&mut out, 16, &self.stream.to_le_bytes());
+        put(&mut out, 20, &self.body_crc.to_le_bytes());
+        put(&mut out, 24, &self.seq.to_le_bytes());
+        put(&mut out, 32, &self.ts.to_le_bytes());
+        let crc = crc32c::crc32c_append(seeds.header, out.get(4..).unwrap_or_default());
+        put(&mut out, 0, &crc.to_le_bytes());
+        out
+    }
+
+    /// Reads a header; `None` unless its checksum holds.
+    pub fn decode(bytes: &[u8], seeds: Seeds) -> Option<Self> {
+        let bytes: &[u8; HEADER_LEN] = bytes.get(..HEADER_LEN)?.try_into().ok()?;
+        let kind = Kind::from_byte(bytes[4])?;
+        if crc32c::crc32c_append(seeds.header, &bytes[4..]) != u32_at(bytes, 0) {
+            return None;
+        }
+        let header = Header {
+            kind,
+            flags: bytes[5],
+            stream: u32_at(bytes, 16),
+            seq: u64_at(bytes, 24),
+            ts: u64_at(bytes, 32) as i64,
+            subject_len: u16::from_le_bytes([bytes[6], bytes[7]]),
+            headers_len: u32_at(bytes, 8),
+            payload_len: u32_at(bytes, 12),
+            body_crc: u32_at(bytes, 20),
+        };
+        (header.content_bytes() <= CONTENT_BYTES_MAX).then_some(header)
+    }
+
+    /// `subject + headers + payload`, in bytes.
+    pub fn content_bytes(&self) -> u64 {
+        u64::from(self.subject_len) + u64::from(self.headers_len) + u64::from(self.payload_len)
+    }
+
+    /// Bytes the record takes in the journal.
+    pub fn record_len(&self) -> u64 {
+        record_len(self.content_bytes())
+    }
+
+    /// Whether `content` – subject, headers, payload – is what was written.
+    pub fn matches_body(&self, content: &[u8], seeds: Seeds) -> bool {
+        body_crc(seeds, &[content]) == self.body_crc
+    }
+
+    /// Whether the next record belongs to the same group.
+    pub fn has_more(&self) -> bool {
+        self.flags & FLAG_MORE != 0
+    }
+
+    /// Whether the record belongs to a group.
+    pub fn is_grouped(&self) -> bool {
+        self.flags & FLAG_GROUPED != 0
+    }
+
+    /// Whether everything before the record was durable when it was written.
+    pub fn is_synced(&self) -> bool {
+        self.flags & FLAG_SYNCED != 0
+    }
+}
+
+/// A record that was read whole.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its header.
+    pub header: Header,
+    /// Subject, headers and payload.
+    pub content: Bytes,
+}
+
+impl Record {
+    /// Takes a record apart; `None` when one of the checksums does not hold.
+    pub fn decode(bytes: Bytes, seeds: Seeds) -> Option<Self> {
+        let record = Self::trust(bytes, seeds)?;
+        record.header.matches_body(&record.content, seeds).then_some(record)
+    }
+
+    /// Takes a record apart that never left memory: only the header is checked.
+    pub fn trust(bytes: Bytes, seeds: Seeds) -> Option<Self> {
+        let header = Header::decode(&bytes, seeds)?;
+        let end = HEADER_LEN.checked_add(usize::try_from(header.content_bytes()).ok()?)?;
+        (end <= bytes.len()).then(|| Self { header, content: bytes.slice(HEADER_LEN..end) })
+    }
+
+    /// The subject, or the consumer's name.
+    pub fn subject(&self) -> Bytes {
+        self.content.slice(..self.subject_end())
+    }
+
+    /// The header block.
+    pub fn headers(&self) -> Bytes {
+        self.content.slice(self.subject_end()..self.headers_end())
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> Bytes {
+        self.content.slice(self.headers_end()..)
+    }
+
+    fn subject_end(&self) -> usize {
+        usize::from(self.header.subject_len).min(self.content.len())
+    }
+
+    fn headers_end(&self) -> usize {
+        (self.subject_end() + self.header.headers_len as usize).min(self.content.len())
+    }
+}
+
+/// Sets flags of an encoded record in place.
+pub fn set_flags(record: &mut [u8], seeds: Seeds, flags: u8) {
+    let Some(mut header) = Header::decode(record, seeds) else { return };
+    header.flags |= flags;
+    put(record, 0, &header.encode(seeds));
+}
+
+fn body_crc(seeds: Seeds, parts: &[&[u8]]) -> u32 {
+    parts.iter().fold(seeds.body, |crc, part| crc32c::crc32c_append(crc, part))
+}
+
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = out.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
+}
+
+fn u32_at(bytes: &[u8; HEADER_LEN], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|field| field.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8; HEADER_LEN], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|field| field.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEEDS: Seeds = Seeds { header: 17, body: 23 };
+
+    fn encoded(subject: &[u8], headers: &[u8], payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let draft = Draft {
+            seq: 9,
+            ts: -4,
+            flags: FLAG_MORE,
+            subject,
+            headers,
+            payload,
+            ..Draft::new(Kind::Message, 3)
+        };
+        draft.encode(SEEDS, &mut out);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_survives_the_round_trip(subject: Vec<u8>, headers: Vec<u8>, payload: Vec<u8>) {
+            let out = encoded(&subject, &headers, &payload);
+            prop_assert_eq!(out.len() % 8, 0);
+            let record = Record::decode(out.into(), SEEDS).unwrap();
+            prop_assert_eq!((record.header.stream, record.header.seq, record.header.ts), (3, 9, -4));
+            prop_assert!(record.header.has_more() && !record.header.is_synced());
+            prop_assert_eq!((record.subject(), record.headers(), record.payload()),
+                (subject.into(), headers.into(), payload.into()));
+        }
+
+        #[test]
+        fn one_flipped_bit_is_always_noticed(payload: Vec<u8>, at: prop::sample::Index, bit in 0u8..8) {
+            let mut out = encoded(b"a.b", b"", &payload);
+            let at = at.index(HEADER_LEN + 3 + payload.len());
+            out[at] ^= 1 << bit;
+            prop_assert!(Record::decode(out.into(), SEEDS).is_none());
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_files_former_life_never_passes() {
+        let out = encoded(b"a.b", b"", b"hello");
+        for other in [Seeds { header: 18, ..SEEDS }, Seeds { body: 24, ..SEEDS }] {
+            assert!(Record::decode(out.clone().into(), other).is_none());
+        }
+    }
+
+    #[test]
+    fn a_record_costs_at_most_47_bytes_more_than_its_content() {
+        assert_eq!(record_len(0), 40);
+        assert_eq!(record_len(1), 48);
+        assert_eq!(record_len(8), 48);
+    }
+}

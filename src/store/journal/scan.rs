@@ -1,0 +1,147 @@
+//! Reading a segment front to back, over damage.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::record::{ALIGN, HEADER_LEN, Header, Kind, Location, Record};
+use super::segment::{SEGMENT_HEADER_LEN, Segment};
+use crate::store::StoreError;
+
+/// Bytes read at a time.
+const WINDOW_BYTES: usize = 1 << 20;
+
+/// What a scan comes upon.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A record that is whole.
+    Record(Location, Record),
+    /// A record whose body is damaged; its header can be trusted.
+    DamagedBody(Location, Header),
+    /// Bytes that are no record, with a record behind them.
+    Gap {
+        /// Where they begin.
+        at: Location,
+        /// Where they end.
+        end: u32,
+    },
+    /// No record lies at or behind this offset.
+    End(Location),
+}
+
+/// Reads the records of one segment.
+pub struct Scanner {
+    segment: Arc<Segment>,
+    offset: u32,
+    window: Window,
+    done: bool,
+}
+
+impl Scanner {
+    /// Starts at `offset`, where a record begins, or at the first record.
+    pub fn new(segment: Arc<Segment>, offset: u32) -> Self {
+        let window = Window { segment: Arc::clone(&segment), start: 0, bytes: Bytes::new() };
+        Self { segment, offset: offset.max(SEGMENT_HEADER_LEN), window, done: false }
+    }
+
+    /// The next find; `None` behind the end.
+    pub fn step(&mut self) -> Result<Option<Found>, StoreError> {
+        if self.done {
+            return Ok(None);
+        }
+        let at = Location { segment: self.segment.id, offset: self.offset };
+        if let Some(header) = self.header_at(self.offset)? {
+            return self.record(at, header).map(Some);
+        }
+        match self.next_header()? {
+            Some(end) => {
+                self.offset = end;
+                Ok(Some(Found::Gap { at, end }))
+            }
+            None => {
+                self.done = true;
+                Ok(Some(Found::End(at)))
+            }
+        }
+    }
+
+    fn record(&mut self, at: Location, header: Header) -> Result<Found, StoreError> {
+        let len = header.record_len() as u32;
+        let bytes = self.window.get(self.offset, len as usize)?;
+        self.offset = self.offset.saturating_add(len);
+        self.done = header.kind == Kind::SegmentEnd;
+        let end = HEADER_LEN + header.content_bytes() as usize;
+        let content = if end <= bytes.len() { bytes.slice(HEADER_LEN..end) } else { Bytes::new() };
+        if header.matches_body(&content, self.segment.seeds) {
+            Ok(Found::Record(at, Record { header, content }))
+        } else {
+            Ok(Found::DamagedBody(at, header))
+        }
+    }
+
+    /// The header of a record that begins at `offset` and ends within the segment.
+    fn header_at(&mut self, offset: u32) -> Result<Option<Header>, StoreError> {
+        let bytes = self.window.get(offset, HEADER_LEN)?;
+        let left = u64::from(self.segment.len.saturating_sub(offset));
+        let header = Header::decode(&bytes, self.segment.seeds);
+        Ok(header.filter(|header| header.record_len() <= left))
+    }
+
+    /// Where the next record begins, looking at every place one could.
+    fn next_header(&mut self) -> Result<Option<u32>, StoreError> {
+        let mut offset = self.offset.saturating_add(ALIGN as u32);
+        while u64::from(offset) + HEADER_LEN as u64 <= u64::from(self.segment.len) {
+            let bytes = self.window.from(offset)?;
+            if bytes.len() < HEADER_LEN {
+                break;
+            }
+            match self.first_in(&bytes, offset) {
+                Some(found) => return Ok(Some(found)),
+                None => offset += ((bytes.len() - HEADER_LEN) as u32 / ALIGN as u32 + 1) * ALIGN as u32,
+            }
+        }
+        Ok(None)
+    }
+
+    fn first_in(&self, bytes: &[u8], offset: u32) -> Option<u32> {
+        let places = (0..=bytes.len().checked_sub(HEADER_LEN)?).step_by(ALIGN as usize);
+        for place in places {
+            let Some(header) = bytes.get(place..).and_then(|bytes| Header::decode(bytes, self.segment.seeds))
+            else {
+                continue;
+            };
+            let at = offset + place as u32;
+            if header.record_len() <= u64::from(self.segment.len - at) {
+                return Some(at);
+            }
+        }
+        None
+    }
+}
+
+/// The part of the segment that is in memory.
+struct Window {
+    segment: Arc<Segment>,
+    start: u32,
+    bytes: Bytes,
+}
+
+impl Window {
+    /// `len` bytes at `offset`; fewer at the end of the file.
+    fn get(&mut self, offset: u32, len: usize) -> Result<Bytes, StoreError> {
+        let from = offset.checked_sub(self.start).map(|from| from as usize);
+        if let Some(from) = from.filter(|from| from + len <= self.bytes.len()) {
+            return Ok(self.bytes.slice(from..from + len));
+        }
+        self.bytes = self.segment.read(offset, len.max(WINDOW_BYTES))?;
+        self.start = offset;
+        Ok(self.bytes.slice(..len.min(self.bytes.len())))
+    }
+
+    /// What is in memory from `offset` on, at least a header's worth unless the file ends.
+    fn from(&mut self, offset: u32) -> Result<Bytes, StoreError> {
+        self.get(offset, HEADER_LEN)?;
+        let from = (offset - self.start) as usize;
+        Ok(self.bytes.slice(from.min(self.bytes.len())..))
+    }
+}

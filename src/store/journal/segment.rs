@@ -1,0 +1,136 @@
+//! One file of the journal, and its header.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::record::Seeds;
+use crate::store::StoreError;
+use crate::store::disk::DiskFile;
+use crate::store::error::io_error;
+
+/// Bytes of a segment before its first record.
+pub const SEGMENT_HEADER_LEN: u32 = 64;
+
+/// The version of the format that is written.
+pub const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: [u8; 8] = *b"\x89HWJ\r\n\x1a\n";
+
+/// What a segment's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// The segment's id; ids only grow.
+    pub id: u32,
+    /// Random; the checksums of all its records start from it.
+    pub salt: u64,
+    /// Length of the file.
+    pub len: u32,
+}
+
+/// Why a file is not a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotASegment {
+    /// It is of a later version than this program knows.
+    Newer(u32),
+    /// It was never a segment, or its header is damaged.
+    Unreadable,
+}
+
+impl SegmentHeader {
+    /// The bytes on disk.
+    pub fn encode(&self) -> [u8; SEGMENT_HEADER_LEN as usize] {
+        let mut out = [0; SEGMENT_HEADER_LEN as usize];
+        out[..8].copy_from_slice(&MAGIC);
+        out[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out[12..16].copy_from_slice(&self.id.to_le_bytes());
+        out[16..24].copy_from_slice(&self.salt.to_le_bytes());
+        out[24..28].copy_from_slice(&self.len.to_le_bytes());
+        let crc = crc32c::crc32c(&out[..60]);
+        out[60..].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    /// Reads a header.
+    pub fn decode(bytes: &[u8]) -> Result<Self, NotASegment> {
+        let bytes: &[u8; SEGMENT_HEADER_LEN as usize] = bytes
+            .get(..SEGMENT_HEADER_LEN as usize)
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or(NotASegment::Unreadable)?;
+        let word =
+            |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
+        if bytes[..8] != MAGIC || word(60) != crc32c::crc32c(&bytes[..60]) {
+            return Err(NotASegment::Unreadable);
+        }
+        match word(8) {
+            FORMAT_VERSION => {
+                let salt = u64::from(word(16)) | u64::from(word(20)) << 32;
+                Ok(Self { id: word(12), salt, len: word(24) })
+            }
+            version => Err(NotASegment::Newer(version)),
+        }
+    }
+}
+
+/// An open segment.
+pub struct Segment {
+    /// Its id.
+    pub id: u32,
+    /// What its checksums start from.
+    pub seeds: Seeds,
+    /// Length of the file.
+    pub len: u32,
+    /// The file.
+    pub file: Arc<dyn DiskFile>,
+}
+
+impl Segment {
+    /// Reads `len` bytes at `offset`; fewer at the end of the file.
+    pub fn read(&self, offset: u32, len: usize) -> Result<Bytes, StoreError> {
+        let mut buf = vec![0; len];
+        let read =
+            self.file.read_at(&mut buf, u64::from(offset)).map_err(|error| self.error("read", &error))?;
+        buf.truncate(read);
+        Ok(buf.into())
+    }
+
+    /// Writes `bytes` at `offset`.
+    pub fn write(&self, offset: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file.write_at(bytes, u64::from(offset)).map_err(|error| self.error("write", &error))
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|error| self.error("sync", &error))
+    }
+
+    fn error(&self, verb: &str, error: &std::io::Error) -> StoreError {
+        io_error(&format!("{verb} journal segment {}", self.id), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_survives_the_round_trip_and_notices_any_flipped_bit() {
+        let header = SegmentHeader { id: 7, salt: 0x0123_4567_89ab_cdef, len: 1 << 24 };
+        let bytes = header.encode();
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes;
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(SegmentHeader::decode(&damaged), Err(NotASegment::Unreadable));
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage() {
+        let mut bytes = SegmentHeader { id: 7, salt: 1, len: 1 << 24 }.encode();
+        bytes[8] = 2;
+        let crc = crc32c::crc32c(&bytes[..60]);
+        bytes[60..].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(SegmentHeader::decode(&bytes), Err(NotASegment::Newer(2)));
+    }
+}

@@ -1,0 +1,133 @@
+//! Opening the store: from what lies on disk to streams that can be used.
+
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::disk::{Disk, DiskLock};
+use super::error::io_error;
+use super::facade::{RecoveredConsumer, RecoveredStream, Shared};
+use super::journal::Journal;
+use super::journal::core::{JournalCore, Resume};
+use super::journal::files::SegmentFiles;
+use super::journal::model::{Model, ModelConsumer, ModelStream};
+use super::journal::quarantine::Quarantine;
+use super::journal::record::Location;
+use super::journal::replay::{Replay, Replayed};
+use super::journal::segment::{SEGMENT_HEADER_LEN, Segment};
+use super::journal_log::JournalLog;
+use super::options::StoreOptions;
+use super::registry::Registry;
+use super::report::RecoveryReport;
+use super::stats::Counters;
+use super::stream_index::StreamIndex;
+use super::{Lsn, StoreError, StreamId};
+
+/// The file whose lock says that the directory is in use.
+const LOCK_FILE: &str = "LOCK";
+
+/// An opened store, before its threads are started.
+pub(crate) struct Recovered {
+    pub shared: Shared,
+    pub streams: Vec<RecoveredStream>,
+    pub report: RecoveryReport,
+}
+
+/// Takes the directory for this process.
+pub(crate) fn lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, StoreError> {
+    disk.create_dir("").map_err(|error| io_error("create the store's directory", &error))?;
+    disk.lock(LOCK_FILE).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => StoreError::Io("another process has the store open".into()),
+        _ => io_error("lock the store", &error),
+    })
+}
+
+/// A thread could not be started.
+pub(crate) fn no_thread(error: io::Error) -> StoreError {
+    io_error("start a thread of the store", &error)
+}
+
+/// Reads the journal and makes it ready to be written on.
+pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Recovered, StoreError> {
+    let mut report = RecoveryReport::default();
+    let (files, unreadable) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
+    report.unreadable_files = unreadable;
+    let files = Arc::new(files);
+    let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max));
+    let replayed = Replay::new(&files, &quarantine, &mut report, Model::default()).run(Lsn::ZERO)?;
+    sync_unsure(&files, &replayed)?;
+    let journal = Arc::new(resume(&files, &replayed, options)?);
+    let registry = Mutex::new(Registry::recovered(&replayed.model));
+    let shared = Shared { journal, quarantine, registry };
+    let streams =
+        replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
+    Ok(Recovered { shared, streams, report })
+}
+
+/// What was read may be in the system's cache only; it is about to be relied upon.
+fn sync_unsure(files: &SegmentFiles, replayed: &Replayed) -> Result<(), StoreError> {
+    let last = replayed.resume.map_or(0, |at| at.segment);
+    for id in files.ids().into_iter().filter(|id| (replayed.synced_segment..=last).contains(id)) {
+        files.get(id)?.sync()?;
+    }
+    Ok(())
+}
+
+fn resume(
+    files: &Arc<SegmentFiles>,
+    replayed: &Replayed,
+    options: &StoreOptions,
+) -> Result<Journal, StoreError> {
+    let at = match replayed.resume {
+        Some(at) => at,
+        None => Location { segment: first_segment(files)?, offset: SEGMENT_HEADER_LEN },
+    };
+    let prepared = files.ids().into_iter().filter(|id| *id > at.segment).map(|id| files.get(id));
+    let prepared: Vec<Arc<Segment>> = prepared.collect::<Result<_, _>>()?;
+    let unsure = replayed.model.unsure.iter();
+    let floors = unsure.filter_map(|id| Some((*id, replayed.model.streams.get(id)?.index.floor()))).collect();
+    let resume = Resume {
+        active: files.get(at.segment)?,
+        offset: at.offset,
+        prepared,
+        usage: replayed.model.usage(files, at.segment)?,
+        torn: replayed.torn,
+        floors,
+    };
+    let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
+    Ok(Journal::new(Arc::clone(files), core, at.into(), options.clone(), Arc::new(Counters::default())))
+}
+
+fn first_segment(files: &SegmentFiles) -> Result<u32, StoreError> {
+    match files.ids().first() {
+        Some(id) => Ok(*id),
+        None => files.prepare(1, None).map(|segment| segment.id),
+    }
+}
+
+impl Shared {
+    fn hand_over(&self, number: u32, mut stream: ModelStream) -> RecoveredStream {
+        let index = std::mem::replace(&mut stream.index, StreamIndex::new(number));
+        let access = self.access(index);
+        self.registry.lock().adopt(number, &stream, access.clone());
+        let consumers = stream.consumers.into_iter().map(|(name, held)| consumer(name, held)).collect();
+        RecoveredStream {
+            id: StreamId(number),
+            account: stream.account,
+            name: stream.name,
+            meta: stream.meta.to_vec(),
+            log: Box::new(JournalLog::new(access)),
+            consumers,
+        }
+    }
+}
+
+fn consumer(name: String, held: ModelConsumer) -> RecoveredConsumer {
+    RecoveredConsumer {
+        name,
+        config: held.config.map(|(bytes, _)| bytes.to_vec()).unwrap_or_default(),
+        state: held.state.and_then(|(bytes, _)| bytes).map(|bytes| bytes.to_vec()),
+        deltas: held.deltas.into_iter().map(|(bytes, _)| bytes.to_vec()).collect(),
+    }
+}

@@ -1,0 +1,227 @@
+//! A broker in this process and scripted peers that talk to it over real sockets.
+//!
+//! A test reads as a dialogue:
+//!
+//! ```ignore
+//! let broker = Broker::start(Options::default());
+//! let mut peer = broker.client("{}");
+//! peer.send("SUB foo 1\r\n");
+//! peer.expect("+OK\r\n");
+//! ```
+#![allow(dead_code)] // Not every test file uses everything.
+
+pub mod users;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use headwater::server::{Options, RunningServer, Server};
+use tokio::runtime::Runtime;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A CONNECT of a client that knows everything and wants no `+OK`.
+pub const MODERN: &str =
+    r#"{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1,"lang":"test"}"#;
+
+/// A CONNECT of a client that wants no `+OK` and nothing else.
+pub const QUIET: &str = r#"{"verbose":false,"pedantic":false}"#;
+
+/// A running broker; stopped when dropped.
+pub struct Broker {
+    runtime: Runtime,
+    running: Option<RunningServer>,
+    addr: SocketAddr,
+}
+
+impl Broker {
+    /// Starts a broker on a free port of the loopback interface.
+    pub fn start(options: Options) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let options = Options { host: "127.0.0.1".to_owned(), ..options };
+        let running = runtime.block_on(Server::start(options)).unwrap();
+        let addr = running.client_addr();
+        Self { runtime, running: Some(running), addr }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub fn server(&self) -> &Arc<Server> {
+        self.running().server()
+    }
+
+    pub fn running(&self) -> &RunningServer {
+        self.running.as_ref().unwrap()
+    }
+
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// A peer that has been accepted and has seen nothing yet.
+    pub fn dial(&self) -> Peer {
+        Peer::dial(self.addr)
+    }
+
+    /// A peer that has read INFO.
+    pub fn peer(&self) -> Peer {
+        let mut peer = self.dial();
+        peer.read_info();
+        peer
+    }
+
+    /// A peer that has read INFO and sent this CONNECT, with its `+OK` read if it is verbose.
+    pub fn client(&self, connect: &str) -> Peer {
+        let mut peer = self.peer();
+        peer.send(&format!("CONNECT {connect}\r\n"));
+        if !connect.contains(r#""verbose":false"#) {
+            peer.expect("+OK\r\n");
+        }
+        peer.fence();
+        peer
+    }
+
+    /// Stops the broker, as a signal would.
+    pub fn shutdown(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.runtime.block_on(running.shutdown());
+        }
+    }
+
+    /// Waits until something about the broker is true.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&Server) -> bool) {
+        let start = Instant::now();
+        while !condition(self.server()) {
+            assert!(start.elapsed() < PATIENCE, "not in time: {what}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+/// One end of a connection, on the client's side.
+pub struct Peer {
+    stream: TcpStream,
+    /// Read but not expected yet.
+    unread: Vec<u8>,
+}
+
+impl Peer {
+    pub fn dial(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, unread: Vec::new() }
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    pub fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Sends what the broker may refuse to read to its end.
+    pub fn send_anyway(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Reads exactly this.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) {
+        while self.unread.len() < text.len() && self.read_more() {}
+        let got: Vec<u8> = self.unread.drain(..text.len().min(self.unread.len())).collect();
+        assert_eq!(String::from_utf8_lossy(&got), text);
+    }
+
+    /// Reads these pieces in any order.
+    #[track_caller]
+    pub fn expect_all(&mut self, pieces: &[&str]) {
+        let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+        while self.unread.len() < total && self.read_more() {}
+        let got: Vec<u8> = self.unread.drain(..total.min(self.unread.len())).collect();
+        let mut rest = String::from_utf8_lossy(&got).into_owned();
+        for piece in pieces {
+            let at = rest.find(piece).unwrap_or_else(|| panic!("no {piece:?} in {rest:?}"));
+            rest.replace_range(at..at + piece.len(), "");
+        }
+        assert_eq!(rest, "");
+    }
+
+    /// Reads one line, without its end.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        loop {
+            if let Some(at) = self.unread.windows(2).position(|window| window == b"\r\n") {
+                let line = self.unread.drain(..at + 2).take(at).collect();
+                return String::from_utf8(line).unwrap();
+            }
+            assert!(self.read_more(), "closed in the middle of {:?}", String::from_utf8_lossy(&self.unread));
+        }
+    }
+
+    /// Reads an INFO.
+    #[track_caller]
+    pub fn read_info(&mut self) -> serde_json::Value {
+        let line = self.line();
+        let json = line.strip_prefix("INFO ").unwrap_or_else(|| panic!("no INFO: {line:?}"));
+        assert!(json.ends_with(' '), "INFO ends with a blank: {line:?}");
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// Reads the end of the connection, and nothing before it.
+    #[track_caller]
+    pub fn expect_closed(&mut self) {
+        while self.read_more() {}
+        assert_eq!(String::from_utf8_lossy(&self.unread), "");
+    }
+
+    /// Makes sure that the broker has handled everything so far and has nothing else to say.
+    #[track_caller]
+    pub fn fence(&mut self) {
+        self.send("PING\r\n");
+        let line = self.line();
+        assert_eq!(line, "PONG");
+        if self.unread.starts_with(b"INFO ") {
+            self.read_info();
+        }
+    }
+
+    /// Hangs up.
+    pub fn close(self) {}
+
+    /// Reads what comes; `false` at the end.
+    fn read_more(&mut self) -> bool {
+        let mut chunk = [0; 64 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.unread.extend_from_slice(&chunk[..read]);
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&self.unread)),
+        }
+    }
+}
