@@ -138,7 +138,9 @@ impl StreamState {
 
     fn note_published(&mut self, published: &Result<Published, Refusal>) {
         if let Ok(Published::Stored { seq, lsn } | Published::Unwanted { seq, lsn }) = *published {
-            self.visible.stored(seq, lsn);
+            if self.visible.stored(seq, lsn) {
+                self.consumers.wake_hungry();
+            }
             self.wrote(lsn);
         }
     }

@@ -17,13 +17,15 @@ impl Visible {
         Self { last_seq, unsettled: VecDeque::new() }
     }
 
-    /// `seq` was stored and is settled once the store has passed `lsn`.
-    pub fn stored(&mut self, seq: u64, lsn: Lsn) {
-        if lsn == Lsn::ZERO && self.unsettled.is_empty() {
+    /// `seq` was stored and is settled once the store has passed `lsn`. `true` if it is so at once.
+    pub fn stored(&mut self, seq: u64, lsn: Lsn) -> bool {
+        let at_once = lsn == Lsn::ZERO && self.unsettled.is_empty();
+        if at_once {
             self.last_seq = seq;
         } else {
             self.unsettled.push_back((lsn, seq));
         }
+        at_once
     }
 
     /// The store has come to `settled`; returns the highest sequence that may be seen.
@@ -56,8 +58,8 @@ mod tests {
     #[test]
     fn a_message_is_seen_when_the_store_has_passed_it_and_not_before() {
         let mut visible = Visible::up_to(5);
-        visible.stored(6, Lsn(100));
-        visible.stored(7, Lsn(200));
+        assert!(!visible.stored(6, Lsn(100)));
+        assert!(!visible.stored(7, Lsn(200)));
         assert_eq!(visible.advance(Lsn(99)), 5);
         assert_eq!(visible.advance(Lsn(100)), 6);
         assert!(visible.waits());
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn a_memory_stream_shows_its_messages_at_once() {
         let mut visible = Visible::up_to(0);
-        visible.stored(1, Lsn::ZERO);
+        assert!(visible.stored(1, Lsn::ZERO));
         assert_eq!(visible.last_seq(), 1);
     }
 }

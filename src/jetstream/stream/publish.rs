@@ -234,7 +234,7 @@ impl StreamMachine {
             return Ok(());
         }
         match rollup {
-            Some(Rollup::Subject) => self.keep_newest_of_subject(log, message.subject, 1)?,
+            Some(Rollup::Subject) => self.roll_up_subject(log, message.subject)?,
             Some(Rollup::All) => drop(log.purge_below(seq)?),
             None => {}
         }
