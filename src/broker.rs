@@ -13,6 +13,7 @@ use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
 use crate::config::{Config, Logging, Source};
 use crate::jetstream::JetStream;
+use crate::monitoring::Monitoring;
 use crate::logging::LogHandle;
 use crate::server::{RunningServer, Server, StartError};
 use crate::version::{NATS_VERSION, VERSION};
@@ -24,6 +25,8 @@ pub enum BrokerError {
     Server(StartError),
     /// The store.
     JetStream(String),
+    /// The monitoring listener.
+    Monitoring(String),
     /// A file that was to be written.
     File(String),
 }
@@ -33,6 +36,7 @@ impl fmt::Display for BrokerError {
         match self {
             Self::Server(error) => error.fmt(f),
             Self::JetStream(reason) => write!(f, "Can't start JetStream: {reason}"),
+            Self::Monitoring(reason) => write!(f, "Can't start monitoring: {reason}"),
             Self::File(reason) => f.write_str(reason),
         }
     }
@@ -52,6 +56,7 @@ pub struct Broker {
     jetstream: Option<Arc<JetStream>>,
     ports_file: Option<std::path::PathBuf>,
     logging: Logging,
+    monitoring: Option<Monitoring>,
 }
 
 impl Broker {
@@ -61,8 +66,10 @@ impl Broker {
         announce(config, &server);
         assemble::apply_account_limits(config, &server);
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
+        let monitoring = Monitoring::start(config, &server, jetstream.clone()).await?;
         let running = server.listen().await?;
-        let broker = Self { running, jetstream, ports_file: None, logging: config.logging.clone() };
+        let logging = config.logging.clone();
+        let broker = Self { running, jetstream, ports_file: None, logging, monitoring };
         broker.write_files(config)
     }
 
@@ -116,6 +123,7 @@ impl Broker {
             let _ = files::remove_ports_file(path);
         }
         self.running.shutdown().await;
+        drop(self.monitoring);
     }
 
     fn write_files(mut self, config: &Config) -> Result<Self, BrokerError> {
@@ -135,7 +143,8 @@ impl Broker {
 
     fn ports(&self) -> Ports {
         let address = self.client_addr();
-        Ports { nats: vec![format!("nats://{address}")], ..Ports::default() }
+        let monitoring = self.monitoring.iter().flat_map(Monitoring::urls).collect();
+        Ports { nats: vec![format!("nats://{address}")], monitoring, ..Ports::default() }
     }
 }
 

@@ -26,6 +26,7 @@ pub mod ids;
 pub mod jetstream;
 pub mod logging;
 pub mod monitor;
+pub mod monitoring;
 pub mod net;
 pub mod router;
 pub mod server;

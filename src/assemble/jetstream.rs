@@ -17,8 +17,13 @@ pub fn jetstream_settings(config: &Config, server_name: &str) -> Settings {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let store_dir = config.jetstream_dir();
     Settings {
+        sync_interval: match jetstream.sync {
+            SyncPolicy::Always => 0,
+            SyncPolicy::Every(interval) => i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX),
+        },
         payload_bytes_max: u64::from(config.limits.payload_bytes_max),
         server_name: server_name.to_owned(),
+        system_account: config.system_account_name().unwrap_or_default().to_owned(),
         domain: jetstream.domain.clone().unwrap_or_default(),
         strict: jetstream.strict,
         memory_bytes_max: bytes(jetstream.memory_bytes_max.unwrap_or_else(memory_share)),

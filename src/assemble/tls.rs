@@ -4,7 +4,7 @@ use crate::config::tls::{HandshakeFirst, Tls, TlsVersion};
 use crate::net::tls::{self, CertificatePair, TlsSettings};
 
 /// What a listener needs of a `tls` block.
-pub(super) fn tls_settings(tls: &Tls) -> TlsSettings {
+pub fn tls_settings(tls: &Tls) -> TlsSettings {
     TlsSettings {
         certificates: certificates(tls),
         ca_file: tls.ca_file.clone(),

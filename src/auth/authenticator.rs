@@ -22,6 +22,7 @@ pub struct Authenticator {
     no_auth_user: Option<Arc<str>>,
     single: Option<SingleSecret>,
     map_certificate: bool,
+    global_account_is_open: bool,
     bcrypt_cost_max: Option<u32>,
 }
 
@@ -60,7 +61,11 @@ enum Claim<'a> {
 impl Authenticator {
     /// Compiles the settings; an error is an error in the configuration.
     pub fn new(settings: &AuthSettings) -> Result<Self, SettingsError> {
-        let mut made = Self { map_certificate: settings.map_certificate, ..Self::default() };
+        let mut made = Self {
+            map_certificate: settings.map_certificate,
+            global_account_is_open: settings.global_account_is_open,
+            ..Self::default()
+        };
         for entry in &settings.users {
             made.add_user(entry)?;
         }
@@ -104,7 +109,8 @@ impl Authenticator {
 
     /// Decides about one CONNECT. A failure takes as long for an unknown user as for a wrong password.
     pub fn check(&self, credentials: &Credentials<'_>, peer: &Peer<'_>) -> Result<Login, AuthError> {
-        if !self.auth_required() {
+        let is_anonymous = credentials.names_nobody() && credentials.nkey.is_empty();
+        if !self.auth_required() || (self.global_account_is_open && is_anonymous) {
             return Ok(open_login(credentials));
         }
         let claim = self.claim(credentials, peer);

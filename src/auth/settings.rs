@@ -21,6 +21,8 @@ pub struct AuthSettings {
     pub no_auth_user: Option<String>,
     /// `tls { verify_and_map }`: the user is named by the client certificate.
     pub map_certificate: bool,
+    /// Who names nobody is let into the global account although users exist, as when only the system account has some.
+    pub global_account_is_open: bool,
 }
 
 /// One entry of a `users` list.

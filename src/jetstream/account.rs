@@ -103,6 +103,7 @@ impl JsAccount {
         let host = self.expect_stream(&config.name)?;
         let old = host.lock().machine.config().clone();
         let mut config = check_update(&old, config)?;
+        check_consumer_limits(&host, &config)?;
         self.check_room(&config, old.max_bytes.max(0))?;
         self.check_overlap(&config)?;
         metadata::stamp_stream(&mut config);
@@ -164,7 +165,8 @@ impl JsAccount {
         }
     }
 
-    fn complete(&self, config: StreamConfig, pedantic: bool) -> Result<StreamConfig, ApiError> {
+    /// Fills in what a configuration leaves open and checks it.
+    pub fn complete(&self, config: StreamConfig, pedantic: bool) -> Result<StreamConfig, ApiError> {
         let limits = &self.limits;
         let around = Surroundings {
             stream: &|name| self.stream(name).map(|host| host.lock().machine.config().clone()),
@@ -246,9 +248,10 @@ impl JsAccount {
             .store
             .create_stream(self.account.name(), &config.name, &meta, kind)
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
-        let consumers = Consumers::default();
-        let mut state = StreamState::new(StreamMachine::new(config), log, consumers, created);
+        let first_seq = config.first_seq;
+        let mut state = StreamState::new(StreamMachine::new(config), log, Consumers::default(), created);
         state.wrote(lsn);
+        state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
         self.adopt(host.clone());
         Ok(host)
@@ -264,8 +267,27 @@ impl JsAccount {
             .update_stream(host.id, &record::encode(state.created, &config))
             .map_err(store_failed)?;
         state.wrote(lsn);
-        state.reconfigure(config).map_err(store_failed)
+        state.reconfigure(config, self.env.settings.payload_bytes_max).map_err(store_failed)?;
+        state.release_unneeded(host);
+        Ok(())
     }
+}
+
+/// Limits for consumers must not be tightened below what existing ones have.
+fn check_consumer_limits(host: &StreamHost, config: &StreamConfig) -> Result<(), ApiError> {
+    let limits = &config.consumer_limits;
+    let over = |value: i64, max: i64| max > 0 && value > max;
+    let state = host.lock();
+    let configs = state.consumers.iter().map(|hosted| hosted.machine.config());
+    let violating = configs.filter(|consumer| {
+        over(consumer.inactive_threshold, limits.inactive_threshold)
+            || over(consumer.max_ack_pending, limits.max_ack_pending)
+    });
+    let names: Vec<&str> = violating.map(|consumer| consumer.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(ErrorCode::StreamUpdate.with(format_args!("change to limits violates consumers: {}", names.join(", "))))
 }
 
 /// Where the store keeps a stream of this configuration.

@@ -18,6 +18,7 @@ pub mod consumers;
 pub mod env;
 pub mod host;
 pub mod metadata;
+mod monitor;
 pub mod record;
 pub mod server;
 pub mod settings;

@@ -1,6 +1,7 @@
 //! JetStream of the whole server: start, recovery, shutdown.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use headwater_protocol::jetstream::account_info::AccountLimits;
@@ -21,9 +22,9 @@ use super::stream::StreamMachine;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::Clock;
 use crate::ids;
+use crate::monitor::HealthProblem;
 use crate::router::{Dispatch, Gate, Service};
 use crate::server::{HookFuture, ServerHook};
-use crate::store::disk::RealDisk;
 use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
@@ -37,6 +38,8 @@ pub struct JetStream {
     subscriptions: Mutex<Vec<ServiceSubscription>>,
     /// What the store holds for accounts that have not come into being yet.
     recovered: Mutex<HashMap<String, Vec<RecoveredStream>>>,
+    /// Streams that the store holds and that cannot be served.
+    unserved: Mutex<Vec<HealthProblem>>,
 }
 
 impl JetStream {
@@ -50,11 +53,9 @@ impl JetStream {
     ) -> Result<Arc<Self>, String> {
         let ingest_gate = Arc::new(Gate::new());
         let relaxed = options.sync != SyncPolicy::Always;
-        let disk = RealDisk::new(&settings.store_dir)
-            .map_err(|error| format!("could not create storage directory {:?}: {error}", settings.store_dir))?;
+        check_store_dir(&settings.store_dir)?;
         let (store, streams, _report) =
-            Store::open(options, Arc::new(disk)).map_err(|error| error.to_string())?;
-        let store = Arc::new(store);
+            Store::open(&settings.store_dir, options).map_err(|error| error.to_string())?;
         let commits = Arc::new(Commits::new(relaxed, ingest_gate.clone()));
         store.observe(commits.clone());
         let runtime = tokio::runtime::Handle::current();
@@ -69,6 +70,7 @@ impl JetStream {
             accounts: RwLock::default(),
             subscriptions: Mutex::default(),
             recovered: Mutex::new(recovered),
+            unserved: Mutex::default(),
         }))
     }
 
@@ -96,13 +98,33 @@ impl JetStream {
             let name = stream.name.clone();
             match recover(&js, stream) {
                 Ok(host) => js.adopt(host),
-                Err(error) => log::error!("stream {} > {name} cannot be served: {error}", account.name()),
+                Err(error) => self.note_unserved(account.name(), &name, &error),
             }
         }
         self.accounts.write().insert(account.name().clone(), js.clone());
-        self.serve(account, "$JS.API.>", Arc::new(Api(js.clone())));
+        self.serve_api(account, &js, "$JS.API.");
+        if let Some(domain) = self.env.settings.domain() {
+            self.serve_api(account, &js, &format!("$JS.{domain}.API."));
+        }
         self.serve(account, "$JS.ACK.>", Arc::new(Acks(js.clone())));
         self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js)));
+    }
+
+    fn serve_api(&self, account: &Arc<Account>, js: &Arc<JsAccount>, prefix: &str) {
+        let api = Api { account: js.clone(), prefix: prefix.as_bytes().into() };
+        self.serve(account, &format!("{prefix}>"), Arc::new(api));
+    }
+
+    /// Streams that the store holds and that cannot be served, with the reason.
+    pub fn unserved(&self) -> Vec<HealthProblem> {
+        self.unserved.lock().clone()
+    }
+
+    fn note_unserved(&self, account: &str, stream: &str, reason: &str) {
+        let error = format!("JetStream stream '{account} > {stream}' could not be recovered: {reason}");
+        log::error!("{error}");
+        let (account, stream) = (account.to_owned(), stream.to_owned());
+        self.unserved.lock().push(HealthProblem { account, stream, error });
     }
 
     fn serve(&self, account: &Arc<Account>, subject: &str, service: Arc<dyn Service>) {
@@ -119,9 +141,7 @@ impl JetStream {
                 host.stop();
             }
         }
-        if let Err(error) = self.env.store.close() {
-            log::error!("JetStream store was not closed cleanly: {error}");
-        }
+        self.env.store.close();
     }
 }
 
@@ -129,7 +149,10 @@ impl ServerHook for JetStream {
     fn account_created(&self, account: &Arc<Account>) {
         match (self.limits_of)(account.name()) {
             Some(limits) => self.enable(account, limits),
-            None => self.serve(account, "$JS.API.>", Arc::new(NoApi(account.clone()))),
+            None => {
+                let system = **account.name() == *self.env.settings.system_account;
+                self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), system }));
+            }
         }
     }
 
@@ -142,6 +165,14 @@ impl ServerHook for JetStream {
         self.stop();
         Box::pin(std::future::ready(()))
     }
+}
+
+/// The words test harnesses look for.
+fn check_store_dir(dir: &Path) -> Result<(), String> {
+    if dir.exists() && !dir.is_dir() {
+        return Err("storage directory is not a directory".to_owned());
+    }
+    std::fs::create_dir_all(dir).map_err(|error| format!("could not create storage directory - {error}"))
 }
 
 /// Brings back a stream with its consumers.

@@ -9,10 +9,14 @@ use crate::clock::UnixNanos;
 pub struct Settings {
     /// Where the store is.
     pub store_dir: PathBuf,
+    /// How often what was written is synced, in nanoseconds; 0 means before every acknowledgement.
+    pub sync_interval: UnixNanos,
     /// The largest message a client may publish.
     pub payload_bytes_max: u64,
     /// As INFO reports it.
     pub server_name: String,
+    /// The account of operators, which has no streams.
+    pub system_account: String,
     /// The JetStream domain, empty for none.
     pub domain: String,
     /// Requests with unknown fields are refused.

@@ -5,6 +5,7 @@
 
 pub mod accountz;
 pub mod accstatz;
+mod broker;
 pub mod connz;
 pub mod gatewayz;
 pub mod healthz;
@@ -21,7 +22,8 @@ pub mod subsz;
 mod uptime;
 pub mod varz;
 
-pub use http::{Limits, Monitor, serve};
+pub use broker::BrokerSource;
+pub use http::{Limits as MonitorLimits, Monitor, serve};
 pub use process::{ProcessMeter, ProcessUse};
 pub use query::BadRequest;
 pub use source::{

@@ -1,16 +1,21 @@
 //! The store as the broker sees it.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskLock};
+use super::checkpoint::Checkpoints;
+use super::disk::{Disk, DiskLock, RealDisk};
+use super::error::io_error;
+use super::janitor::{Janitor, JanitorThread, Left};
+use super::journal::Journal;
 use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
 use super::journal::quarantine::Quarantine;
 use super::journal::record::{Draft, Kind};
-use super::journal::Journal;
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
@@ -18,7 +23,10 @@ use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::stats::StoreStats;
 use super::stream_index::StreamIndex;
-use super::{recovery, Lsn, MessageLog, StorageKind, StoreError, StreamId};
+use super::{Lsn, MessageLog, StorageKind, StoreError, StreamId, recovery};
+
+/// Rounds of housekeeping [`Store::maintain`] does at most.
+const MAINTAIN_ROUNDS_MAX: usize = 1000;
 
 /// A stream that was found on disk.
 pub struct RecoveredStream {
@@ -55,34 +63,52 @@ pub struct RecoveredConsumer {
 pub struct Store {
     pub(crate) shared: Arc<Shared>,
     committer: Mutex<Option<Committer>>,
+    janitor_thread: Mutex<Option<JanitorThread>>,
+    /// Housekeeping of a store without threads.
+    janitor: Mutex<Janitor>,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
+
+/// An opened store, the streams it holds, and what opening it found.
+pub type Opened = (Arc<Store>, Vec<RecoveredStream>, RecoveryReport);
 
 /// What the store's threads share.
 pub(crate) struct Shared {
     pub journal: Arc<Journal>,
     pub quarantine: Arc<Quarantine>,
     pub registry: Mutex<Registry>,
+    pub checkpoints: Checkpoints,
 }
 
 impl Store {
-    /// Opens the store in `disk`'s directory; recovers what is there.
+    /// Opens the store in the directory `dir`, which is created when missing; recovers what is there, and says in the log
+    /// what it should not have found.
     ///
     /// Fails with [`StoreError::Io`] when another process has it open.
-    pub fn open(
-        options: StoreOptions,
-        disk: Arc<dyn Disk>,
-    ) -> Result<(Store, Vec<RecoveredStream>, RecoveryReport), StoreError> {
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Opened, StoreError> {
+        let disk =
+            RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
+        Self::open_on(Arc::new(disk), options)
+    }
+
+    /// Opens the store in `disk`'s directory.
+    pub fn open_on(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, StoreError> {
         let options = options.bounded();
         let lock = recovery::lock(&*disk)?;
         let recovered = recovery::recover(&options, disk)?;
         let shared = Arc::new(recovered.shared);
-        let committer = match options.threads {
-            true => Some(Committer::start(Arc::clone(&shared.journal)).map_err(recovery::no_thread)?),
-            false => None,
+        let store = Store {
+            shared,
+            committer: Mutex::default(),
+            janitor_thread: Mutex::default(),
+            janitor: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
         };
-        let store = Store { shared, committer: Mutex::new(committer), lock: Mutex::new(Some(lock)) };
-        Ok((store, recovered.streams, recovered.report))
+        if options.threads {
+            store.start_threads().map_err(recovery::no_thread)?;
+        }
+        recovered.report.log();
+        Ok((Arc::new(store), recovered.streams, recovered.report))
     }
 
     /// Creates a stream. A memory stream leaves no trace on disk; nor do its consumers.
@@ -109,7 +135,13 @@ impl Store {
     }
 
     /// Gives a stream that has lost its creation record a name and a configuration.
-    pub fn adopt_stream(&self, id: StreamId, account: &str, name: &str, meta: &[u8]) -> Result<Lsn, StoreError> {
+    pub fn adopt_stream(
+        &self,
+        id: StreamId,
+        account: &str,
+        name: &str,
+        meta: &[u8],
+    ) -> Result<Lsn, StoreError> {
         self.of_file_stream(id, |registry| registry.update(id, Some((account, name)), meta))
     }
 
@@ -173,10 +205,48 @@ impl Store {
         self.shared.journal.commit()
     }
 
-    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on.
-    pub fn close(&self) -> Result<(), StoreError> {
+    /// Housekeeping until nothing is left to do, as the janitor would. For stores without threads.
+    pub fn maintain(&self) -> Result<(), StoreError> {
+        let mut janitor = self.janitor.lock();
+        for _ in 0..MAINTAIN_ROUNDS_MAX {
+            let left = janitor.round(&self.shared)?;
+            self.shared.journal.flush()?;
+            if left == Left::Nothing {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable and brings the catalogue up to date, so that a restart reads little of the journal.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.shared.journal.flush()?;
+        self.shared.checkpoint()
+    }
+
+    fn start_threads(&self) -> io::Result<()> {
+        *self.committer.lock() = Some(Committer::start(Arc::clone(&self.shared.journal))?);
+        *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(&self.shared))?);
+        Ok(())
+    }
+
+    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on. What fails is
+    /// logged; the next opening recovers.
+    pub fn close(&self) {
+        if let Err(error) = self.try_close() {
+            log::error!("closing the store: {error}");
+        }
+    }
+
+    /// [`Store::close`], telling what failed.
+    pub fn try_close(&self) -> Result<(), StoreError> {
         let journal = &self.shared.journal;
+        drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());
+        let saved = self.shared.checkpoint();
+        if let Err(error) = saved {
+            log::warn!("catalogue: {error}; the next start will read more of the journal");
+        }
         let closed = journal
             .flush()
             .and_then(|()| journal.append(&Draft::new(Kind::Closed, 0), Class::Housekeeping))
@@ -199,7 +269,10 @@ impl Store {
 
 impl Shared {
     /// Makes an index reachable for logs, handles and the janitor.
-    pub fn access(&self, index: StreamIndex) -> StreamAccess {
+    pub fn access(&self, mut index: StreamIndex) -> StreamAccess {
+        if let Some(pages) = self.checkpoints.pages(index.stream) {
+            index.set_source(&pages);
+        }
         StreamAccess {
             journal: Arc::clone(&self.journal),
             quarantine: Arc::clone(&self.quarantine),

@@ -154,8 +154,11 @@ pub trait MessageLog: Send {
     /// Stores a message.
     fn append(&mut self, message: &NewMessage<'_>) -> Result<Lsn, StoreError>;
 
-    /// Stores messages of which, after a crash, all are there or none. None is stored when one cannot be.
-    fn append_group(&mut self, messages: &[NewMessage<'_>]) -> Result<Lsn, StoreError>;
+    /// Stores messages of which, after a crash, all are there or none. A log that survives a crash must override this, and
+    /// store none when one cannot be.
+    fn append_group(&mut self, messages: &[NewMessage<'_>]) -> Result<Lsn, StoreError> {
+        messages.iter().try_fold(Lsn::ZERO, |_, message| self.append(message))
+    }
 
     /// Gives sequences up to `last_seq` away without storing anything.
     fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError>;

@@ -14,12 +14,19 @@
 //! | `memory` | its twin in memory |
 //! | `registry` | which streams and consumers there are, and where their records lie |
 //! | `recovery` | opening |
+//! | `janitor`, `compact` | segments made ready, copied forward, given back |
+//! | `catalog`, `checkpoint`, `restore` | the index kept in sled between runs |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
+mod catalog;
+mod checkpoint;
+mod checkpoint_record;
+mod compact;
 pub mod disk;
 mod error;
 mod facade;
 pub mod index;
+mod janitor;
 pub mod journal;
 mod journal_log;
 mod log_trait;
@@ -28,10 +35,12 @@ mod options;
 mod recovery;
 mod registry;
 mod report;
+mod restore;
+mod signal;
 mod stats;
 mod stream_index;
 
-pub use facade::{RecoveredConsumer, RecoveredStream, Store};
+pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;

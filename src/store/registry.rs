@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::journal::Journal;
+use bytes::Bytes;
+
+use super::checkpoint_record::item_key;
+use super::index::pages::PageWrites;
 use super::journal::core::{Appended, Class};
 use super::journal::model::{Deletion, Model, ModelConsumer, ModelStream};
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
-use super::journal::Journal;
 use super::journal_log::StreamAccess;
 use super::{Lsn, StoreError, StreamId};
 
@@ -15,6 +19,8 @@ use super::{Lsn, StoreError, StreamId};
 pub struct Registry {
     pub(crate) streams: HashMap<u32, StreamEntry>,
     pub(crate) deletions: Vec<Deletion>,
+    /// Catalogue keys of deleted streams.
+    pub(crate) garbage: Vec<Vec<u8>>,
     last_stream: u32,
 }
 
@@ -24,10 +30,14 @@ pub struct StreamEntry {
     pub account: String,
     /// Its name.
     pub name: String,
+    /// What the owner stored with it.
+    pub meta: Bytes,
     /// Its latest creation or update record.
     pub put: Option<Placed>,
     /// The first segment that may hold a record of it.
     pub oldest: u32,
+    /// Something besides its messages has changed since the last checkpoint.
+    pub changed: bool,
     /// Its messages.
     pub access: StreamAccess,
     /// Its consumers.
@@ -50,15 +60,18 @@ pub struct ConsumerEntry {
 impl Registry {
     /// What recovery has found; `access` makes a stream's index reachable.
     pub fn recovered(model: &Model) -> Self {
-        Self { streams: HashMap::new(), deletions: model.deletions.clone(), last_stream: model.last_stream }
+        Self { deletions: model.deletions.clone(), last_stream: model.last_stream, ..Self::default() }
     }
 
     /// Takes in a recovered stream.
     pub fn adopt(&mut self, number: u32, stream: &ModelStream, access: StreamAccess) {
-        let consumers = stream.consumers.iter().map(|(name, held)| (name.clone(), ConsumerEntry::from(held))).collect();
+        let consumers =
+            stream.consumers.iter().map(|(name, held)| (name.clone(), ConsumerEntry::from(held))).collect();
         let entry = StreamEntry {
             account: stream.account.clone(),
             name: stream.name.clone(),
+            meta: stream.meta.clone(),
+            changed: stream.index.changed,
             put: stream.put,
             oldest: stream.oldest,
             access,
@@ -91,6 +104,8 @@ impl Registry {
         let entry = StreamEntry {
             account: account.into(),
             name: name.into(),
+            meta: Bytes::copy_from_slice(meta),
+            changed: true,
             put: Some(appended.placed),
             oldest: appended.placed.at.segment,
             access,
@@ -101,7 +116,12 @@ impl Registry {
     }
 
     /// Records a stream's new configuration, and its names if it had lost them.
-    pub fn update(&mut self, id: StreamId, names: Option<(&str, &str)>, meta: &[u8]) -> Result<Lsn, StoreError> {
+    pub fn update(
+        &mut self,
+        id: StreamId,
+        names: Option<(&str, &str)>,
+        meta: &[u8],
+    ) -> Result<Lsn, StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
         if let Some((account, name)) = names {
             entry.account = account.into();
@@ -110,6 +130,8 @@ impl Registry {
         let journal = &entry.access.journal;
         let appended = put_stream(journal, id.0, (&entry.account, &entry.name), meta)?;
         release(journal, entry.put.replace(appended.placed));
+        entry.meta = Bytes::copy_from_slice(meta);
+        entry.changed = true;
         Ok(appended.lsn)
     }
 
@@ -120,8 +142,10 @@ impl Registry {
         let draft = Draft { seq: u64::from(entry.oldest), ..Draft::new(Kind::StreamDelete, id.0) };
         let appended = journal.append(&draft, Class::Housekeeping)?;
         if let Some(entry) = self.streams.remove(&id.0) {
-            self.deletions.push(Deletion { placed: appended.placed, oldest: entry.oldest });
-            entry.release_all(id.0);
+            let newest = appended.placed.at.segment;
+            self.deletions.push(Deletion { placed: appended.placed, oldest: entry.oldest, newest });
+            let garbage = entry.release_all(id.0);
+            self.garbage.extend(garbage);
         }
         Ok(appended.lsn)
     }
@@ -129,6 +153,7 @@ impl Registry {
     /// Records a consumer's configuration.
     pub fn put_consumer(&mut self, id: StreamId, name: &str, config: &[u8]) -> Result<Lsn, StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
+        entry.changed = true;
         let journal = &entry.access.journal;
         let appended = consumer_record(journal, Kind::ConsumerPut, id, name, config)?;
         let fresh = || ConsumerEntry { oldest: appended.placed.at.segment, ..ConsumerEntry::default() };
@@ -147,7 +172,12 @@ impl Registry {
     }
 
     /// Records a change of a consumer's state.
-    pub fn append_consumer_delta(&mut self, id: StreamId, name: &str, delta: &[u8]) -> Result<Lsn, StoreError> {
+    pub fn append_consumer_delta(
+        &mut self,
+        id: StreamId,
+        name: &str,
+        delta: &[u8],
+    ) -> Result<Lsn, StoreError> {
         let (consumer, journal) = self.consumer(id, name)?;
         let appended = consumer_record(journal, Kind::ConsumerDelta, id, name, delta)?;
         consumer.deltas.push(appended.placed);
@@ -168,7 +198,8 @@ impl Registry {
         if let Some(entry) = self.streams.get_mut(&id.0) {
             entry.consumers.remove(name);
         }
-        self.deletions.push(Deletion { placed: appended.placed, oldest });
+        let newest = appended.placed.at.segment;
+        self.deletions.push(Deletion { placed: appended.placed, oldest, newest });
         Ok(appended.lsn)
     }
 
@@ -183,28 +214,41 @@ impl Registry {
         });
     }
 
+    /// A consumer's records.
+    pub fn consumer_mut(&mut self, id: StreamId, name: &str) -> Option<&mut ConsumerEntry> {
+        let entry = self.streams.get_mut(&id.0)?;
+        entry.changed = true;
+        entry.consumers.get_mut(name)
+    }
+
     fn consumer(&mut self, id: StreamId, name: &str) -> Result<(&mut ConsumerEntry, &Journal), StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
+        entry.changed = true;
         let consumer = entry.consumers.get_mut(name);
-        let consumer = consumer.ok_or_else(|| StoreError::Io(format!("stream {} has no consumer {name:?}", id.0)))?;
+        let consumer =
+            consumer.ok_or_else(|| StoreError::Io(format!("stream {} has no consumer {name:?}", id.0)))?;
         Ok((consumer, &entry.access.journal))
     }
 }
 
 impl StreamEntry {
-    fn release_all(self, number: u32) {
+    /// Frees everything the stream has; returns the keys its index had in the catalogue.
+    fn release_all(self, number: u32) -> Vec<Vec<u8>> {
         let journal = &self.access.journal;
-        let live = {
-            let mut index = self.access.index.lock();
-            index.deleted = true;
-            index.forget_everything()
-        };
+        let mut index = self.access.index.lock();
+        index.deleted = true;
+        let live = index.forget_everything();
+        let mut writes = PageWrites::new(0);
+        index.write_pages(&mut writes);
+        drop(index);
         journal.with_core(|core| {
             live.iter().for_each(|(segment, bytes)| core.release(*segment, *bytes));
-            let records = self.put.into_iter().chain(self.consumers.values().flat_map(ConsumerEntry::records));
+            let records =
+                self.put.into_iter().chain(self.consumers.values().flat_map(ConsumerEntry::records));
             records.for_each(|placed| core.release(placed.at.segment, u64::from(placed.len)));
             core.forget_stream(number);
         });
+        writes.garbage.into_iter().map(|(item, checkpoint)| item_key(number, item, checkpoint)).collect()
     }
 }
 
@@ -226,7 +270,12 @@ impl From<&ModelConsumer> for ConsumerEntry {
     }
 }
 
-fn put_stream(journal: &Journal, number: u32, names: (&str, &str), meta: &[u8]) -> Result<Appended, StoreError> {
+fn put_stream(
+    journal: &Journal,
+    number: u32,
+    names: (&str, &str),
+    meta: &[u8],
+) -> Result<Appended, StoreError> {
     let (account, name) = names;
     let draft = Draft {
         subject: name.as_bytes(),
@@ -248,7 +297,7 @@ fn consumer_record(
     journal.append(&draft, Class::Housekeeping)
 }
 
-fn release(journal: &Journal, placed: Option<Placed>) {
+pub(crate) fn release(journal: &Journal, placed: Option<Placed>) {
     if let Some(placed) = placed {
         journal.with_core(|core| core.release(placed.at.segment, u64::from(placed.len)));
     }

@@ -32,7 +32,11 @@ impl RecoveryReport {
     /// Says in the log what should not have been found.
     pub(crate) fn log(&self) {
         if self.damaged_regions > 0 {
-            log::error!("journal: {} bytes in {} places are damaged", self.damaged_bytes, self.damaged_regions);
+            log::error!(
+                "journal: {} bytes in {} places are damaged",
+                self.damaged_bytes,
+                self.damaged_regions
+            );
         }
         if self.torn_bytes > 0 || self.records_discarded > 0 {
             log::warn!(
@@ -47,6 +51,12 @@ impl RecoveryReport {
         for name in &self.unreadable_files {
             log::error!("journal: {name} is not readable as a segment, left as it is");
         }
+    }
+
+    /// Takes in what a replay has found.
+    pub(crate) fn add(&mut self, found: RecoveryReport) {
+        let unreadable_files = std::mem::take(&mut self.unreadable_files);
+        *self = RecoveryReport { unreadable_files, ..found };
     }
 
     /// A message is known to be lost.

@@ -1,13 +1,15 @@
 //! All that is known in memory of one stream's messages in the journal.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::index::{subject_tag, Entry, Messages, Postings, SeqIndex, Subjects, TagSet};
-use super::journal::record::Header;
-use super::journal::usage::Floor;
+use super::index::pages::{PageSource, PageWrites};
+use super::index::{Entry, Messages, Postings, SeqIndex, Subjects, TagSet, subject_tag};
 use super::journal::RecordReader;
+use super::journal::record::{Header, Location};
+use super::journal::usage::Floor;
 use super::{LogState, MessageMeta, StoreError};
 
 /// What a stored message counts besides its content: behaviour §15.
@@ -25,6 +27,8 @@ pub struct StreamIndex {
     pub stream: u32,
     /// The stream is gone; its log takes nothing more.
     pub deleted: bool,
+    /// Something has changed since the last checkpoint.
+    pub changed: bool,
     pub(crate) seqs: SeqIndex,
     pub(crate) subjects: Subjects,
     /// Live bytes by segment.
@@ -63,6 +67,7 @@ impl StreamIndex {
         Self {
             stream,
             deleted: false,
+            changed: true,
             seqs,
             subjects,
             live: BTreeMap::new(),
@@ -77,13 +82,17 @@ impl StreamIndex {
     }
 
     /// Subjects, and the messages they lead to.
-    pub fn search<'a>(&'a mut self, journal: &'a dyn RecordReader) -> (&'a mut Subjects, IndexedMessages<'a>) {
+    pub fn search<'a>(
+        &'a mut self,
+        journal: &'a dyn RecordReader,
+    ) -> (&'a mut Subjects, IndexedMessages<'a>) {
         let messages = IndexedMessages { stream: self.stream, seqs: &mut self.seqs, journal };
         (&mut self.subjects, messages)
     }
 
     /// Takes in a message that has just been appended.
     pub fn insert(&mut self, seq: u64, ts: i64, subject: &[u8], entry: Entry) -> Result<(), StoreError> {
+        self.changed = true;
         if let Some(moved) = self.seqs.insert(seq, entry)? {
             self.forget_bytes(&moved);
         } else {
@@ -102,6 +111,7 @@ impl StreamIndex {
 
     /// Gives sequences away up to `last_seq`.
     pub fn skip_to(&mut self, last_seq: u64) {
+        self.changed = true;
         self.last_seq = self.last_seq.max(last_seq);
         if self.messages == 0 {
             self.first_seq = self.last_seq.saturating_add(1);
@@ -113,9 +123,25 @@ impl StreamIndex {
         self.seqs.get(seq)
     }
 
+    /// A message has been copied to `to`; false when it is not where it was copied from any more.
+    pub fn relocate(&mut self, seq: u64, from: Location, to: Location) -> Result<bool, StoreError> {
+        let Some(entry) = self.seqs.get(seq)?.filter(|entry| entry.at == from) else { return Ok(false) };
+        self.changed = true;
+        self.seqs.insert(seq, Entry { at: to, ..entry })?;
+        self.forget_bytes(&entry);
+        *self.live.entry(to.segment).or_default() += u64::from(entry.record_len());
+        Ok(true)
+    }
+
     /// Takes out one message, whose subject the caller has read if it could.
-    pub fn remove(&mut self, seq: u64, subject: Option<&[u8]>, journal: &dyn RecordReader) -> Result<Option<Entry>, StoreError> {
+    pub fn remove(
+        &mut self,
+        seq: u64,
+        subject: Option<&[u8]>,
+        journal: &dyn RecordReader,
+    ) -> Result<Option<Entry>, StoreError> {
         let Some(entry) = self.seqs.get(seq)? else { return Ok(None) };
+        self.changed = true;
         let guessed;
         let subject = match subject {
             Some(subject) => Some(subject),
@@ -136,7 +162,11 @@ impl StreamIndex {
     }
 
     /// Takes out everything below `seq`; returns how many messages and what bytes by segment went.
-    pub fn purge_below(&mut self, seq: u64, journal: &dyn RecordReader) -> Result<(u64, Vec<(u32, u64)>), StoreError> {
+    pub fn purge_below(
+        &mut self,
+        seq: u64,
+        journal: &dyn RecordReader,
+    ) -> Result<(u64, Vec<(u32, u64)>), StoreError> {
         let first = self.first_seq;
         if self.messages == 0 || seq <= first {
             self.skip_to(seq.saturating_sub(1));
@@ -145,6 +175,7 @@ impl StreamIndex {
         if seq > self.last_seq {
             return Ok(self.purge_all(seq));
         }
+        self.changed = true;
         let count = self.seqs.count(first, seq - 1)?;
         if count <= READ_TO_REMOVE_MAX {
             self.unlist_one_by_one(seq, journal)?;
@@ -167,6 +198,35 @@ impl StreamIndex {
             last_ts: self.last_ts,
             subjects: self.subjects.len(),
         }
+    }
+
+    /// Has pages that are not in memory fetched from `source`.
+    pub fn set_source(&mut self, source: &Arc<dyn PageSource>) {
+        self.seqs.source = Arc::clone(source);
+        self.subjects.index.source = Arc::clone(source);
+    }
+
+    /// Hands over every page that has changed.
+    pub fn write_pages(&mut self, out: &mut PageWrites) {
+        self.seqs.write_pages(out);
+        self.subjects.index.write_pages(out);
+    }
+
+    /// The checkpoint did not come to an end.
+    pub fn unwrite_pages(&mut self, checkpoint: u32) {
+        self.seqs.unwrite_pages(checkpoint);
+        self.subjects.index.unwrite_pages(checkpoint);
+    }
+
+    /// Bytes of pages in memory.
+    pub fn resident_bytes(&self) -> usize {
+        self.seqs.resident_bytes() + self.subjects.index.resident_bytes()
+    }
+
+    /// Drops stored pages from memory until `bytes` are freed or none is left.
+    pub fn evict(&mut self, bytes: usize) -> usize {
+        let freed = self.seqs.evict(bytes);
+        freed + self.subjects.index.evict(bytes.saturating_sub(freed))
     }
 
     /// The ends as a state record says them.
@@ -284,7 +344,12 @@ impl StreamIndex {
     }
 
     /// The subject of a message that cannot be read, told from its tag and the subjects there are.
-    fn guess_subject(&mut self, seq: u64, entry: &Entry, journal: &dyn RecordReader) -> Result<Option<Bytes>, StoreError> {
+    fn guess_subject(
+        &mut self,
+        seq: u64,
+        entry: &Entry,
+        journal: &dyn RecordReader,
+    ) -> Result<Option<Bytes>, StoreError> {
         if let Some(subject) = self.subject_of(seq, entry, journal) {
             return Ok(Some(subject));
         }
@@ -356,7 +421,12 @@ impl StreamIndex {
 }
 
 impl Messages for IndexedMessages<'_> {
-    fn next_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError> {
+    fn next_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError> {
         match tags {
             None => Ok(self.seqs.next_live(from)?.filter(|seq| *seq <= up_to)),
             Some(tags) => {
@@ -366,8 +436,14 @@ impl Messages for IndexedMessages<'_> {
         }
     }
 
-    fn prev_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError> {
-        let found = self.seqs.prev_where(from, up_to, |entry| tags.is_none_or(|tags| tags.contains(entry.tag)))?;
+    fn prev_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError> {
+        let found =
+            self.seqs.prev_where(from, up_to, |entry| tags.is_none_or(|tags| tags.contains(entry.tag)))?;
         Ok(found.map(|(seq, _)| seq))
     }
 

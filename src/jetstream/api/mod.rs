@@ -24,13 +24,25 @@ use super::account::JsAccount;
 use super::advisories;
 use super::host::StreamHost;
 use super::host::replies::Reply;
+pub use stream::listed as listed_stream;
+use crate::account::Account;
 use crate::router::{Dispatch, Message, Service};
 
 /// The subscriber on `$JS.API.>` of an account that has JetStream.
-pub struct Api(pub Arc<JsAccount>);
+pub struct Api {
+    /// The account.
+    pub account: Arc<JsAccount>,
+    /// What the subjects begin with: [`API_PREFIX`], or that of the domain.
+    pub prefix: Box<[u8]>,
+}
 
 /// The subscriber on `$JS.API.>` of an account that has none.
-pub struct NoApi(pub Arc<crate::account::Account>);
+pub struct NoApi {
+    /// The account.
+    pub account: Arc<Account>,
+    /// It is the system account, whose answers have a type of their own.
+    pub system: bool,
+}
 
 /// One request.
 struct Call<'a> {
@@ -55,11 +67,11 @@ enum Event {
 
 impl Service for Api {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
-        let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
+        let subject = ApiSubject::parse(request.subject.strip_prefix(&*self.prefix).unwrap_or_default());
         match subject {
-            ApiSubject::MsgNext(at) => consumer::next::deliver(&self.0, cx, at, request),
+            ApiSubject::MsgNext(at) => consumer::next::deliver(&self.account, cx, at, request),
             ApiSubject::DirectGet { stream, subject } => {
-                message::direct_get::deliver(&self.0, cx, stream, subject, request)
+                message::direct_get::deliver(&self.account, cx, stream, subject, request)
             }
             _ => {
                 self.answer(cx, subject, request);
@@ -73,21 +85,27 @@ impl Api {
     /// Subjects that are nobody's are met with silence, as nats-server does.
     fn answer(&self, cx: &mut Dispatch, subject: ApiSubject<'_>, request: &Message<'_>) {
         let Some(response_type) = ResponseType::of(&subject) else { return };
-        let call = Call { account: &self.0, headers: request.headers, body: request.payload };
+        let call = Call { account: &self.account, headers: request.headers, body: request.payload };
         let answer = call.check_api_level().and_then(|()| call.run(subject));
-        self.0.count_request(answer.is_err());
+        self.account.count_request(answer.is_err());
+        if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
+            // nats-server does not subscribe for consumers that are not there.
+            if error.is(ErrorCode::StreamNotFound) || error.is(ErrorCode::ConsumerNotFound) {
+                return;
+            }
+        }
         let answer = answer.unwrap_or_else(|error| Answer {
             body: encode_refusal(response_type, &error),
             host: None,
             event: None,
         });
-        advisories::api_audit(&self.0.account, &self.0.env, cx, request, &answer.body);
+        advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
         self.send(cx, request.reply, answer);
     }
 
     fn send(&self, cx: &mut Dispatch, to: &[u8], answer: Answer) {
         let Some(host) = answer.host else {
-            send(&self.0.account, cx, to, &answer.body);
+            send(&self.account.account, cx, to, &answer.body);
             return;
         };
         if let Some(event) = answer.event {
@@ -105,14 +123,15 @@ impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
         if let Some(response_type) = ResponseType::of(&subject) {
+            let response_type = if self.system { ResponseType::System } else { response_type };
             let refusal = encode_refusal(response_type, &ErrorCode::NotEnabledForAccount.error());
-            send(&self.0, cx, request.reply, &refusal);
+            send(&self.account, cx, request.reply, &refusal);
         }
         true
     }
 }
 
-fn send(account: &crate::account::Account, cx: &mut Dispatch, to: &[u8], body: &[u8]) {
+fn send(account: &Account, cx: &mut Dispatch, to: &[u8], body: &[u8]) {
     if !to.is_empty() {
         account.publish(cx, &Message { subject: to, payload: body, ..Message::default() });
     }

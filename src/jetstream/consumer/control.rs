@@ -1,7 +1,9 @@
 //! What operators do to a consumer: change, pause, reset, delete it.
 
 use headwater_protocol::headers::statuses;
-use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPolicy};
+use headwater_protocol::jetstream::consumer_config::{
+    ConsumerConfig, DeliverPolicy, PriorityPolicy,
+};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::timestamp::ZonedTime;
 
@@ -46,8 +48,14 @@ impl ConsumerMachine {
         }
         if old.priority != self.settings.priority || old.groups != self.settings.groups {
             self.pin.release();
+            self.waiting
+                .set_ranked(self.settings.priority == PriorityPolicy::Prioritized);
         }
         self.held_until = None;
+        if self.config.sourcing {
+            // The sourcing server begins anew with what it has not confirmed.
+            self.go_back_to(self.state.ack_floor.stream.saturating_add(1));
+        }
     }
 
     /// The stream was updated.
@@ -79,14 +87,18 @@ impl ConsumerMachine {
                 seq
             }
         };
-        self.state.reset_to(target);
+        self.go_back_to(target);
+        Ok(target)
+    }
+
+    fn go_back_to(&mut self, seq: u64) {
+        self.state.reset_to(seq);
         self.skip_list = None;
         self.backlog.invalidate();
         self.held_until = None;
         if let Some(recorder) = &mut self.recorder {
             recorder.record_all();
         }
-        Ok(target)
     }
 
     fn check_reset(&self, turn: &Turn<'_>, seq: u64) -> Result<(), ResetError> {

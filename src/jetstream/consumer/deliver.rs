@@ -6,6 +6,7 @@ use headwater_protocol::jetstream::consumer_config::AckPolicy;
 
 use super::effect::{Advisory, Delivery, Effect};
 use super::machine::ConsumerMachine;
+use super::pacing::Replay;
 use super::size::MessageSize;
 use super::state::{Op, SequencePair};
 use super::status;
@@ -33,6 +34,14 @@ impl Budget {
 
     fn is_spent(&self) -> bool {
         self.messages == 0 || self.bytes == 0
+    }
+
+    fn spend(&mut self, log: &dyn MessageLog, seq: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        if self.bytes != u64::MAX {
+            let bytes = log.meta(seq).map_or(0, |meta| meta.content_bytes);
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
     }
 }
 
@@ -178,12 +187,10 @@ impl ConsumerMachine {
     }
 
     fn next_of_skip_list(&mut self, log: &dyn MessageLog) -> Option<u64> {
-        let through = self.state.last_per_subject_through?;
-        let next = self.skip_list.as_mut().and_then(|list| list.next(log));
+        let next = self.skip_list.as_mut()?.next(log);
         if next.is_none() {
             self.skip_list = None;
-            self.state.last_per_subject_through = None;
-            self.state.next_seq = self.state.next_seq.max(through.saturating_add(1));
+            self.state.next_seq = self.contiguous_from();
         }
         next
     }
@@ -238,7 +245,11 @@ impl ConsumerMachine {
         recipient: Recipient,
         budget: &mut Budget,
     ) -> Result<(), StoreError> {
-        let size = self.size_if_needed(turn.log, candidate, budget)?;
+        let size = if self.weighs_messages() {
+            self.measure(turn.log, candidate)?
+        } else {
+            None
+        };
         let consumer_seq = self.next_consumer_seq();
         self.note_delivery(turn, candidate, consumer_seq);
         turn.push(Effect::Deliver(Delivery {
@@ -258,9 +269,8 @@ impl ConsumerMachine {
             );
             turn.status(&recipient.to, headers);
         }
-        budget.messages = budget.messages.saturating_sub(1);
+        budget.spend(turn.log, candidate.seq);
         if let Some(size) = size {
-            budget.bytes = budget.bytes.saturating_sub(size.content_bytes);
             self.note_bytes(turn, size);
         }
         self.activity.last = turn.now;
@@ -294,33 +304,25 @@ impl ConsumerMachine {
 
     /// The pending count while the log does not change.
     pub(super) fn pending_now(&self) -> u64 {
-        self.skip_list.as_ref().map_or(0, |list| list.remaining_at_most()) + self.backlog.count()
+        self.skip_list
+            .as_ref()
+            .map_or(0, |list| list.remaining_visible())
+            + self.backlog.count()
     }
 
     /// Brings the count to where delivery has come.
     fn settle_count(&mut self, log: &dyn MessageLog, before: u64) -> Result<(), StoreError> {
         let from = self.contiguous_from();
         if from != before {
-            self.backlog.moved_to(log, from)
+            self.backlog.moved_to(log, &self.settings.filters, from)
         } else {
             Ok(())
         }
     }
 
-    /// What is delivered beyond these limits is not looked at, which spares a look-up for each message.
-    fn size_if_needed(
-        &self,
-        log: &dyn MessageLog,
-        candidate: Candidate,
-        budget: &Budget,
-    ) -> Result<Option<MessageSize>, StoreError> {
-        let needed =
-            self.flow_control.is_some() || self.rate_limit.is_some() || budget.bytes != u64::MAX;
-        if needed {
-            self.measure(log, candidate)
-        } else {
-            Ok(None)
-        }
+    /// Whether somebody counts the bytes that go to the client.
+    fn weighs_messages(&self) -> bool {
+        self.flow_control.is_some() || self.rate_limit.is_some()
     }
 
     fn note_bytes(&mut self, turn: &mut Turn<'_>, size: MessageSize) {
@@ -355,11 +357,9 @@ impl ConsumerMachine {
             return Ok(false);
         }
         let mut ready_at = UnixNanos::MIN;
-        if let Some(replay) = self
-            .replay
-            .take_if(|replay| candidate.is_new && !replay.covers(candidate.seq))
-        {
-            drop(replay);
+        let caught_up = |replay: &Replay| candidate.is_new && !replay.covers(candidate.seq);
+        if self.replay.as_ref().is_some_and(caught_up) {
+            self.replay = None;
         }
         if let Some(replay) = &self.replay {
             ready_at = replay.ready_at(turn.log.timestamp(candidate.seq)?.unwrap_or(turn.now));

@@ -94,11 +94,13 @@ impl ConsumerMachine {
         let Start {
             next_seq,
             last_per_subject_through,
+            skip_list,
         } = start(&config, &settings, &stream, log)?;
         let mut state =
             ConsumerState::starting_at(next_seq, settings.awaits_acks(), settings.ack_wait.clone());
         state.last_per_subject_through = last_per_subject_through;
         let mut machine = Self::assemble(identity, config, settings, stream, state, now);
+        machine.skip_list = skip_list;
         machine.begin_replay(log);
         if let Some(recorder) = &mut machine.recorder {
             recorder.record_all();
@@ -255,6 +257,13 @@ impl ConsumerMachine {
         self.recorder.as_mut()?.take(&self.state)
     }
 
+    /// A delta that was taken could not be written: the next one holds the whole state.
+    pub fn delta_was_lost(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record_all();
+        }
+    }
+
     /// Whether there is a delta to take.
     pub fn has_delta(&self) -> bool {
         self.recorder
@@ -290,7 +299,7 @@ impl ConsumerMachine {
         let skipped = self
             .skip_list
             .as_mut()
-            .map_or(0, |list| list.remaining(log));
+            .map_or(0, |list| list.remaining(log, visible_last_seq));
         let from = self.contiguous_from();
         let through = visible_last_seq.max(from.saturating_sub(1));
         self.backlog
@@ -309,7 +318,11 @@ impl ConsumerMachine {
 
     /// Builds the list of last messages if it is needed and not there.
     pub(super) fn load_skip_list(&mut self, log: &dyn MessageLog) -> Result<(), StoreError> {
-        let Some(through) = self.state.last_per_subject_through else {
+        let list_through = self
+            .state
+            .last_per_subject_through
+            .filter(|through| self.state.next_seq <= *through);
+        let Some(through) = list_through else {
             return Ok(());
         };
         if self.skip_list.is_none() {

@@ -15,6 +15,8 @@ const EXACT_MAX: usize = 1024;
 pub struct SkipList {
     /// Highest first, so that the next one is at the end.
     seqs: Vec<u64>,
+    /// How many of them, at the beginning, are not visible yet.
+    hidden: usize,
     /// The log's count of removals when the list was last compared with it.
     removals: u64,
 }
@@ -50,6 +52,7 @@ impl SkipList {
         seqs.sort_unstable_by(|a, b| b.cmp(a));
         Ok(Self {
             seqs,
+            hidden: 0,
             removals: log.removals(),
         })
     }
@@ -75,18 +78,19 @@ impl SkipList {
         self.seqs.pop();
     }
 
-    /// How many messages remain, not counting what was removed since [`Self::remaining`].
-    pub fn remaining_at_most(&self) -> u64 {
-        u64::try_from(self.seqs.len()).unwrap_or(u64::MAX)
+    /// How many messages remain, as far as [`Self::remaining`] could see them and less what was delivered since.
+    pub fn remaining_visible(&self) -> u64 {
+        u64::try_from(self.seqs.len().saturating_sub(self.hidden)).unwrap_or(u64::MAX)
     }
 
-    /// How many messages remain.
-    pub fn remaining(&mut self, log: &dyn MessageLog) -> u64 {
+    /// How many messages remain up to a sequence.
+    pub fn remaining(&mut self, log: &dyn MessageLog, visible_last_seq: u64) -> u64 {
         if self.seqs.len() <= EXACT_MAX && self.removals != log.removals() {
             self.seqs.retain(|seq| log.meta(*seq).is_some());
             self.removals = log.removals();
         }
-        self.remaining_at_most()
+        self.hidden = self.seqs.partition_point(|seq| *seq > visible_last_seq);
+        self.remaining_visible()
     }
 
     /// Forgets messages below `first_seq`.

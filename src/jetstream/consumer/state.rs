@@ -238,10 +238,9 @@ impl ConsumerState {
             self.ack_floor.stream = self.ack_floor.stream.max(settled.seq);
         }
         self.given_up = self.given_up.split_off(&first_seq);
-        if self.next_seq < first_seq {
-            self.next_seq = first_seq;
-            self.delivered.stream = self.delivered.stream.max(last_gone);
-        }
+        // Must not depend on how far the consumer has looked ahead, which is not kept.
+        self.next_seq = self.next_seq.max(first_seq);
+        self.delivered.stream = self.delivered.stream.max(last_gone);
         if self.acks.is_empty() {
             self.ack_floor = self.delivered;
         } else {

@@ -44,10 +44,7 @@ pub fn put_step(out: &mut Vec<u8>, from: u64, to: u64) {
 
 /// Appends a signed number.
 pub fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put(
-        out,
-        (as_unsigned(value) << 1) ^ as_unsigned(value >> 63),
-    );
+    put(out, (as_unsigned(value) << 1) ^ as_unsigned(value >> 63));
 }
 
 /// The same bits with a sign.

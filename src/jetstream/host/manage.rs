@@ -49,10 +49,10 @@ impl StreamHost {
             Decision::Update(config) => (state.change_consumer(self, &name, config, now)?, false),
         };
         self.watch_interest(state, key);
-        let info = state.consumer_info(self, key).ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
         drop(guard);
         self.look_at_interest(key);
-        Ok((info, made))
+        let info = self.lock().consumer_info(self, key);
+        info.map(|info| (info, made)).ok_or_else(|| ErrorCode::ConsumerNotFound.error())
     }
 
     /// Deletes a consumer; whoever waits for it is told.

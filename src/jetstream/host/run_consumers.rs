@@ -120,6 +120,11 @@ impl StreamState {
             self.keep(host, key, effect);
         }
         self.effects = effects;
+        for (key, delivery) in std::mem::take(&mut self.undeliverable) {
+            self.with_consumer(host, key, now, |machine, turn| {
+                machine.delivery_failed(turn, delivery.seq, &delivery.to);
+            });
+        }
         Some(result)
     }
 
@@ -149,11 +154,11 @@ impl StreamState {
         let Some(hosted) = self.consumers.get(key) else { return };
         let message = match self.log.load(delivery.seq) {
             Ok(Some(message)) => message,
-            // Removed or damaged since the consumer chose it; the consumer finds out when it is to be redelivered.
-            Ok(None) | Err(StoreError::Damaged { .. }) => return,
+            // Removed or damaged since the consumer chose it.
+            Ok(None) | Err(StoreError::Damaged { .. }) => return self.undeliverable.push((key, delivery)),
             Err(error) => {
                 log::warn!("message {} cannot be read: {error}", delivery.seq);
-                return;
+                return self.undeliverable.push((key, delivery));
             }
         };
         let ack_replies = hosted.ack_replies.clone();

@@ -9,8 +9,8 @@ use super::run_consumers::Parcel;
 use super::unwritten::Unwritten;
 use super::visible::Visible;
 use crate::clock::UnixNanos;
-use crate::jetstream::consumer::Effect;
-use crate::jetstream::consumers::Consumers;
+use crate::jetstream::consumer::{Delivery, Effect, StreamTraits};
+use crate::jetstream::consumers::{ConsumerKey, Consumers};
 use crate::jetstream::stream::{Ingest, Published, Purge, Refusal, StreamMachine};
 use crate::store::{Lsn, MessageLog, StoreError};
 
@@ -35,6 +35,8 @@ pub struct StreamState {
     transform: Option<Transform>,
     /// What consumers have handed over and the pump has not sent yet.
     pub(super) parcels: Vec<Parcel>,
+    /// Deliveries whose message turned out not to be there.
+    pub(super) undeliverable: Vec<(ConsumerKey, Delivery)>,
     pub(super) unwritten: Unwritten,
     /// Kept for its memory.
     pub(super) effects: Vec<Effect>,
@@ -54,6 +56,7 @@ impl StreamState {
             last_lsn: Lsn::ZERO,
             transform: None,
             parcels: Vec::new(),
+            undeliverable: Vec::new(),
             unwritten: Unwritten::default(),
             effects: Vec::new(),
         };
@@ -90,18 +93,39 @@ impl StreamState {
         Ok(if more { Some(now) } else { self.machine.next_expiry(self.log.as_ref()) })
     }
 
+    /// The first message of a new stream gets `first_seq`.
+    pub fn begin_at(&mut self, first_seq: u64) -> Result<(), StoreError> {
+        if first_seq > 1 {
+            let (_, lsn) = self.log.purge_below(first_seq)?;
+            self.wrote(lsn);
+            self.visible = Visible::up_to(first_seq - 1);
+        }
+        Ok(())
+    }
+
     /// Purges; returns how many messages went.
     pub fn purge(&mut self, purge: &Purge) -> Result<u64, Refusal> {
         let (purged, lsn) = self.machine.purge(self.log.as_mut(), purge)?;
         self.wrote(lsn);
-        self.consumers.wake_all();
+        let first_seq = self.log.state().first_seq;
+        for key in self.consumers.keys() {
+            if let Some(hosted) = self.consumers.get_mut(key) {
+                hosted.machine.on_purged(first_seq);
+            }
+            self.consumers.wake(key);
+        }
         Ok(purged)
     }
 
     /// Goes on with another configuration.
-    pub fn reconfigure(&mut self, config: StreamConfig) -> Result<(), StoreError> {
+    pub fn reconfigure(&mut self, config: StreamConfig, payload_bytes_max: u64) -> Result<(), StoreError> {
         self.machine.reconfigure(config, self.log.as_mut())?;
         self.read_transform();
+        for key in self.consumers.keys() {
+            if let Some(hosted) = self.consumers.get_mut(key) {
+                hosted.machine.update_stream(StreamTraits::of(self.machine.config(), payload_bytes_max));
+            }
+        }
         self.consumers.wake_all();
         Ok(())
     }

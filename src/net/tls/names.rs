@@ -30,6 +30,12 @@ const OUTDATED_SUITES: [&str; 16] = [
     "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
 ];
 
+/// Older names of suites, and the registered ones.
+const CURRENT_NAMES: [(&str, &str); 2] = [
+    ("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+    ("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
+];
+
 /// Curves that nats-server accepts in a configuration and this server does not have.
 const MISSING_CURVES: [&str; 4] = ["CurveP521", "X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"];
 
@@ -57,7 +63,8 @@ fn cipher_suites(
     let known = ring::ALL_CIPHER_SUITES;
     let mut suites: Vec<_> = known.iter().copied().filter(|suite| suite.version() == &TLS13).collect();
     for name in wanted {
-        let found = known.iter().find(|suite| cipher_suite_name(suite.suite()) == *name);
+        let current = CURRENT_NAMES.iter().find(|(old, _)| old == name).map_or(name.as_str(), |(_, new)| new);
+        let found = known.iter().find(|suite| cipher_suite_name(suite.suite()) == current);
         match found {
             Some(suite) if suites.contains(suite) => {}
             Some(suite) => suites.push(*suite),

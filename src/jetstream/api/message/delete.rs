@@ -1,7 +1,7 @@
 //! `$JS.API.STREAM.MSG.DELETE.<stream>`
 
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
-use headwater_protocol::jetstream::request::MsgDeleteRequest;
+use headwater_protocol::jetstream::request::{MsgDeleteRequest, is_empty_request};
 use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call, check_stream_name};
@@ -10,7 +10,7 @@ use crate::store::StorageKind;
 
 /// Deletes one message.
 pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
-    if call.body.is_empty() {
+    if is_empty_request(call.body) {
         return Err(ErrorCode::BadRequest.error());
     }
     let request: MsgDeleteRequest = call.read()?;

@@ -2,14 +2,16 @@
 
 use headwater_protocol::jetstream::advisory::Action;
 use headwater_protocol::jetstream::error::ApiError;
+use headwater_protocol::jetstream::request::StreamConfigRequest;
 use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call, Event};
-use super::{report, requested_config};
+use super::{check_names_agree, report};
 
 /// Makes a stream. Asking again with the same configuration finds it.
 pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
-    let request = requested_config(call, name)?;
+    let request: StreamConfigRequest = call.read()?;
+    check_names_agree(&request, name)?;
     let created = call.account.create_stream(request.config, request.pedantic)?;
     let mut info = report::stream(&created.host);
     info.domain.clear();

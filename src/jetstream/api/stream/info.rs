@@ -65,8 +65,10 @@ fn subjects(host: &StreamHost, request: &StreamInfoRequest) -> (BTreeMap<String,
     if total == 0 {
         return Default::default();
     }
-    let page = Page::at(request.offset, total, SUBJECTS_PAGE_MAX);
-    let skip = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    // Unlike other pages this one tells the offset as it was asked for, even beyond the end.
+    let offset = u64::try_from(request.offset).unwrap_or(0);
+    let page = Page { offset, ..Page::at(0, total, SUBJECTS_PAGE_MAX) };
+    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
     let mut subjects = BTreeMap::new();
     let mut seen = 0;
     host.lock().log.for_each_subject(filter, &mut |subject, state| {

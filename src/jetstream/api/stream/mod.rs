@@ -12,14 +12,13 @@ pub(super) mod update;
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::request::StreamConfigRequest;
 
-use super::{Call, check_stream_name};
+use super::check_stream_name;
+pub use report::listed;
 
-/// The configuration a create or update request carries; it has to name the stream the subject names.
-fn requested_config(call: &Call<'_>, name: &str) -> Result<StreamConfigRequest, ApiError> {
-    let request: StreamConfigRequest = call.read()?;
+/// A request has to name the stream that its subject names.
+fn check_names_agree(request: &StreamConfigRequest, name: &str) -> Result<(), ApiError> {
     if request.config.name != name {
         return Err(ErrorCode::StreamMismatch.error());
     }
-    check_stream_name(name)?;
-    Ok(request)
+    check_stream_name(name)
 }

@@ -18,7 +18,8 @@ mod workqueue;
 
 pub use decide::{Decision, Situation, decide};
 pub use defaults::{INACTIVE_THRESHOLD_DEFAULT, fill_defaults};
-pub use naming::{CreateSubject, check_names, is_valid_name};
+pub use headwater_protocol::jetstream::request::ConsumerAction as Action;
+pub use naming::{CreateSubject, adapt_sourcing, check_names, is_valid_name};
 pub use update::{check_update, same_config, set_required_level};
 pub use validate::{check_group_name, sample_percent, validate};
 pub use workqueue::{check_workqueue, overlaps_another};

@@ -1,7 +1,8 @@
 //! The names in a create request's subject and in its body must agree.
 
-use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
+use headwater_protocol::jetstream::consumer_config::{AckPolicy, ConsumerConfig};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
+use headwater_protocol::jetstream::stream_config::Retention;
 
 /// Longest name of a stream or consumer.
 pub(super) const NAME_BYTES_MAX: usize = 255;
@@ -59,6 +60,24 @@ pub fn check_names(
         !filter.is_empty() && config.filter_subject != filter,
         ErrorCode::ConsumerCreateFilterSubjectMismatch,
     )
+}
+
+/// Makes what a sourcing server asks for under a stable name into what this stream can give it: where acknowledged messages are removed, a
+/// durable consumer acknowledged by flow control, on others one whose name gets `suffix`, which should be random.
+pub fn adapt_sourcing(config: &mut ConsumerConfig, retention: Retention, suffix: &str) {
+    if !config.direct || !config.sourcing || config.name.is_empty() {
+        return;
+    }
+    if retention != Retention::Limits {
+        config.direct = false;
+        config.durable_name = config.name.clone();
+        config.ack_policy = AckPolicy::FlowControl;
+        config.ack_wait = 0;
+        config.max_deliver = 0;
+        config.inactive_threshold = 0;
+    } else {
+        config.name = format!("{}-{suffix}", config.name);
+    }
 }
 
 fn check_durable(subject: CreateSubject<'_>, config: &ConsumerConfig) -> Result<(), ApiError> {

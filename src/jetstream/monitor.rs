@@ -1,0 +1,104 @@
+//! What JetStream tells monitoring.
+
+use std::sync::Arc;
+
+use headwater_protocol::jetstream::consumer_info::ConsumerInfo;
+use headwater_protocol::jetstream::stream_info::StreamInfo;
+
+use super::JetStream;
+use super::account::JsAccount;
+use super::api::listed_stream;
+use super::host::StreamHost;
+use crate::monitor::{
+    HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse,
+};
+
+impl JetStreamMonitor for JetStream {
+    fn config(&self) -> JetStreamConfig {
+        let settings = &self.env().settings;
+        JetStreamConfig {
+            max_memory: settings.memory_bytes_max,
+            max_storage: settings.file_bytes_max,
+            store_dir: settings.store_dir.to_string_lossy().into_owned(),
+            sync_interval: settings.sync_interval,
+            sync_always: settings.sync_interval == 0,
+            domain: settings.domain.clone(),
+            compress_ok: true,
+            strict: settings.strict,
+            ..JetStreamConfig::default()
+        }
+    }
+
+    fn limits(&self) -> JetStreamLimits {
+        let settings = &self.env().settings;
+        let limit = |limit: i64| u64::try_from(limit).unwrap_or(0);
+        JetStreamLimits {
+            max_request_batch: limit(settings.request_batch_max),
+            max_ack_pending: limit(settings.ack_pending_max),
+            max_duplicate_window: settings.duplicate_window_max,
+            default_max_consumers: limit(settings.consumers_default_max),
+            ..JetStreamLimits::default()
+        }
+    }
+
+    fn usage(&self) -> JetStreamUse {
+        let mut total = JetStreamUse::default();
+        for account in JetStream::accounts(self) {
+            let usage = account_usage(&account).usage;
+            total.memory += usage.memory;
+            total.storage += usage.storage;
+            total.reserved_memory = total.reserved_memory.saturating_add(usage.reserved_memory);
+            total.reserved_storage = total.reserved_storage.saturating_add(usage.reserved_storage);
+            total.accounts += 1;
+            total.api.total += usage.api.total;
+            total.api.errors += usage.api.errors;
+        }
+        total.api.level = headwater_protocol::jetstream::account_info::API_LEVEL;
+        total
+    }
+
+    fn accounts(&self) -> Vec<JetStreamAccount> {
+        JetStream::accounts(self).iter().map(|account| account_usage(account)).collect()
+    }
+
+    fn streams(&self, account: &str) -> Vec<StreamInfo> {
+        let Some(account) = self.account(account) else { return Vec::new() };
+        account.streams().iter().map(|host| listed_stream(host)).collect()
+    }
+
+    fn consumers(&self, account: &str, stream: &str) -> Vec<ConsumerInfo> {
+        let host = self.account(account).and_then(|account| account.stream(stream));
+        host.map_or_else(Vec::new, |host| consumers_of(&host))
+    }
+
+    fn problems(&self) -> Vec<HealthProblem> {
+        self.unserved()
+    }
+}
+
+fn account_usage(account: &JsAccount) -> JetStreamAccount {
+    let info = account.info();
+    let mut found = JetStreamAccount {
+        name: account.account.name().to_string(),
+        streams: info.streams,
+        consumers: info.consumers,
+        ..JetStreamAccount::default()
+    };
+    found.usage.memory = info.memory;
+    found.usage.storage = info.storage;
+    found.usage.reserved_memory = info.reserved_memory;
+    found.usage.reserved_storage = info.reserved_storage;
+    found.usage.api.total = info.api.total;
+    found.usage.api.errors = info.api.errors;
+    for host in account.streams() {
+        let state = host.lock().log.state();
+        found.messages += state.messages;
+        found.bytes += state.bytes;
+    }
+    found
+}
+
+fn consumers_of(host: &Arc<StreamHost>) -> Vec<ConsumerInfo> {
+    let mut state = host.lock();
+    state.consumers.keys().into_iter().filter_map(|key| state.consumer_info(host, key)).collect()
+}

@@ -1,0 +1,79 @@
+//! The monitoring listeners: HTTP, HTTPS, or both.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::assemble::tls_settings;
+use crate::broker::BrokerError;
+use crate::config::Config;
+use crate::jetstream::JetStream;
+use crate::monitor::{BrokerSource, Monitor, MonitorLimits, serve};
+use crate::net::tls::ServerTls;
+use crate::server::Server;
+
+/// Monitoring as it runs; dropping it ends it.
+pub struct Monitoring {
+    urls: Vec<String>,
+    _stop: DropGuard,
+}
+
+impl Monitoring {
+    /// Starts the listeners that the configuration names; `None` if it names none.
+    pub async fn start(
+        config: &Config,
+        server: &Arc<Server>,
+        jetstream: Option<Arc<JetStream>>,
+    ) -> Result<Option<Self>, BrokerError> {
+        let monitor = &config.monitor;
+        if monitor.http_port.is_none() && monitor.https_port.is_none() {
+            return Ok(None);
+        }
+        let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
+        source.set_jetstream(jetstream.map(|jetstream| jetstream as Arc<_>));
+        let endpoints = Arc::new(Monitor::new(source, &monitor.base_path, MonitorLimits::default()));
+        let stop = CancellationToken::new();
+        let host = monitor.host.clone().unwrap_or_else(|| config.client.host.clone());
+        let mut urls = Vec::new();
+        if let Some(port) = monitor.http_port {
+            let address = listen(&host, port, endpoints.clone(), None, &stop).await?;
+            log::info!("Starting http monitor on {host}:{}", address.port());
+            urls.push(format!("http://{address}"));
+        }
+        if let Some(port) = monitor.https_port {
+            let tls = Arc::new(encryption(config)?);
+            let address = listen(&host, port, endpoints, Some(tls), &stop).await?;
+            log::info!("Starting https monitor on {host}:{}", address.port());
+            urls.push(format!("https://{address}"));
+        }
+        Ok(Some(Self { urls, _stop: stop.drop_guard() }))
+    }
+
+    /// Where it listens.
+    pub fn urls(&self) -> Vec<String> {
+        self.urls.clone()
+    }
+}
+
+async fn listen(
+    host: &str,
+    port: u16,
+    endpoints: Arc<Monitor>,
+    tls: Option<Arc<ServerTls>>,
+    stop: &CancellationToken,
+) -> Result<SocketAddr, BrokerError> {
+    let failed = |error: std::io::Error| BrokerError::Monitoring(format!("listen on {host}:{port}: {error}"));
+    let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let stop = stop.clone().cancelled_owned();
+    tokio::spawn(serve(listener, endpoints, tls, stop));
+    Ok(address)
+}
+
+fn encryption(config: &Config) -> Result<ServerTls, BrokerError> {
+    let tls = config.client.tls.as_ref();
+    let tls = tls.ok_or_else(|| BrokerError::Monitoring("https needs a tls block".to_owned()))?;
+    ServerTls::load(&tls_settings(tls).without_client_certificates()).map_err(|error| BrokerError::Monitoring(error.to_string()))
+}
