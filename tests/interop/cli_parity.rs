@@ -14,7 +14,7 @@ use crate::provision;
 /// An application's account without a password, and the system account for the server commands.
 const CONFIG: &str = r#"
     server_name: edge
-    jetstream { sync_interval: 2m, max_memory_store: 64MB, max_file_store: 4GB }
+    jetstream { sync_interval: "2m", max_memory_store: 64MB, max_file_store: 4GB }
     accounts {
         APP { jetstream: enabled, users: [ { user: app, password: app } ] }
         $SYS { users: [ { user: sys, password: sys } ] }
