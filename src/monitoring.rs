@@ -6,11 +6,12 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::assemble::tls_settings;
 use crate::broker::BrokerError;
 use crate::config::Config;
 use crate::jetstream::JetStream;
 use crate::monitor::{BrokerSource, Monitor, MonitorLimits, serve};
-use crate::net::tls::{ServerTls, TlsSettings};
+use crate::net::tls::ServerTls;
 use crate::server::Server;
 
 /// Monitoring as it runs; dropping it ends it.
@@ -74,5 +75,5 @@ async fn listen(
 fn encryption(config: &Config) -> Result<ServerTls, BrokerError> {
     let tls = config.client.tls.as_ref();
     let tls = tls.ok_or_else(|| BrokerError::Monitoring("https needs a tls block".to_owned()))?;
-    ServerTls::load(&TlsSettings::from(tls)).map_err(|error| BrokerError::Monitoring(error.to_string()))
+    ServerTls::load(&tls_settings(tls).without_client_certificates()).map_err(|error| BrokerError::Monitoring(error.to_string()))
 }

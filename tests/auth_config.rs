@@ -1,5 +1,6 @@
 //! What nats.conf says about users is what the authenticator does.
 
+use headwater::assemble::{auth_settings, websocket_auth_settings};
 use headwater::auth::{AuthError, AuthSettings, Authenticator, ConnectionType, Credentials, Login, Peer};
 use headwater::config::Config;
 use nkeys::KeyPair;
@@ -11,7 +12,7 @@ fn config(text: &str) -> Config {
 }
 
 fn settings(text: &str) -> AuthSettings {
-    AuthSettings::from_config(&config(text))
+    auth_settings(&config(text))
 }
 
 fn check(settings: &AuthSettings, credentials: Credentials<'_>) -> Result<Login, AuthError> {
@@ -33,7 +34,7 @@ fn user<'a>(user: &'a str, password: &'a str) -> Credentials<'a> {
 
 #[test]
 fn an_empty_configuration_requires_nothing() {
-    let authenticator = Authenticator::from_config(&config("")).unwrap();
+    let authenticator = Authenticator::new(&settings("")).unwrap();
     assert!(!authenticator.auth_required() && !authenticator.nonce_needed());
 }
 
@@ -125,16 +126,15 @@ fn websocket_clients_log_in_by_the_websocket_block_if_it_has_rules() {
     let general = config(
         "authorization { users [ { user: a, password: a } ] }, websocket { port: 8080, no_tls: true }",
     );
-    assert!(check(&AuthSettings::for_websocket(&general), user("a", "a")).is_ok());
+    assert!(check(&websocket_auth_settings(&general), user("a", "a")).is_ok());
 
     let own = config(
         "authorization { user: u, password: p }
          websocket { port: 8080, no_tls: true, authorization { token: t } }",
     );
-    let websocket = AuthSettings::for_websocket(&own);
+    let websocket = websocket_auth_settings(&own);
     assert!(check(&websocket, Credentials { token: "t", ..Credentials::default() }).is_ok());
     assert!(
-        check(&websocket, user("u", "p")).is_err()
-            && check(&AuthSettings::from_config(&own), user("u", "p")).is_ok()
+        check(&websocket, user("u", "p")).is_err() && check(&auth_settings(&own), user("u", "p")).is_ok()
     );
 }

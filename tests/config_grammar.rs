@@ -37,7 +37,10 @@ fn a_value_is_what_it_looks_like() {
         ("x: a#b", text("a#b")),
         ("x: (\nfirst ) line\n) \n)\n", text("\nfirst ) line\n) \n")),
         ("x: 2016-05-04T18:53:41Z", Value::DateTime("2016-05-04T18:53:41Z".to_owned())),
-        ("x: $2a$11$3kIDaCxw.Glsl1.u5nKa6eUnNDLV5HV9tIuUp7EHhMt6Nm9myW1aS", text("$2a$11$3kIDaCxw.Glsl1.u5nKa6eUnNDLV5HV9tIuUp7EHhMt6Nm9myW1aS")),
+        (
+            "x: $2a$11$3kIDaCxw.Glsl1.u5nKa6eUnNDLV5HV9tIuUp7EHhMt6Nm9myW1aS",
+            text("$2a$11$3kIDaCxw.Glsl1.u5nKa6eUnNDLV5HV9tIuUp7EHhMt6Nm9myW1aS"),
+        ),
         ("x:", text("")),
     ];
     for (written, expected) in cases {
@@ -120,7 +123,8 @@ fn a_json_document_is_a_configuration() {
 #[test]
 fn a_variable_is_looked_up_from_the_inside_out_and_then_in_the_environment() {
     let desk = Desk::default().with_variable("PORT", "4555").with_variable("USERS", "[{user: e}]");
-    let desk = desk.with_file("scoped.conf", "t: outer\nserver_name: $t\nauthorization { t: inner, token: $t }\n");
+    let desk =
+        desk.with_file("scoped.conf", "t: outer\nserver_name: $t\nauthorization { t: inner, token: $t }\n");
     assert_eq!(desk.read("scoped.conf").unwrap().authorization.token.unwrap().expose(), "inner");
 
     let desk = desk.with_file("outer.conf", "t: outer\nauthorization { token: $t }\n");
@@ -163,7 +167,8 @@ fn a_complaint_about_an_included_line_names_the_included_file() {
 
 #[test]
 fn files_that_include_each_other_end_with_an_error() {
-    let desk = Desk::default().with_file("a.conf", "include b.conf\n").with_file("b.conf", "include a.conf\n");
+    let desk =
+        Desk::default().with_file("a.conf", "include b.conf\n").with_file("b.conf", "include a.conf\n");
     let error = desk.read("a.conf").unwrap_err().to_string();
     assert!(error.ends_with("includes are nested too deep"), "{error}");
     assert_eq!(error.matches("error parsing include file").count(), INCLUDE_DEPTH_MAX);

@@ -97,14 +97,20 @@ const AUTHORIZATION: &[(&str, &str)] = &[
     ("authorization {users: [{user: a, @: b}]}", "password pass"),
     ("authorization {users: [{@: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4}]}", "nkey"),
     ("authorization {users: [{user: a, @: {publish: a}}]}", "permissions permission authorization"),
-    ("authorization {users: [{user: a, @: [STANDARD, mqtt]}]}", "allowed_connection_types connection_types clients"),
+    (
+        "authorization {users: [{user: a, @: [STANDARD, mqtt]}]}",
+        "allowed_connection_types connection_types clients",
+    ),
     ("authorization {users: [{user: a, @: true}]}", "proxy_required"),
     ("authorization {default_permissions {@: a}}", "publish pub import"),
     ("authorization {default_permissions {@: a}}", "subscribe sub export"),
     ("authorization {default_permissions {publish: {@: a}}}", "allow"),
     ("authorization {default_permissions {subscribe: {@: a}}}", "deny"),
     ("authorization {default_permissions {@: true}}", "allow_responses publish_allow_responses"),
-    ("authorization {default_permissions {allow_responses: {@: 5}}}", "max max_msgs max_messages max_responses"),
+    (
+        "authorization {default_permissions {allow_responses: {@: 5}}}",
+        "max max_msgs max_messages max_responses",
+    ),
     ("authorization {default_permissions {allow_responses: {@: 5s}}}", "expires expiration ttl"),
 ];
 
@@ -116,7 +122,10 @@ const ACCOUNTS: &[(&str, &str)] = &[
     ("accounts {A: {@: traces}}", "msg_trace trace_dest"),
     ("accounts {A: {@: [{stream: a}]}}", "exports"),
     ("accounts {A: {exports: [{service: a, @: stream}]}}", "response_type response"),
-    ("accounts {A: {exports: [{service: a, @: 3s}]}}", "response_threshold threshold response_max_time response_time"),
+    (
+        "accounts {A: {exports: [{service: a, @: 3s}]}}",
+        "response_threshold threshold response_max_time response_time",
+    ),
     ("accounts {A: {exports: [{service: a, @: lat}]}}", "latency"),
     ("accounts {A: {exports: [{service: a, @: true}]}}", "allow_trace"),
     ("accounts {A: {exports: [{service: a, @: 2}]}}", "account_token_position"),
@@ -288,7 +297,10 @@ fn every_name_in_an_account_is_read() {
     let callout = format!("auth_users: [a], issuer: {account_key}");
     check(&(&format!("authorization {{@: {{{callout}}}}}"), "auth_callout auth_hook"));
     check(&(&format!("authorization {{auth_callout: {{{callout}, @: A}}}}"), "account acc"));
-    check(&(&format!("authorization {{auth_callout: {{issuer: {account_key}, @: [a]}}}}"), "auth_users users"));
+    check(&(
+        &format!("authorization {{auth_callout: {{issuer: {account_key}, @: [a]}}}}"),
+        "auth_users users",
+    ));
     check(&(&format!("leafnodes {{authorization {{@: {USER_KEY}}}}}"), "nkey"));
     check(&(&format!("proxies {{trusted: [{{@: {USER_KEY}}}]}}"), "key public_key"));
 }

@@ -101,22 +101,23 @@ fn an_anonymous_client_may_be_a_configured_user() {
     let mut peer = broker.client(QUIET);
     peer.send("SUB a 1\r\nPUB a 0\r\n\r\n");
     peer.expect("MSG a 1 0\r\n\r\n");
-    assert_eq!(broker.server().account("A").subscription_count(), 1);
+    let subscriptions = broker.server().account("A").subscription_count();
     let mut bare = broker.peer();
     bare.send("SUB a 1\r\n");
     bare.expect("+OK\r\n");
-    assert_eq!(broker.server().account("A").subscription_count(), 2);
+    assert_eq!(broker.server().account("A").subscription_count(), subscriptions + 1);
 }
 
 #[test]
 fn a_second_connect_may_lead_to_another_account() {
     let broker = with_auth(users([user("A", "a", "p"), user("B", "b", "p")]));
     let mut peer = broker.client(&login("a", "p"));
+    let subscriptions = broker.server().account("A").subscription_count();
     peer.send(&format!("SUB x 1\r\nCONNECT {}\r\nPUB x 0\r\n\r\n", login("b", "p")));
     peer.fence();
     let counts = ["A", "B"].map(|name| broker.server().account(name).connection_count());
     assert_eq!(counts, [0, 1]);
-    assert_eq!(broker.server().account("A").subscription_count(), 0);
+    assert_eq!(broker.server().account("A").subscription_count(), subscriptions);
 }
 
 #[test]

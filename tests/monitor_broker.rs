@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater::auth::AuthSettings;
+use headwater::assemble::auth_settings;
 use headwater::config::Config;
 use headwater::monitor::{BrokerSource, Limits, Monitor};
 use headwater::server::{Options, RunningServer, Server};
@@ -31,7 +31,7 @@ impl Broker {
         let options = Options {
             host: "127.0.0.1".to_owned(),
             server_name: "edge".to_owned(),
-            auth: AuthSettings::from_config(&config),
+            auth: auth_settings(&config),
             ..Options::default()
         };
         let running = Server::start(options).await.unwrap();

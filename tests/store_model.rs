@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use headwater::store::{MemoryLog, MessageLog, Store};
 use proptest::prelude::*;
-use store_support::{create, message, open_one, tiny, Model, SUBJECTS};
+use store_support::{Model, SUBJECTS, create, message, open_one, tiny};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -58,8 +58,10 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
             model.append(&message);
         }
         Step::Group(subjects) => {
-            let messages: Vec<_> =
-                (next..).zip(subjects).map(|(seq, subject)| message(seq, SUBJECTS[*subject], b"", b"grouped")).collect();
+            let messages: Vec<_> = (next..)
+                .zip(subjects)
+                .map(|(seq, subject)| message(seq, SUBJECTS[*subject], b"", b"grouped"))
+                .collect();
             log.append_group(&messages).unwrap();
             messages.iter().for_each(|message| model.append(message));
         }

@@ -1,8 +1,8 @@
 //! The client listener and the limits of connections.
 
-use crate::auth::AuthSettings;
+use super::auth::auth_settings;
+use super::tls::tls_settings;
 use crate::config::Config;
-use crate::net::tls::TlsSettings;
 use crate::server::Options;
 
 /// What the core broker needs of the configuration.
@@ -27,8 +27,8 @@ pub fn server_options(config: &Config) -> Options {
         disable_short_first_ping: false,
         write_deadline: limits.write_deadline,
         auth_timeout: config.auth_timeout(),
-        auth: AuthSettings::from_config(config),
-        tls: client.tls.as_ref().map(TlsSettings::from),
+        auth: auth_settings(config),
+        tls: client.tls.as_ref().map(tls_settings),
         allow_non_tls: client.allow_non_tls,
         no_fast_producer_stall: limits.no_fast_producer_stall,
         no_header_support: client.no_header_support,

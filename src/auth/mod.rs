@@ -10,7 +10,6 @@ mod authenticator;
 pub mod certificate;
 mod certificate_user;
 mod credentials;
-mod from_config;
 mod login;
 mod nkey;
 mod permissions;

@@ -95,12 +95,13 @@ fn operator_jwt(text: &str) -> Result<String, String> {
 
 /// Reads `trusted_keys`.
 pub(super) fn read_trusted(node: &Node) -> Result<Vec<String>, Problem> {
-    let keys = node.strings()?;
-    match keys.iter().find(|key| !is_public_key(key, 'O')) {
-        Some(key) => {
-            Err(node.problem(format!("trust key {key:?} required to be a valid public operator nkey")))
-        }
-        None => Ok(keys),
+    let key = |entry: &Node| match entry.text()? {
+        key if is_public_key(key, 'O') => Ok(key.to_owned()),
+        key => Err(entry.problem(format!("trust key {key:?} required to be a valid public operator nkey"))),
+    };
+    match &node.value {
+        Value::Array(keys) => keys.iter().map(key).collect(),
+        _ => Ok(vec![key(node)?]),
     }
 }
 

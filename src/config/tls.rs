@@ -148,7 +148,7 @@ pub(super) fn read(node: &Node, peers: Peers, report: &mut Report) -> Result<Tls
         return Err(node.problem("verify_cert_and_check_known_urls not supported in this context"));
     }
     tls.verify |= tls.verify_and_map || tls.verify_cert_and_check_known_urls;
-    check(&tls).map_err(|reason| node.problem(reason))?;
+    drop_old_cipher_suites(&mut tls).and_then(|()| check(&tls)).map_err(|reason| node.problem(reason))?;
     Ok(tls)
 }
 
@@ -248,41 +248,49 @@ const OLD_CIPHER_SUITES: &[&str] = &[
     "TLS_RSA_WITH_RC4_128_SHA",
 ];
 
-/// Names of suites; old ones are passed over as long as one remains that is spoken.
 fn cipher_suites(node: &Node) -> Result<Vec<String>, Problem> {
-    let names = some_of(node, "cipher_suites")?;
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !CIPHER_SUITES.contains(&name.as_str()) && !OLD_CIPHER_SUITES.contains(&name.as_str()))
-    {
-        return Err(node.problem(format!("unrecognized cipher {unknown}")));
-    }
-    let spoken: Vec<String> =
-        names.into_iter().filter(|name| CIPHER_SUITES.contains(&name.as_str())).collect();
-    if spoken.is_empty() {
-        return Err(node.problem("none of these cipher suites is spoken by this server"));
-    }
-    Ok(spoken)
+    let known = |name: &str| CIPHER_SUITES.contains(&name) || OLD_CIPHER_SUITES.contains(&name);
+    names(node, "cipher_suites", known, "unrecognized cipher")
 }
 
 /// Names of key exchanges, the one this server would choose first.
 pub(crate) const CURVES: &[&str] = &["X25519MLKEM768", "X25519", "CurveP256", "CurveP384", "CurveP521"];
 
 fn curve_preferences(node: &Node) -> Result<Vec<String>, Problem> {
-    let names = some_of(node, "curve_preferences")?;
-    match names.iter().find(|name| !CURVES.contains(&name.as_str())) {
-        Some(unknown) => Err(node.problem(format!("unrecognized curve preference {unknown}"))),
-        None => Ok(names),
-    }
+    names(node, "curve_preferences", |name| CURVES.contains(&name), "unrecognized curve preference")
 }
 
-fn some_of(node: &Node, what: &str) -> Result<Vec<String>, Problem> {
-    node.array()?;
-    let names = node.strings()?;
-    if names.is_empty() {
+/// A list of names that are all known.
+fn names(
+    node: &Node,
+    what: &str,
+    known: impl Fn(&str) -> bool,
+    unknown: &str,
+) -> Result<Vec<String>, Problem> {
+    let entries = node.array()?;
+    if entries.is_empty() {
         return Err(node.problem(format!("error parsing tls config, '{what}' cannot be empty")));
     }
-    Ok(names)
+    let name = |entry: &Node| match entry.text()? {
+        name if known(name) => Ok(name.to_owned()),
+        name => Err(entry.problem(format!("{unknown} {name}"))),
+    };
+    entries.iter().map(name).collect()
+}
+
+/// Old suites have to be asked for twice, and then are passed over as long as one remains that is spoken.
+fn drop_old_cipher_suites(tls: &mut Tls) -> Result<(), String> {
+    let is_old = |name: &String| OLD_CIPHER_SUITES.contains(&name.as_str());
+    let old: Vec<String> = tls.cipher_suites.iter().filter(|name| is_old(name)).cloned().collect();
+    if !old.is_empty() && !tls.allow_insecure_cipher_suites {
+        let what = "insecure cipher suites configured without 'allow_insecure_cipher_suites' option set";
+        return Err(format!("{what}: {}", old.join(", ")));
+    }
+    tls.cipher_suites.retain(|name| !is_old(name));
+    if !old.is_empty() && tls.cipher_suites.is_empty() {
+        return Err("none of these cipher suites is spoken by this server".to_owned());
+    }
+    Ok(())
 }
 
 fn min_version(node: &Node) -> Result<Option<TlsVersion>, Problem> {
@@ -299,18 +307,15 @@ fn min_version(node: &Node) -> Result<Option<TlsVersion>, Problem> {
 
 fn pinned_certs(node: &Node) -> Result<BTreeSet<String>, Problem> {
     let what = "hex-encoded sha256 of DER encoded SubjectPublicKeyInfo";
-    node.array()?;
-    let mut pins = BTreeSet::new();
-    for text in node.strings()? {
-        let pin = text.to_lowercase();
-        if pin.len() != 64 || !pin.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let reason =
-                format!("error parsing tls config, 'pinned_certs' key {pin} does not look like {what}");
-            return Err(node.problem(reason));
+    let pin = |entry: &Node| {
+        let pin = entry.text()?.to_lowercase();
+        if pin.len() == 64 && pin.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(pin);
         }
-        pins.insert(pin);
-    }
-    Ok(pins)
+        Err(entry
+            .problem(format!("error parsing tls config, 'pinned_certs' key {pin} does not look like {what}")))
+    };
+    node.array()?.iter().map(pin).collect()
 }
 
 fn handshake_first(node: &Node) -> Result<HandshakeFirst, Problem> {

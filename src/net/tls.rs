@@ -2,7 +2,6 @@
 
 mod accept;
 mod certificates;
-mod from_config;
 mod names;
 mod rate;
 mod settings;

@@ -106,6 +106,9 @@ impl<'a> Delivery<'a> {
             frame.encode(out, message, sid, headers)
         });
         let Pushed::Queued { flush_later, flush_now, crowded } = pushed else { return false };
+        if let Some(name) = subscriber.trace_name() {
+            self.trace(&name, sid, headers);
+        }
         if flush_later {
             cx.touch(subscriber.clone());
         }
@@ -116,5 +119,18 @@ impl<'a> Delivery<'a> {
             cx.note_crowded(subscriber);
         }
         true
+    }
+
+    /// Logs a delivery as nats-server prints it.
+    fn trace(&self, name: &str, sid: &[u8], headers: bool) {
+        let mut bytes = Vec::new();
+        self.frame.encode(&mut bytes, self.message, sid, headers);
+        let line_end = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
+        let (line, body) = bytes.split_at(line_end);
+        log::trace!("{name} - ->> [{}]", String::from_utf8_lossy(line));
+        let body = body.strip_prefix(b"\r\n").and_then(|body| body.strip_suffix(b"\r\n")).unwrap_or_default();
+        if !body.is_empty() {
+            log::trace!("{name} - ->> MSG_PAYLOAD: [{:?}]", String::from_utf8_lossy(body));
+        }
     }
 }

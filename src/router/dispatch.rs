@@ -104,7 +104,8 @@ impl Dispatch {
 
     /// Has `service` called when the batch ends, once however often it asks.
     pub fn defer(&mut self, service: Arc<dyn AfterBatch>) {
-        let known = self.deferred.iter().any(|other| Arc::as_ptr(other).addr() == Arc::as_ptr(&service).addr());
+        let known =
+            self.deferred.iter().any(|other| Arc::as_ptr(other).addr() == Arc::as_ptr(&service).addr());
         if !known {
             self.deferred.push(service);
         }

@@ -31,6 +31,7 @@ pub struct Subscriber {
     echo: AtomicBool,
     headers: AtomicBool,
     traced: AtomicBool,
+    trace_name: RwLock<Option<Arc<str>>>,
     subscriptions: Mutex<HashSet<BySid, SubjectHash>>,
     filtered: AtomicBool,
     filter: RwLock<Option<Arc<dyn DeliveryFilter>>>,
@@ -45,6 +46,7 @@ impl Subscriber {
             echo: AtomicBool::new(true),
             headers: AtomicBool::new(false),
             traced: AtomicBool::new(false),
+            trace_name: RwLock::new(None),
             subscriptions: Mutex::default(),
             filtered: AtomicBool::new(false),
             filter: RwLock::new(None),
@@ -72,14 +74,18 @@ impl Subscriber {
         self.headers.load(Ordering::Relaxed)
     }
 
-    /// Whether its deliveries are logged.
-    pub fn traced(&self) -> bool {
-        self.traced.load(Ordering::Relaxed)
+    /// What its deliveries are logged under, if they are.
+    pub fn trace_name(&self) -> Option<Arc<str>> {
+        match self.traced.load(Ordering::Relaxed) {
+            true => self.trace_name.read().clone(),
+            false => None,
+        }
     }
 
-    /// Has its deliveries logged.
-    pub fn set_traced(&self, traced: bool) {
-        self.traced.store(traced, Ordering::Relaxed);
+    /// Has its deliveries logged under this name, or not any more.
+    pub fn set_trace_name(&self, name: Option<Arc<str>>) {
+        self.traced.store(name.is_some(), Ordering::Relaxed);
+        *self.trace_name.write() = name;
     }
 
     /// Sets what its permissions say about deliveries; `None` lets everything through.

@@ -89,6 +89,7 @@ impl Server {
             no_more_clients: CancellationToken::new(),
             options: RwLock::new(Arc::new(options)),
         });
+        crate::system::serve_accounts(&server);
         server.create_configured_accounts();
         Ok(server)
     }
@@ -142,7 +143,7 @@ impl Server {
     pub fn account(&self, name: &str) -> Arc<Account> {
         let (account, created) = self.accounts.get_or_create(name);
         if created {
-            self.hooks.read().iter().for_each(|hook| hook.account_created(&account));
+            self.hooks().iter().for_each(|hook| hook.account_created(&account));
         }
         account
     }

@@ -17,10 +17,12 @@ const PROTOCOL_MAX: i32 = 1;
 impl Session {
     /// Reads the JSON of a CONNECT. One that cannot be read ends the connection without a word.
     pub(super) fn read_connect(&mut self, json: &[u8]) -> Result<Box<ConnectOptions>, CloseReason> {
-        ConnectOptions::parse(json).map(Box::new).map_err(|error| {
+        let options = ConnectOptions::parse(json).map_err(|error| {
             log::error!("{} - {error}", self.client.log_name());
             CloseReason::ProtocolViolation
-        })
+        })?;
+        self.trace_connect(&options);
+        Ok(Box::new(options))
     }
 
     /// Logs the client in with what a CONNECT says. A later CONNECT starts afresh, in whatever account it leads to.
@@ -141,6 +143,7 @@ impl Session {
             rtt: self.info.rtt.clone(),
         });
         self.client.bind(info.clone(), Some(account), login.label.clone());
+        self.subscriber().set_trace_name(self.settings.traced.then(|| self.client.log_name().into()));
         self.info = info;
         self.dispatch = Dispatch::from_client(self.info.clone(), connect.wants_echo());
     }

@@ -146,6 +146,9 @@ impl Session {
             info,
         };
         session.settings.traced = session.trace_wanted();
+        session
+            .subscriber()
+            .set_trace_name(session.settings.traced.then(|| session.client.log_name().into()));
         if !established.login_required {
             session.bind_to_global();
         }

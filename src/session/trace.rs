@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use headwater_protocol::client::ClientOp;
+use headwater_protocol::client::{ClientOp, ConnectOptions};
 
 use super::Session;
 
@@ -22,6 +22,25 @@ impl Session {
                 String::from_utf8_lossy(&payload)
             );
         }
+    }
+
+    /// Logs a CONNECT, without its secrets.
+    pub(super) fn trace_connect(&self, options: &ConnectOptions) {
+        if !self.settings.traced {
+            return;
+        }
+        let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "[REDACTED]".to_owned());
+        let shown = ConnectOptions {
+            pass: hidden(&options.pass),
+            auth_token: hidden(&options.auth_token),
+            nkey: hidden(&options.nkey),
+            sig: hidden(&options.sig),
+            proxy_sig: hidden(&options.proxy_sig),
+            jwt: hidden(&options.jwt),
+            ..options.clone()
+        };
+        let json = shown.to_json();
+        log::trace!("{} - <<- [CONNECT {}]", self.client.log_name(), String::from_utf8_lossy(&json));
     }
 
     /// Logs an answer to the client.

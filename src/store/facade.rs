@@ -1,5 +1,6 @@
 //! The store as the broker sees it.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,12 +8,13 @@ use parking_lot::Mutex;
 
 use super::disk::{Disk, DiskLock, RealDisk};
 use super::error::io_error;
+use super::janitor::{Janitor, JanitorThread, Left};
+use super::journal::Journal;
 use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
 use super::journal::quarantine::Quarantine;
 use super::journal::record::{Draft, Kind};
-use super::journal::Journal;
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
@@ -20,7 +22,10 @@ use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::stats::StoreStats;
 use super::stream_index::StreamIndex;
-use super::{recovery, Lsn, MessageLog, StorageKind, StoreError, StreamId};
+use super::{Lsn, MessageLog, StorageKind, StoreError, StreamId, recovery};
+
+/// Rounds of housekeeping [`Store::maintain`] does at most.
+const MAINTAIN_ROUNDS_MAX: usize = 1000;
 
 /// A stream that was found on disk.
 pub struct RecoveredStream {
@@ -57,6 +62,9 @@ pub struct RecoveredConsumer {
 pub struct Store {
     pub(crate) shared: Arc<Shared>,
     committer: Mutex<Option<Committer>>,
+    janitor_thread: Mutex<Option<JanitorThread>>,
+    /// Housekeeping of a store without threads.
+    janitor: Mutex<Janitor>,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
@@ -71,11 +79,13 @@ pub(crate) struct Shared {
 }
 
 impl Store {
-    /// Opens the store in the directory `dir`, which is created when missing; recovers what is there.
+    /// Opens the store in the directory `dir`, which is created when missing; recovers what is there, and says in the log
+    /// what it should not have found.
     ///
     /// Fails with [`StoreError::Io`] when another process has it open.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Opened, StoreError> {
-        let disk = RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
+        let disk =
+            RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
         Self::open_on(Arc::new(disk), options)
     }
 
@@ -85,11 +95,17 @@ impl Store {
         let lock = recovery::lock(&*disk)?;
         let recovered = recovery::recover(&options, disk)?;
         let shared = Arc::new(recovered.shared);
-        let committer = match options.threads {
-            true => Some(Committer::start(Arc::clone(&shared.journal)).map_err(recovery::no_thread)?),
-            false => None,
+        let store = Store {
+            shared,
+            committer: Mutex::default(),
+            janitor_thread: Mutex::default(),
+            janitor: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
         };
-        let store = Store { shared, committer: Mutex::new(committer), lock: Mutex::new(Some(lock)) };
+        if options.threads {
+            store.start_threads().map_err(recovery::no_thread)?;
+        }
+        recovered.report.log();
         Ok((Arc::new(store), recovered.streams, recovered.report))
     }
 
@@ -117,7 +133,13 @@ impl Store {
     }
 
     /// Gives a stream that has lost its creation record a name and a configuration.
-    pub fn adopt_stream(&self, id: StreamId, account: &str, name: &str, meta: &[u8]) -> Result<Lsn, StoreError> {
+    pub fn adopt_stream(
+        &self,
+        id: StreamId,
+        account: &str,
+        name: &str,
+        meta: &[u8],
+    ) -> Result<Lsn, StoreError> {
         self.of_file_stream(id, |registry| registry.update(id, Some((account, name)), meta))
     }
 
@@ -181,9 +203,23 @@ impl Store {
         self.shared.journal.commit()
     }
 
-    /// Makes the next segment ready and gives dead ones back, as the janitor would. For stores without threads.
+    /// Housekeeping until nothing is left to do, as the janitor would. For stores without threads.
     pub fn maintain(&self) -> Result<(), StoreError> {
-        self.shared.maintain()
+        let mut janitor = self.janitor.lock();
+        for _ in 0..MAINTAIN_ROUNDS_MAX {
+            let left = janitor.round(&self.shared)?;
+            self.shared.journal.flush()?;
+            if left == Left::Nothing {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_threads(&self) -> io::Result<()> {
+        *self.committer.lock() = Some(Committer::start(Arc::clone(&self.shared.journal))?);
+        *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(&self.shared))?);
+        Ok(())
     }
 
     /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on. What fails is
@@ -197,6 +233,7 @@ impl Store {
     /// [`Store::close`], telling what failed.
     pub fn try_close(&self) -> Result<(), StoreError> {
         let journal = &self.shared.journal;
+        drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());
         let closed = journal
             .flush()
@@ -219,6 +256,23 @@ impl Store {
 }
 
 impl Shared {
+    /// The number of the last complete checkpoint.
+    pub fn last_checkpoint(&self) -> u64 {
+        0
+    }
+
+    pub fn checkpoint_if_due(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub fn next_checkpoint_in(&self, _now: std::time::Instant) -> Option<std::time::Duration> {
+        None
+    }
+
+    pub fn reclaimable_up_to(&self) -> Lsn {
+        self.journal.durable()
+    }
+
     /// Makes an index reachable for logs, handles and the janitor.
     pub fn access(&self, index: StreamIndex) -> StreamAccess {
         StreamAccess {

@@ -1,29 +1,114 @@
-//! Housekeeping beside the commits: the next segment is made ready before it is needed, dead ones are given back.
+//! Housekeeping beside the commits: the next segment is made ready before it is needed, sparse segments are copied forward,
+//! dead ones are given back, checkpoints are made.
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::StoreError;
+use super::compact::Compaction;
 use super::facade::Shared;
 use super::stats::Counters;
-use super::StoreError;
 
-impl Shared {
-    /// One round of housekeeping.
-    pub fn maintain(&self) -> Result<(), StoreError> {
-        self.reclaim()?;
-        self.prepare_next(None)
+/// Bytes a compaction looks at before it lets others at the disk.
+const STEP_BYTES: u64 = 256 << 10;
+
+/// The pause between two steps.
+const STEP_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long to wait before trying again what the disk refused.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long removals may take to become durable before one looks again.
+const COMMIT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Housekeeping that goes on from round to round.
+#[derive(Default)]
+pub struct Janitor {
+    compaction: Option<Compaction>,
+    /// Segments that could not be emptied: something in them is damaged.
+    stuck: Vec<u32>,
+}
+
+/// What a round left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing until something happens.
+    Nothing,
+    /// More of the same, after a pause.
+    More(Duration),
+}
+
+impl Janitor {
+    /// One round of housekeeping: small enough that nobody waits for it.
+    pub fn round(&mut self, shared: &Shared) -> Result<Left, StoreError> {
+        shared.prepare_next(None)?;
+        shared.checkpoint_if_due()?;
+        shared.reclaim()?;
+        let compacting = self.compact(shared);
+        if shared.journal.with_core(|core| core.is_full()) {
+            return Ok(Left::More(RETRY_PAUSE));
+        }
+        if compacting? {
+            return Ok(Left::More(STEP_PAUSE));
+        }
+        let waiting = shared.journal.with_core(|core| core.usage.has_dead());
+        Ok(if waiting { Left::More(COMMIT_PAUSE) } else { Left::Nothing })
     }
 
-    /// Gives dead segments back, or makes one the next.
-    fn reclaim(&self) -> Result<(), StoreError> {
-        let durable = self.journal.durable();
-        let dead = self.journal.with_core(|core| core.usage.dead(durable));
-        for id in dead {
-            Counters::add(&self.journal.counters.segments_reclaimed, 1);
-            self.prepare_next(Some(id))?;
-            if self.journal.files.exists(id) {
-                self.journal.files.remove(id)?;
-            }
-            self.journal.with_core(|core| core.segment_gone(id));
+    /// Copies a little forward. False when there is nothing to copy.
+    fn compact(&mut self, shared: &Shared) -> Result<bool, StoreError> {
+        if shared.journal.pressure() {
+            return Ok(self.compaction.is_some());
         }
-        self.registry.lock().release_deletions(&self.journal);
+        let mut compaction = match self.compaction.take() {
+            Some(compaction) => compaction,
+            None => match self.victim(shared) {
+                Some(victim) => Compaction::start(shared, victim)?,
+                None => return Ok(false),
+            },
+        };
+        if compaction.step(shared, STEP_BYTES)? {
+            self.finish(shared, compaction.victim);
+        } else {
+            self.compaction = Some(compaction);
+        }
+        Ok(true)
+    }
+
+    fn victim(&self, shared: &Shared) -> Option<u32> {
+        let percent = shared.journal.options().compact_below_percent;
+        shared.journal.with_core(|core| core.usage.sparsest(percent, &self.stuck))
+    }
+
+    fn finish(&mut self, shared: &Shared, victim: u32) {
+        let left =
+            shared.journal.with_core(|core| core.usage.segment(victim).map_or(0, |account| account.live));
+        if left > 0 {
+            log::warn!("journal: segment {victim} keeps {left} bytes that cannot be read");
+            self.stuck.push(victim);
+        }
+    }
+}
+
+impl Shared {
+    /// Gives dead segments back, or makes one the next.
+    pub fn reclaim(&self) -> Result<(), StoreError> {
+        let safe = self.reclaimable_up_to();
+        let dead = self.journal.with_core(|core| core.usage.dead(safe));
+        for id in &dead {
+            Counters::add(&self.journal.counters.segments_reclaimed, 1);
+            self.prepare_next(Some(*id))?;
+            if self.journal.files.exists(*id) {
+                self.journal.files.remove(*id)?;
+            }
+            self.journal.with_core(|core| core.segment_gone(*id));
+        }
+        if !dead.is_empty() {
+            self.registry.lock().release_deletions(&self.journal);
+        }
         Ok(())
     }
 
@@ -45,5 +130,61 @@ impl Shared {
                 }
             }
         }
+    }
+}
+
+/// The running thread; dropping it stops it after its round.
+pub struct JanitorThread {
+    shared: Arc<Shared>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl JanitorThread {
+    /// Starts the thread.
+    pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (held, stopped) = (Arc::clone(&shared), Arc::clone(&stop));
+        let thread = thread::Builder::new().name("janitor".into()).spawn(move || run(&held, &stopped))?;
+        Ok(Self { shared, stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for JanitorThread {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.shared.journal.chores.wake();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, stop: &AtomicBool) {
+    let mut janitor = Janitor::default();
+    let mut last_error = String::new();
+    while !stop.load(Ordering::Acquire) {
+        let left = janitor.round(shared).unwrap_or_else(|error| {
+            complain(&error, &mut last_error);
+            Left::More(RETRY_PAUSE)
+        });
+        if shared.journal.with_core(|core| core.failure().is_some()) {
+            return;
+        }
+        let due = shared.next_checkpoint_in(Instant::now());
+        let pause = match left {
+            Left::More(pause) => Some(due.map_or(pause, |due| due.min(pause))),
+            Left::Nothing => due,
+        };
+        shared.journal.chores.wait(pause);
+    }
+}
+
+/// Says each error once, not once per round.
+fn complain(error: &StoreError, last: &mut String) {
+    let text = error.to_string();
+    if text != *last {
+        log::error!("journal: housekeeping: {text}");
+        *last = text;
     }
 }

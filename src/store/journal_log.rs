@@ -6,16 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::index::{subject_tag, Entry};
+use super::index::{Entry, subject_tag};
+use super::journal::Journal;
 use super::journal::core::{Appended, Class, Removal};
 use super::journal::quarantine::Quarantine;
 use super::journal::record::{Draft, Kind, Record};
-use super::journal::Journal;
 use super::stats::Counters;
-use super::stream_index::{meta, read_ts, StreamIndex};
+use super::stream_index::{StreamIndex, meta, read_ts};
 use super::{
-    LogState, Lsn, MessageHandle, MessageLog, MessageMeta, NewMessage, StorageKind, StoreError, StoredMessage,
-    SubjectState,
+    LogState, Lsn, MessageHandle, MessageLog, MessageMeta, NewMessage, StorageKind, StoreError,
+    StoredMessage, SubjectState,
 };
 
 /// How often a read looks again when the record was moved while it was read.
@@ -56,7 +56,12 @@ impl JournalLog {
         result.map_err(|error| self.access.checked(error))
     }
 
-    fn take_in(&self, index: &mut StreamIndex, message: &NewMessage<'_>, appended: Appended) -> Result<(), StoreError> {
+    fn take_in(
+        &self,
+        index: &mut StreamIndex,
+        message: &NewMessage<'_>,
+        appended: Appended,
+    ) -> Result<(), StoreError> {
         let content = message.subject.len() + message.headers.len() + message.payload.len();
         let entry = Entry {
             at: appended.placed.at,
@@ -245,7 +250,9 @@ impl StreamAccess {
         for attempt in 1..=READ_ATTEMPTS_MAX {
             let (stream, entry) = {
                 let mut index = self.index.lock();
-                let Some(entry) = index.entry(seq).map_err(|error| self.checked(error))? else { return Ok(None) };
+                let Some(entry) = index.entry(seq).map_err(|error| self.checked(error))? else {
+                    return Ok(None);
+                };
                 (index.stream, entry)
             };
             match self.journal.read(entry.at, entry.record_len() as usize) {
@@ -338,7 +345,13 @@ fn first_at_or_after(index: &mut StreamIndex, ts: i64, journal: &Journal) -> Res
 }
 
 /// A message whose timestamp cannot be read is taken to be older if the next readable one is.
-fn skip_damaged(index: &mut StreamIndex, seq: u64, ts: i64, high: u64, journal: &Journal) -> Result<u64, StoreError> {
+fn skip_damaged(
+    index: &mut StreamIndex,
+    seq: u64,
+    ts: i64,
+    high: u64,
+    journal: &Journal,
+) -> Result<u64, StoreError> {
     let mut from = seq + 1;
     while let Some((at, entry)) = index.seqs.next_where(from, high.saturating_sub(1), |_| true)? {
         if let Some(found) = read_ts(index.stream, at, &entry, journal) {

@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use bytes::{BufMut, Bytes, BytesMut};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::index::{subject_tag, Messages, Postings, Subjects, TagSet};
+use super::index::{Messages, Postings, Subjects, TagSet, subject_tag};
 use super::{
-    LogState, Lsn, MessageHandle, MessageLog, MessageMeta, NewMessage, StorageKind, StoreError, StoredMessage,
-    SubjectState,
+    LogState, Lsn, MessageHandle, MessageLog, MessageMeta, NewMessage, StorageKind, StoreError,
+    StoredMessage, SubjectState,
 };
 
 /// What a message counts besides its content: behaviour §15.
@@ -325,7 +325,8 @@ impl Held {
         for (page, held) in self.pages.range(from / PAGE_SEQS..=up_to / PAGE_SEQS) {
             let base = page * PAGE_SEQS;
             let skip = from.saturating_sub(base) as usize;
-            let found = held.slots.iter().enumerate().skip(skip).find(|(_, slot)| slot.as_ref().is_some_and(&accept));
+            let found =
+                held.slots.iter().enumerate().skip(skip).find(|(_, slot)| slot.as_ref().is_some_and(&accept));
             if let Some((slot, _)) = found {
                 return Some(base + slot as u64).filter(|seq| *seq <= up_to);
             }
@@ -351,12 +352,26 @@ impl Held {
 }
 
 impl Messages for Held {
-    fn next_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError> {
-        Ok(self.next(from, up_to, |message| tags.is_none_or(|tags| tags.contains(subject_tag(&message.subject())))))
+    fn next_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError> {
+        Ok(self.next(from, up_to, |message| {
+            tags.is_none_or(|tags| tags.contains(subject_tag(&message.subject())))
+        }))
     }
 
-    fn prev_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError> {
-        Ok(self.prev(from, up_to, |message| tags.is_none_or(|tags| tags.contains(subject_tag(&message.subject())))))
+    fn prev_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError> {
+        Ok(self.prev(from, up_to, |message| {
+            tags.is_none_or(|tags| tags.contains(subject_tag(&message.subject())))
+        }))
     }
 
     fn count(&mut self, from: u64, up_to: u64) -> Result<u64, StoreError> {
@@ -370,7 +385,8 @@ impl Messages for Held {
                 u64::from(held.live)
             } else {
                 let within = |slot: usize| (from..=up_to).contains(&(base + slot as u64));
-                held.slots.iter().enumerate().filter(|(slot, held)| held.is_some() && within(*slot)).count() as u64
+                held.slots.iter().enumerate().filter(|(slot, held)| held.is_some() && within(*slot)).count()
+                    as u64
             };
         }
         Ok(count)

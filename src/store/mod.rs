@@ -17,6 +17,8 @@
 //! | `janitor` | segments made ready and given back |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
+mod catalog;
+mod compact;
 pub mod disk;
 mod error;
 mod facade;
@@ -30,6 +32,7 @@ mod options;
 mod recovery;
 mod registry;
 mod report;
+mod signal;
 mod stats;
 mod stream_index;
 

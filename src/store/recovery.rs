@@ -8,14 +8,14 @@ use parking_lot::Mutex;
 use super::disk::{Disk, DiskLock};
 use super::error::io_error;
 use super::facade::{RecoveredConsumer, RecoveredStream, Shared};
+use super::journal::Journal;
 use super::journal::core::{JournalCore, Resume};
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream};
 use super::journal::quarantine::Quarantine;
 use super::journal::record::Location;
 use super::journal::replay::{Replay, Replayed};
-use super::journal::segment::{Segment, SEGMENT_HEADER_LEN};
-use super::journal::Journal;
+use super::journal::segment::{SEGMENT_HEADER_LEN, Segment};
 use super::journal_log::JournalLog;
 use super::options::StoreOptions;
 use super::registry::Registry;
@@ -60,7 +60,8 @@ pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Rec
     let journal = Arc::new(resume(&files, &replayed, options)?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry };
-    let streams = replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
+    let streams =
+        replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
     Ok(Recovered { shared, streams, report })
 }
 
@@ -73,7 +74,11 @@ fn sync_unsure(files: &SegmentFiles, replayed: &Replayed) -> Result<(), StoreErr
     Ok(())
 }
 
-fn resume(files: &Arc<SegmentFiles>, replayed: &Replayed, options: &StoreOptions) -> Result<Journal, StoreError> {
+fn resume(
+    files: &Arc<SegmentFiles>,
+    replayed: &Replayed,
+    options: &StoreOptions,
+) -> Result<Journal, StoreError> {
     let at = match replayed.resume {
         Some(at) => at,
         None => Location { segment: first_segment(files)?, offset: SEGMENT_HEADER_LEN },
@@ -122,7 +127,7 @@ fn consumer(name: String, held: ModelConsumer) -> RecoveredConsumer {
     RecoveredConsumer {
         name,
         config: held.config.map(|(bytes, _)| bytes.to_vec()).unwrap_or_default(),
-        state: held.state.map(|(bytes, _)| bytes.to_vec()),
+        state: held.state.and_then(|(bytes, _)| bytes).map(|bytes| bytes.to_vec()),
         deltas: held.deltas.into_iter().map(|(bytes, _)| bytes.to_vec()).collect(),
     }
 }

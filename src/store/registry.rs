@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::journal::Journal;
 use super::journal::core::{Appended, Class};
 use super::journal::model::{Deletion, Model, ModelConsumer, ModelStream};
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
-use super::journal::Journal;
 use super::journal_log::StreamAccess;
 use super::{Lsn, StoreError, StreamId};
 
@@ -55,7 +55,8 @@ impl Registry {
 
     /// Takes in a recovered stream.
     pub fn adopt(&mut self, number: u32, stream: &ModelStream, access: StreamAccess) {
-        let consumers = stream.consumers.iter().map(|(name, held)| (name.clone(), ConsumerEntry::from(held))).collect();
+        let consumers =
+            stream.consumers.iter().map(|(name, held)| (name.clone(), ConsumerEntry::from(held))).collect();
         let entry = StreamEntry {
             account: stream.account.clone(),
             name: stream.name.clone(),
@@ -101,7 +102,12 @@ impl Registry {
     }
 
     /// Records a stream's new configuration, and its names if it had lost them.
-    pub fn update(&mut self, id: StreamId, names: Option<(&str, &str)>, meta: &[u8]) -> Result<Lsn, StoreError> {
+    pub fn update(
+        &mut self,
+        id: StreamId,
+        names: Option<(&str, &str)>,
+        meta: &[u8],
+    ) -> Result<Lsn, StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
         if let Some((account, name)) = names {
             entry.account = account.into();
@@ -120,7 +126,8 @@ impl Registry {
         let draft = Draft { seq: u64::from(entry.oldest), ..Draft::new(Kind::StreamDelete, id.0) };
         let appended = journal.append(&draft, Class::Housekeeping)?;
         if let Some(entry) = self.streams.remove(&id.0) {
-            self.deletions.push(Deletion { placed: appended.placed, oldest: entry.oldest });
+            let newest = appended.placed.at.segment;
+            self.deletions.push(Deletion { placed: appended.placed, oldest: entry.oldest, newest });
             entry.release_all(id.0);
         }
         Ok(appended.lsn)
@@ -147,7 +154,12 @@ impl Registry {
     }
 
     /// Records a change of a consumer's state.
-    pub fn append_consumer_delta(&mut self, id: StreamId, name: &str, delta: &[u8]) -> Result<Lsn, StoreError> {
+    pub fn append_consumer_delta(
+        &mut self,
+        id: StreamId,
+        name: &str,
+        delta: &[u8],
+    ) -> Result<Lsn, StoreError> {
         let (consumer, journal) = self.consumer(id, name)?;
         let appended = consumer_record(journal, Kind::ConsumerDelta, id, name, delta)?;
         consumer.deltas.push(appended.placed);
@@ -168,7 +180,8 @@ impl Registry {
         if let Some(entry) = self.streams.get_mut(&id.0) {
             entry.consumers.remove(name);
         }
-        self.deletions.push(Deletion { placed: appended.placed, oldest });
+        let newest = appended.placed.at.segment;
+        self.deletions.push(Deletion { placed: appended.placed, oldest, newest });
         Ok(appended.lsn)
     }
 
@@ -183,10 +196,16 @@ impl Registry {
         });
     }
 
+    /// A consumer's records.
+    pub fn consumer_mut(&mut self, id: StreamId, name: &str) -> Option<&mut ConsumerEntry> {
+        self.streams.get_mut(&id.0)?.consumers.get_mut(name)
+    }
+
     fn consumer(&mut self, id: StreamId, name: &str) -> Result<(&mut ConsumerEntry, &Journal), StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
         let consumer = entry.consumers.get_mut(name);
-        let consumer = consumer.ok_or_else(|| StoreError::Io(format!("stream {} has no consumer {name:?}", id.0)))?;
+        let consumer =
+            consumer.ok_or_else(|| StoreError::Io(format!("stream {} has no consumer {name:?}", id.0)))?;
         Ok((consumer, &entry.access.journal))
     }
 }
@@ -201,7 +220,8 @@ impl StreamEntry {
         };
         journal.with_core(|core| {
             live.iter().for_each(|(segment, bytes)| core.release(*segment, *bytes));
-            let records = self.put.into_iter().chain(self.consumers.values().flat_map(ConsumerEntry::records));
+            let records =
+                self.put.into_iter().chain(self.consumers.values().flat_map(ConsumerEntry::records));
             records.for_each(|placed| core.release(placed.at.segment, u64::from(placed.len)));
             core.forget_stream(number);
         });
@@ -226,7 +246,12 @@ impl From<&ModelConsumer> for ConsumerEntry {
     }
 }
 
-fn put_stream(journal: &Journal, number: u32, names: (&str, &str), meta: &[u8]) -> Result<Appended, StoreError> {
+fn put_stream(
+    journal: &Journal,
+    number: u32,
+    names: (&str, &str),
+    meta: &[u8],
+) -> Result<Appended, StoreError> {
     let (account, name) = names;
     let draft = Draft {
         subject: name.as_bytes(),
@@ -248,7 +273,7 @@ fn consumer_record(
     journal.append(&draft, Class::Housekeeping)
 }
 
-fn release(journal: &Journal, placed: Option<Placed>) {
+pub(crate) fn release(journal: &Journal, placed: Option<Placed>) {
     if let Some(placed) = placed {
         journal.with_core(|core| core.release(placed.at.segment, u64::from(placed.len)));
     }

@@ -30,9 +30,13 @@ pub struct RecoveryReport {
 
 impl RecoveryReport {
     /// Says in the log what should not have been found.
-    pub fn log(&self) {
+    pub(crate) fn log(&self) {
         if self.damaged_regions > 0 {
-            log::error!("journal: {} bytes in {} places are damaged", self.damaged_bytes, self.damaged_regions);
+            log::error!(
+                "journal: {} bytes in {} places are damaged",
+                self.damaged_bytes,
+                self.damaged_regions
+            );
         }
         if self.torn_bytes > 0 || self.records_discarded > 0 {
             log::warn!(

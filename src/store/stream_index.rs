@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::index::{subject_tag, Entry, Messages, Postings, SeqIndex, Subjects, TagSet};
-use super::journal::record::Header;
-use super::journal::usage::Floor;
+use super::index::{Entry, Messages, Postings, SeqIndex, Subjects, TagSet, subject_tag};
 use super::journal::RecordReader;
+use super::journal::record::{Header, Location};
+use super::journal::usage::Floor;
 use super::{LogState, MessageMeta, StoreError};
 
 /// What a stored message counts besides its content: behaviour §15.
@@ -77,7 +77,10 @@ impl StreamIndex {
     }
 
     /// Subjects, and the messages they lead to.
-    pub fn search<'a>(&'a mut self, journal: &'a dyn RecordReader) -> (&'a mut Subjects, IndexedMessages<'a>) {
+    pub fn search<'a>(
+        &'a mut self,
+        journal: &'a dyn RecordReader,
+    ) -> (&'a mut Subjects, IndexedMessages<'a>) {
         let messages = IndexedMessages { stream: self.stream, seqs: &mut self.seqs, journal };
         (&mut self.subjects, messages)
     }
@@ -113,8 +116,22 @@ impl StreamIndex {
         self.seqs.get(seq)
     }
 
+    /// A message has been copied to `to`; false when it is not where it was copied from any more.
+    pub fn relocate(&mut self, seq: u64, from: Location, to: Location) -> Result<bool, StoreError> {
+        let Some(entry) = self.seqs.get(seq)?.filter(|entry| entry.at == from) else { return Ok(false) };
+        self.seqs.insert(seq, Entry { at: to, ..entry })?;
+        self.forget_bytes(&entry);
+        *self.live.entry(to.segment).or_default() += u64::from(entry.record_len());
+        Ok(true)
+    }
+
     /// Takes out one message, whose subject the caller has read if it could.
-    pub fn remove(&mut self, seq: u64, subject: Option<&[u8]>, journal: &dyn RecordReader) -> Result<Option<Entry>, StoreError> {
+    pub fn remove(
+        &mut self,
+        seq: u64,
+        subject: Option<&[u8]>,
+        journal: &dyn RecordReader,
+    ) -> Result<Option<Entry>, StoreError> {
         let Some(entry) = self.seqs.get(seq)? else { return Ok(None) };
         let guessed;
         let subject = match subject {
@@ -136,7 +153,11 @@ impl StreamIndex {
     }
 
     /// Takes out everything below `seq`; returns how many messages and what bytes by segment went.
-    pub fn purge_below(&mut self, seq: u64, journal: &dyn RecordReader) -> Result<(u64, Vec<(u32, u64)>), StoreError> {
+    pub fn purge_below(
+        &mut self,
+        seq: u64,
+        journal: &dyn RecordReader,
+    ) -> Result<(u64, Vec<(u32, u64)>), StoreError> {
         let first = self.first_seq;
         if self.messages == 0 || seq <= first {
             self.skip_to(seq.saturating_sub(1));
@@ -284,7 +305,12 @@ impl StreamIndex {
     }
 
     /// The subject of a message that cannot be read, told from its tag and the subjects there are.
-    fn guess_subject(&mut self, seq: u64, entry: &Entry, journal: &dyn RecordReader) -> Result<Option<Bytes>, StoreError> {
+    fn guess_subject(
+        &mut self,
+        seq: u64,
+        entry: &Entry,
+        journal: &dyn RecordReader,
+    ) -> Result<Option<Bytes>, StoreError> {
         if let Some(subject) = self.subject_of(seq, entry, journal) {
             return Ok(Some(subject));
         }
@@ -356,7 +382,12 @@ impl StreamIndex {
 }
 
 impl Messages for IndexedMessages<'_> {
-    fn next_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError> {
+    fn next_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError> {
         match tags {
             None => Ok(self.seqs.next_live(from)?.filter(|seq| *seq <= up_to)),
             Some(tags) => {
@@ -366,8 +397,14 @@ impl Messages for IndexedMessages<'_> {
         }
     }
 
-    fn prev_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError> {
-        let found = self.seqs.prev_where(from, up_to, |entry| tags.is_none_or(|tags| tags.contains(entry.tag)))?;
+    fn prev_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError> {
+        let found =
+            self.seqs.prev_where(from, up_to, |entry| tags.is_none_or(|tags| tags.contains(entry.tag)))?;
         Ok(found.map(|(seq, _)| seq))
     }
 

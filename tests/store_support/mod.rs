@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater::store::{
-    LogState, MessageLog, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions, StoredMessage,
-    SubjectState,
+    LogState, MessageLog, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions,
+    StoredMessage, SubjectState,
 };
 use headwater_protocol::subject;
 
@@ -84,7 +84,8 @@ impl Model {
     }
 
     fn matching(&self, filters: &[&str]) -> BTreeSet<u64> {
-        let matches = |held: &str| filters.iter().any(|filter| subject::matches(filter.as_bytes(), held.as_bytes()));
+        let matches =
+            |held: &str| filters.iter().any(|filter| subject::matches(filter.as_bytes(), held.as_bytes()));
         let all = self.messages.iter().filter(|(_, (held, ..))| filters.is_empty() || matches(held));
         all.map(|(seq, _)| *seq).collect()
     }
@@ -174,14 +175,23 @@ impl Model {
         let points = [0, first, first + 1, (first + last) / 2, (first + 3 * last) / 4, last, last + 1];
         for filters in FILTERS {
             let matching = self.matching(filters);
-            let asked: Vec<Bytes> = filters.iter().map(|filter| Bytes::from_static(filter.as_bytes())).collect();
+            let asked: Vec<Bytes> =
+                filters.iter().map(|filter| Bytes::from_static(filter.as_bytes())).collect();
             for at in points {
-                assert_eq!(log.next_match(at, &asked).unwrap(), matching.range(at..).next().copied(), "{filters:?} {at}");
+                assert_eq!(
+                    log.next_match(at, &asked).unwrap(),
+                    matching.range(at..).next().copied(),
+                    "{filters:?} {at}"
+                );
                 let before = matching.range(..=at).next_back().copied();
                 assert_eq!(log.last_match(at, &asked).unwrap(), before, "{filters:?} {at}");
                 for end in points.into_iter().filter(|end| *end >= at) {
                     let count = matching.range(at..=end).count() as u64;
-                    assert_eq!(log.count_matches(at, end, &asked).unwrap(), count, "{filters:?} {at}..={end}");
+                    assert_eq!(
+                        log.count_matches(at, end, &asked).unwrap(),
+                        count,
+                        "{filters:?} {at}..={end}"
+                    );
                 }
             }
         }

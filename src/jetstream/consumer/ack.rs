@@ -9,6 +9,7 @@ use super::effect::{Advisory, Effect};
 use super::machine::ConsumerMachine;
 use super::state::Op;
 use super::turn::Turn;
+use crate::clock::UnixNanos;
 use crate::store::StoreError;
 
 /// Why a message that was removed by a limit or by request is no longer awaited.
@@ -141,26 +142,28 @@ impl ConsumerMachine {
             consumer_seq: delivery.consumer_seq,
             deliveries: delivery.delivered,
         }));
-        let Some(wait) = self.state.acks.wait_after(deliveries) else {
-            return self.state.acks.queue(seq);
-        };
-        match delay {
-            Some(delay) => {
+        match (delay, self.state.acks.wait_after(deliveries)) {
+            (Some(delay), Some(wait)) => {
                 self.state.acks.unqueue(seq);
-                self.apply(Op::Restart {
-                    seq,
-                    since: turn.now.saturating_add(delay).saturating_sub(wait),
-                });
+                let since = turn.now.saturating_add(delay).saturating_sub(wait);
+                self.apply(Op::Restart { seq, since });
             }
-            None => {
-                // As if the wait was over, so that it is redelivered after a restart, too.
-                self.apply(Op::Restart {
-                    seq,
-                    since: turn.now.saturating_sub(wait),
-                });
-                self.state.acks.queue(seq);
-            }
+            _ => self.redeliver_now(seq, turn.now),
         }
+    }
+
+    /// Queues a pending message, and lets its wait be over so that it is queued again after a restart.
+    pub(super) fn redeliver_now(&mut self, seq: u64, now: UnixNanos) {
+        let Some(deliveries) = self.state.acks.get(seq).map(|entry| entry.deliveries) else {
+            return;
+        };
+        if let Some(wait) = self.state.acks.wait_after(deliveries) {
+            self.apply(Op::Restart {
+                seq,
+                since: now.saturating_sub(wait),
+            });
+        }
+        self.state.acks.queue(seq);
     }
 
     /// The client needs more time.

@@ -13,6 +13,9 @@ use crate::clock::UnixNanos;
 /// Alarms that mean nothing any more are tolerated up to this many beyond twice the pending messages.
 const STALE_ALARMS_MAX: usize = 1024;
 
+/// The shortest wait, in nanoseconds: shorter ones would keep the broker busy with redeliveries.
+const WAIT_MIN: i64 = 1_000_000;
+
 /// How long an acknowledgement may take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AckWait {
@@ -30,7 +33,7 @@ impl AckWait {
             Some(backoff) => *backoff,
             None => self.wait,
         };
-        (self.wait > 0 || wait > 0).then_some(wait)
+        (self.wait > 0 || wait > 0).then_some(wait.max(WAIT_MIN))
     }
 }
 

@@ -62,9 +62,17 @@ impl Backlog {
     }
 
     /// Delivery has come to `from`. The log must not have changed since [`Self::sync`].
-    pub fn moved_to(&mut self, log: &dyn MessageLog, from: u64) -> Result<(), StoreError> {
+    pub fn moved_to(
+        &mut self,
+        log: &dyn MessageLog,
+        filters: &[Bytes],
+        from: u64,
+    ) -> Result<(), StoreError> {
         self.from = from;
-        self.live = live(log, from, self.through)?;
+        self.live = match filters {
+            [] => self.count,
+            _ => live(log, from, self.through)?,
+        };
         Ok(())
     }
 

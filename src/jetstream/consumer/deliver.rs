@@ -6,6 +6,7 @@ use headwater_protocol::jetstream::consumer_config::AckPolicy;
 
 use super::effect::{Advisory, Delivery, Effect};
 use super::machine::ConsumerMachine;
+use super::pacing::Replay;
 use super::size::MessageSize;
 use super::state::{Op, SequencePair};
 use super::status;
@@ -313,7 +314,7 @@ impl ConsumerMachine {
     fn settle_count(&mut self, log: &dyn MessageLog, before: u64) -> Result<(), StoreError> {
         let from = self.contiguous_from();
         if from != before {
-            self.backlog.moved_to(log, from)
+            self.backlog.moved_to(log, &self.settings.filters, from)
         } else {
             Ok(())
         }
@@ -356,11 +357,9 @@ impl ConsumerMachine {
             return Ok(false);
         }
         let mut ready_at = UnixNanos::MIN;
-        if let Some(replay) = self
-            .replay
-            .take_if(|replay| candidate.is_new && !replay.covers(candidate.seq))
-        {
-            drop(replay);
+        let caught_up = |replay: &Replay| candidate.is_new && !replay.covers(candidate.seq);
+        if self.replay.as_ref().is_some_and(caught_up) {
+            self.replay = None;
         }
         if let Some(replay) = &self.replay {
             ready_at = replay.ready_at(turn.log.timestamp(candidate.seq)?.unwrap_or(turn.now));

@@ -94,11 +94,13 @@ impl ConsumerMachine {
         let Start {
             next_seq,
             last_per_subject_through,
+            skip_list,
         } = start(&config, &settings, &stream, log)?;
         let mut state =
             ConsumerState::starting_at(next_seq, settings.awaits_acks(), settings.ack_wait.clone());
         state.last_per_subject_through = last_per_subject_through;
         let mut machine = Self::assemble(identity, config, settings, stream, state, now);
+        machine.skip_list = skip_list;
         machine.begin_replay(log);
         if let Some(recorder) = &mut machine.recorder {
             recorder.record_all();
@@ -253,6 +255,13 @@ impl ConsumerMachine {
     /// the whole state.
     pub fn take_delta(&mut self) -> Option<Vec<u8>> {
         self.recorder.as_mut()?.take(&self.state)
+    }
+
+    /// A delta that was taken could not be written: the next one holds the whole state.
+    pub fn delta_was_lost(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record_all();
+        }
     }
 
     /// Whether there is a delta to take.

@@ -6,6 +6,7 @@ use headwater_protocol::jetstream::consumer_config::AckPolicy;
 
 use super::effect::Effect;
 use super::machine::ConsumerMachine;
+use super::state::Op;
 use super::status;
 use super::turn::Turn;
 use crate::clock::UnixNanos;
@@ -49,8 +50,8 @@ impl ConsumerMachine {
         if turn.log.meta(seq).is_none() {
             self.message_is_gone(turn, seq);
         } else if self.state.acks.get(seq).is_some() {
-            self.apply(super::state::Op::Undeliver { seq });
-            self.state.acks.queue(seq);
+            self.apply(Op::Undeliver { seq });
+            self.redeliver_now(seq, turn.now);
         }
     }
 

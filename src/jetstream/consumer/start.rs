@@ -3,15 +3,18 @@
 use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPolicy};
 
 use super::settings::{Settings, StreamTraits};
+use super::skip_list::SkipList;
 use crate::store::{LogState, MessageLog, StoreError};
 
 /// A position to begin at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Start {
     /// The first sequence that may be delivered.
     pub next_seq: u64,
     /// Up to here only the last message of each subject is.
     pub last_per_subject_through: Option<u64>,
+    /// Those messages.
+    pub skip_list: Option<SkipList>,
 }
 
 impl Start {
@@ -19,6 +22,7 @@ impl Start {
         Self {
             next_seq,
             last_per_subject_through: None,
+            skip_list: None,
         }
     }
 }
@@ -70,10 +74,11 @@ fn last_per_subject(
     if stream.messages_per_subject_max == 1 || state.messages == 0 {
         return Ok(Start::at(state.first_seq));
     }
-    let list = super::skip_list::SkipList::build(log, &settings.filters, 0, state.last_seq)?;
+    let list = SkipList::build(log, &settings.filters, 0, state.last_seq)?;
     let next_seq = list.first().unwrap_or(state.last_seq);
     Ok(Start {
         next_seq,
         last_per_subject_through: Some(state.last_seq),
+        skip_list: Some(list),
     })
 }

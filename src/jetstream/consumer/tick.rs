@@ -47,7 +47,8 @@ impl ConsumerMachine {
             // A message that may be delivered more than once is given up when its next delivery would be due: only
             // then nats-server, and with it every client that counts advisories, notices.
             let max = self.settings.deliveries_max;
-            if max == 1 || (max > 0 && deliveries > max) {
+            let exceeded = max > 0 && deliveries > max;
+            if exceeded || (max == 1 && deliveries == 1) {
                 self.give_up(turn, seq);
             } else {
                 self.state.acks.queue(seq);

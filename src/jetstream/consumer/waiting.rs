@@ -11,6 +11,8 @@ use super::status;
 use super::turn::Turn;
 use crate::clock::UnixNanos;
 
+/// Heartbeats do not come faster, in nanoseconds.
+const HEARTBEAT_MIN: i64 = 1_000_000;
 /// The rank of a request that has none.
 const RANK_LAST: i64 = i64::MAX;
 
@@ -45,6 +47,10 @@ impl WaitingRequest {
     /// A request as it came in.
     pub fn new(request: PullRequest, reply: Bytes, through_import: bool, now: UnixNanos) -> Self {
         let at = |span: i64| (span != 0).then(|| now.saturating_add(span));
+        let heartbeat = match request.idle_heartbeat {
+            asked if asked > 0 => asked.max(HEARTBEAT_MIN),
+            _ => 0,
+        };
         Self {
             reply,
             batch_left: i64::try_from(request.batch).unwrap_or(i64::MAX).max(1),
@@ -52,8 +58,8 @@ impl WaitingRequest {
             bytes_left: request.max_bytes.max(0),
             expires_at: at(request.expires),
             received_at: now,
-            heartbeat: request.idle_heartbeat.max(0),
-            heartbeat_at: at(request.idle_heartbeat.max(0)),
+            heartbeat,
+            heartbeat_at: at(heartbeat),
             no_wait: request.no_wait,
             through_import,
             priority: request.priority.map(Box::new),
@@ -122,6 +128,16 @@ impl WaitingQueue {
             quiet_until: None,
             no_wait: 0,
             purged_at: None,
+        }
+    }
+
+    /// Requests are served by rank from now on, or in the order they came in.
+    pub fn set_ranked(&mut self, ranked: bool) {
+        self.ranked = ranked;
+        if ranked {
+            self.requests
+                .make_contiguous()
+                .sort_by_key(WaitingRequest::rank);
         }
     }
 

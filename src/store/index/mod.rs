@@ -17,4 +17,4 @@ pub use seq::SeqIndex;
 pub use seq_page::{Entry, PAGE_SEQS};
 pub use subject::SubjectIndex;
 pub use subjects::{Messages, Subjects};
-pub use tags::{subject_tag, TagSet};
+pub use tags::{TagSet, subject_tag};

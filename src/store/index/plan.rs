@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::filter;
 use super::subject::SubjectIndex;
-use super::tags::{subject_tag, TagSet};
+use super::tags::{TagSet, subject_tag};
 use crate::store::StoreError;
 
 /// Plans kept per stream; consumers of a stream seldom have more distinct filters that are in use at a time.

@@ -221,8 +221,10 @@ mod tests {
         let bounds = postings.bounds();
         bounds.count == model.len() as u64
             && (model.is_empty()
-                || ((bounds.first.exact && bounds.first.seq == first || !bounds.first.exact && bounds.first.seq <= first)
-                    && (bounds.last.exact && bounds.last.seq == last || !bounds.last.exact && bounds.last.seq >= last)))
+                || ((bounds.first.exact && bounds.first.seq == first
+                    || !bounds.first.exact && bounds.first.seq <= first)
+                    && (bounds.last.exact && bounds.last.seq == last
+                        || !bounds.last.exact && bounds.last.seq >= last)))
     }
 
     proptest! {

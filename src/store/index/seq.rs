@@ -252,7 +252,12 @@ impl SeqIndex {
         Ok(())
     }
 
-    fn drop_front(&mut self, page: u64, seq: u64, removed: &mut dyn FnMut(u64, &Entry)) -> Result<(), StoreError> {
+    fn drop_front(
+        &mut self,
+        page: u64,
+        seq: u64,
+        removed: &mut dyn FnMut(u64, &Entry),
+    ) -> Result<(), StoreError> {
         let mut gone = Vec::new();
         if let Some(before) = seq.checked_sub(1) {
             self.visit(page * PAGE_SEQS, before, &mut |at, entry| {

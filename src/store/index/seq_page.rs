@@ -5,7 +5,7 @@
 //! (docs/FORMAT.md).
 
 use super::varint::{self, Reader};
-use crate::store::journal::record::{record_len, Location};
+use crate::store::journal::record::{Location, record_len};
 
 /// Sequences per page.
 pub const PAGE_SEQS: u64 = 512;

@@ -6,7 +6,12 @@ use super::*;
 use crate::store::journal::record::Location;
 
 fn entry(n: u32) -> Entry {
-    Entry { at: Location { segment: 1 + n % 3, offset: n * 8 }, content_bytes: n, tag: n as u16, has_headers: n % 2 == 0 }
+    Entry {
+        at: Location { segment: 1 + n % 3, offset: n * 8 },
+        content_bytes: n,
+        tag: n as u16,
+        has_headers: n % 2 == 0,
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -105,7 +105,9 @@ impl SubjectIndex {
         let fence = self.fence(subject);
         let bytes = self.page(&fence)?;
         match subject_page::find(bytes, subject).ok_or_else(damaged)? {
-            Spot::Held { postings, .. } => subject_page::postings(bytes, &postings).ok_or_else(damaged).map(Some),
+            Spot::Held { postings, .. } => {
+                subject_page::postings(bytes, &postings).ok_or_else(damaged).map(Some)
+            }
             Spot::Vacant { .. } => Ok(None),
         }
     }

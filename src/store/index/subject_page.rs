@@ -58,7 +58,11 @@ pub fn find(page: &[u8], subject: &[u8]) -> Option<Spot> {
                 match entry.rest.cmp(sought) {
                     Ordering::Equal => return Some(Spot::Held { start: at, postings: entry.postings }),
                     Ordering::Greater => {
-                        return Some(Spot::Vacant { at, shared_before: matched, shared_after: matched + common });
+                        return Some(Spot::Vacant {
+                            at,
+                            shared_before: matched,
+                            shared_after: matched + common,
+                        });
                     }
                     Ordering::Less => matched += common,
                 }

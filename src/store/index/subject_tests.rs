@@ -74,7 +74,8 @@ fn a_hundred_thousand_subjects_take_two_point_seven_megabytes_at_most() {
         let subject = format!("sensors.site{:02}.device{:05}.temperature", n % 50, n * 7919 % 100_000);
         index.add(subject.as_bytes(), n + 1).unwrap();
     }
-    let directory: usize = index.pages.keys().map(|fence| fence.len() + 16 + std::mem::size_of::<Page>()).sum();
+    let directory: usize =
+        index.pages.keys().map(|fence| fence.len() + 16 + std::mem::size_of::<Page>()).sum();
     let held: usize = index.pages.values().map(|page| page.bytes.as_ref().map_or(0, Vec::capacity)).sum();
     assert_eq!(index.len(), 100_000);
     assert!(directory + held < 2_700_000, "{directory} + {held}");

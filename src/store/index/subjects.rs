@@ -11,7 +11,7 @@ use super::filter;
 use super::plan::PlanCache;
 use super::postings::{Bound, Postings};
 use super::subject::SubjectIndex;
-use super::tags::{subject_tag, TagSet};
+use super::tags::{TagSet, subject_tag};
 use crate::store::{StoreError, SubjectState};
 
 /// Subjects read from the index at a time while a caller is shown them.
@@ -20,10 +20,20 @@ const VISIT_CHUNK: usize = 256;
 /// The live messages of a stream by sequence, as the search sees them. `tags: None` means any.
 pub trait Messages {
     /// The first live message in `from..=up_to` with one of the tags.
-    fn next_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError>;
+    fn next_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// The last live message in `from..=up_to` with one of the tags.
-    fn prev_tagged(&mut self, from: u64, up_to: u64, tags: Option<&TagSet>) -> Result<Option<u64>, StoreError>;
+    fn prev_tagged(
+        &mut self,
+        from: u64,
+        up_to: u64,
+        tags: Option<&TagSet>,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// How many live messages lie in `from..=up_to`.
     fn count(&mut self, from: u64, up_to: u64) -> Result<u64, StoreError>;
@@ -96,7 +106,11 @@ impl Subjects {
     }
 
     /// What is known of one literal subject, looking for its ends where they are not known.
-    pub fn state(&mut self, subject: &[u8], messages: &mut dyn Messages) -> Result<Option<SubjectState>, StoreError> {
+    pub fn state(
+        &mut self,
+        subject: &[u8],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<SubjectState>, StoreError> {
         let Some(postings) = self.index.get(subject)? else { return Ok(None) };
         let mut bounds = postings.bounds();
         if !bounds.first.exact || !bounds.last.exact {
@@ -245,11 +259,12 @@ impl Subjects {
         }
         let mut tally = Tally { from, up_to, ..Tally::default() };
         for filter in filters {
-            filter::visit_matching(&mut self.index, filter, &mut |subject, state| tally.take_in(subject, state))?;
+            filter::visit_matching(&mut self.index, filter, &mut |subject, state| {
+                tally.take_in(subject, state)
+            })?;
         }
         tally.finish(exact, messages)
     }
-
 }
 
 /// Counts the messages of subjects within a range, putting off those that lie astride one of its ends.
@@ -287,7 +302,8 @@ impl Tally {
             Postings::Bounded(_) => {
                 self.astride.insert(subject.into());
                 self.astride_tags.insert(tag);
-                self.astride_first = Some(self.astride_first.map_or(bounds.first.seq, |seq| seq.min(bounds.first.seq)));
+                self.astride_first =
+                    Some(self.astride_first.map_or(bounds.first.seq, |seq| seq.min(bounds.first.seq)));
                 self.astride_last = self.astride_last.max(bounds.last.seq);
             }
         }
@@ -301,7 +317,8 @@ impl Tally {
         let mut at = self.from.max(first);
         let end = self.up_to.min(self.astride_last);
         while let Some(seq) = messages.next_tagged(at, end, Some(&self.astride_tags))? {
-            if tags_suffice || messages.subject(seq)?.is_some_and(|subject| self.astride.contains(&*subject)) {
+            if tags_suffice || messages.subject(seq)?.is_some_and(|subject| self.astride.contains(&*subject))
+            {
                 counted += 1;
             }
             at = seq.saturating_add(1);

@@ -40,7 +40,9 @@ impl TagSet {
                 [only] => *only == tag,
                 several => several.binary_search(&tag).is_ok(),
             },
-            TagSet::Bitmap(words) => words.get(usize::from(tag) / 64).is_some_and(|word| word >> (tag % 64) & 1 == 1),
+            TagSet::Bitmap(words) => {
+                words.get(usize::from(tag) / 64).is_some_and(|word| word >> (tag % 64) & 1 == 1)
+            }
         }
     }
 

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 
+use super::RecordReader;
 use super::core::{Appended, Batch, Class, JournalCore, Removal};
 use super::files::SegmentFiles;
-use super::record::{Draft, Header, Location, Record, HEADER_LEN};
+use super::record::{Draft, HEADER_LEN, Header, Location, Record};
 use super::segment::Segment;
 use super::tail::TailCache;
-use super::RecordReader;
 use crate::store::options::{StoreOptions, SyncPolicy};
+use crate::store::signal::Signal;
 use crate::store::stats::{Counters, StoreStats};
 use crate::store::{Lsn, StoreError};
 
@@ -36,6 +37,8 @@ pub struct Journal {
     /// Signalled when something waits for a commit.
     wake: Condvar,
     tail: RwLock<TailCache>,
+    /// Raised when there is housekeeping to do.
+    pub(crate) chores: Signal,
     /// The segments on disk.
     pub files: Arc<SegmentFiles>,
     /// Held during a commit: segments written and not yet synced.
@@ -67,6 +70,7 @@ impl Journal {
             core: Mutex::new(core),
             wake: Condvar::new(),
             tail: RwLock::new(TailCache::new(options.tail_cache_bytes_max)),
+            chores: Signal::default(),
             files,
             unsynced: Mutex::default(),
             pending_start: AtomicU64::new(durable.0),
@@ -102,7 +106,11 @@ impl Journal {
         let changed = change(&mut core);
         let added = core.pending_bytes().saturating_sub(before);
         let waits = core.has_pending();
+        let chore = core.take_chore();
         drop(core);
+        if chore {
+            self.chores.wake();
+        }
         if waits {
             self.wake.notify_one();
         }
@@ -323,7 +331,8 @@ impl Journal {
     fn update_pressure(&self) {
         let mut pressed = self.pressed.lock();
         let waiting = self.waiting_bytes.load(Ordering::Relaxed);
-        let high = waiting > if *pressed { self.options.pending_bytes_max / 2 } else { self.options.pending_bytes_max };
+        let high = waiting
+            > if *pressed { self.options.pending_bytes_max / 2 } else { self.options.pending_bytes_max };
         if high != *pressed {
             *pressed = high;
             for observer in self.observers.read().clone() {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::body;
 use super::files::SegmentFiles;
-use super::record::{self, Draft, Kind, Location, FLAG_GROUPED, FLAG_MORE, FLAG_SYNCED, HEADER_LEN};
-use super::segment::{Segment, SEGMENT_HEADER_LEN};
+use super::record::{self, Draft, FLAG_GROUPED, FLAG_MORE, FLAG_SYNCED, HEADER_LEN, Kind, Location};
+use super::segment::{SEGMENT_HEADER_LEN, Segment};
 use super::usage::{Floor, Placed, SegmentUse, Usage};
 use crate::store::{Lsn, StoreError};
 
@@ -128,6 +128,8 @@ pub struct JournalCore {
     failure: Option<StoreError>,
     records: u64,
     pending_bytes: u64,
+    /// A segment made ready is in use now.
+    rolled: bool,
 }
 
 /// Where writing goes on.
@@ -149,7 +151,8 @@ pub struct Resume {
 impl JournalCore {
     /// A journal that goes on where `resume` says.
     pub fn new(files: Arc<SegmentFiles>, resume: Resume, reserve_bytes: u32) -> Self {
-        let prepared: BTreeMap<_, _> = resume.prepared.into_iter().map(|segment| (segment.id, segment)).collect();
+        let prepared: BTreeMap<_, _> =
+            resume.prepared.into_iter().map(|segment| (segment.id, segment)).collect();
         let last = prepared.keys().next_back().copied().unwrap_or(0).max(resume.active.id);
         let mut core = Self {
             files,
@@ -166,6 +169,7 @@ impl JournalCore {
             failure: None,
             records: 0,
             pending_bytes: 0,
+            rolled: false,
         };
         core.deferred.bytes = DEFERRED_RECORD_BYTES * resume.floors.len() as u64;
         core.deferred.floors = resume.floors.into_iter().collect();
@@ -272,7 +276,8 @@ impl JournalCore {
 
     /// `len` bytes at `at`, if they wait for a commit.
     pub fn pending(&self, at: Location, len: usize) -> Option<Bytes> {
-        let part = self.parts.iter().rev().find(|part| part.segment.id == at.segment && part.offset <= at.offset)?;
+        let part =
+            self.parts.iter().rev().find(|part| part.segment.id == at.segment && part.offset <= at.offset)?;
         let from = (at.offset - part.offset) as usize;
         part.bytes.get(from..from.checked_add(len)?).map(Bytes::copy_from_slice)
     }
@@ -328,6 +333,12 @@ impl JournalCore {
             self.prepared.insert(segment.id, segment);
         }
         fits
+    }
+
+    /// Whether housekeeping has got something to do since this was asked last.
+    pub fn take_chore(&mut self) -> bool {
+        let rolled = std::mem::take(&mut self.rolled);
+        self.usage.take_died() || rolled
     }
 
     /// A dead segment's file is no more, or another segment's by now.
@@ -387,7 +398,9 @@ impl JournalCore {
             }
             room -= draft.record_len();
         }
-        Some(room + ready.map(|segment| usable(segment.len).saturating_sub(DEFERRED_WASTE_BYTES)).sum::<u64>())
+        Some(
+            room + ready.map(|segment| usable(segment.len).saturating_sub(DEFERRED_WASTE_BYTES)).sum::<u64>(),
+        )
     }
 
     /// Puts a record for which there is room in this segment or the next.
@@ -425,6 +438,7 @@ impl JournalCore {
         self.offset = SEGMENT_HEADER_LEN;
         let lsn = self.deferred_lsn();
         self.usage.seal(sealed.id, lsn);
+        self.rolled = true;
         true
     }
 
@@ -494,7 +508,8 @@ impl JournalCore {
             return;
         }
         let payload = body::encode_seqs(seqs);
-        let draft = Draft { seq: u64::from(named), payload: &payload, ..Draft::new(Kind::Tombstones, stream) };
+        let draft =
+            Draft { seq: u64::from(named), payload: &payload, ..Draft::new(Kind::Tombstones, stream) };
         if let Some(placed) = self.put_deferred(&draft) {
             self.usage.add_tombstones(placed.at.segment, named, u64::from(placed.len));
         }

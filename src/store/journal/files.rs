@@ -1,18 +1,18 @@
 //! The journal's directory: which segments there are, and their open files.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::record::{Header, Location, Seeds, HEADER_LEN};
-use super::segment::{NotASegment, Segment, SegmentHeader, SEGMENT_HEADER_LEN};
+use super::record::{HEADER_LEN, Header, Location, Seeds};
+use super::segment::{NotASegment, SEGMENT_HEADER_LEN, Segment, SegmentHeader};
 use super::{RecordReader, SUBJECT_READ_BYTES};
+use crate::store::StoreError;
 use crate::store::disk::Disk;
 use crate::store::error::io_error;
-use crate::store::StoreError;
 
 /// The journal's directory.
 pub const JOURNAL_DIR: &str = "journal";
@@ -90,12 +90,14 @@ impl SegmentFiles {
         }
         let mut known = self.known.write();
         close_the_idlest(&mut known);
-        let held = known.get_mut(&id).ok_or_else(|| StoreError::Io(format!("journal segment {id} is gone")))?;
+        let held =
+            known.get_mut(&id).ok_or_else(|| StoreError::Io(format!("journal segment {id} is gone")))?;
         if let Some(segment) = held.in_use.upgrade() {
             held.open = Some(Arc::clone(&segment));
             return Ok(segment);
         }
-        let file = self.disk.open(&path(id)).map_err(|error| io_error(&format!("open segment {id}"), &error))?;
+        let file =
+            self.disk.open(&path(id)).map_err(|error| io_error(&format!("open segment {id}"), &error))?;
         let seeds = Seeds::from_salt(held.header.salt);
         let segment = Arc::new(Segment { id, seeds, len: held.header.len, file });
         held.in_use = Arc::downgrade(&segment);
@@ -138,10 +140,11 @@ impl SegmentFiles {
         Ok(segment)
     }
 
-    /// Removes a segment and gives its space back.
+    /// Removes a segment and gives its space back. It is gone for good: what kept its dead records dead may go next.
     pub fn remove(&self, id: u32) -> Result<(), StoreError> {
         self.known.write().remove(&id);
-        self.disk.remove(&path(id)).map_err(|error| io_error(&format!("remove segment {id}"), &error))
+        let removed = self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR));
+        removed.map_err(|error| io_error(&format!("remove segment {id}"), &error))
     }
 
     /// Takes a dead segment's file as the one being prepared; false when it had to be removed instead.
@@ -152,7 +155,7 @@ impl SegmentFiles {
         let moved = if unread && known.header.len == self.segment_bytes {
             self.disk.rename(&path(id), PREPARING).map(|()| true)
         } else {
-            self.disk.remove(&path(id)).map(|()| false)
+            self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR)).map(|()| false)
         };
         moved.map_err(|error| io_error(&format!("recycle segment {id}"), &error))
     }
@@ -175,9 +178,9 @@ impl SegmentFiles {
                 self.known.write().insert(id, known);
                 Ok(true)
             }
-            Err(NotASegment::Newer(version)) => {
-                Err(StoreError::Io(format!("journal segment {id} has format version {version}, newer than this program")))
-            }
+            Err(NotASegment::Newer(version)) => Err(StoreError::Io(format!(
+                "journal segment {id} has format version {version}, newer than this program"
+            ))),
             _ => Ok(false),
         }
     }
@@ -274,6 +277,9 @@ mod tests {
         }
         let again = SegmentFiles::open(disk, 8192).unwrap().0;
         again.ids().into_iter().for_each(|id| drop(again.get(id).unwrap()));
-        assert_eq!(again.known.read().values().filter(|known| known.open.is_some()).count(), OPEN_SEGMENTS_MAX);
+        assert_eq!(
+            again.known.read().values().filter(|known| known.open.is_some()).count(),
+            OPEN_SEGMENTS_MAX
+        );
     }
 }

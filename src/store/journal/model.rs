@@ -8,7 +8,7 @@ use super::body;
 use super::files::SegmentFiles;
 use super::record::{Header, Kind, Location, Record};
 use super::usage::{Placed, SegmentUse, Usage};
-use crate::store::index::{subject_tag, Entry};
+use crate::store::index::{Entry, subject_tag};
 use crate::store::stream_index::StreamIndex;
 use crate::store::{Lsn, StoreError};
 
@@ -41,22 +41,27 @@ pub struct ModelStream {
 pub struct ModelConsumer {
     /// What the owner stored with it.
     pub config: Option<(Bytes, Placed)>,
-    /// Its latest state.
-    pub state: Option<(Bytes, Placed)>,
+    /// Its latest state; no bytes when it only says that earlier deltas are void.
+    pub state: Option<(Option<Bytes>, Placed)>,
     /// What has changed since, in order.
     pub deltas: Vec<(Bytes, Placed)>,
     /// The first segment that may hold a record of it.
     pub oldest: u32,
 }
 
+/// In the sequence field of a consumer state record: there is no state, but deltas before the record are void.
+pub const NO_STATE: u64 = 1;
+
 /// A record that says that a stream or consumer is gone. It is wanted as long as a segment exists that may hold records of
-/// it and is older than itself.
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deletion {
     /// The record.
     pub placed: Placed,
     /// The first segment that may hold a record of what is gone.
     pub oldest: u32,
+    /// The segment it was deleted in: no later one holds a record of it.
+    pub newest: u32,
 }
 
 /// All streams, and the records that say what is gone.
@@ -113,13 +118,18 @@ impl Model {
             Kind::StreamState => self.state(placed, record, files),
             Kind::StreamPut => self.put(placed, record),
             Kind::StreamDelete => self.delete(placed, header),
-            Kind::ConsumerPut => self.consumer(placed, record, |consumer, body| consumer.config = Some((body, placed))),
+            Kind::ConsumerPut => {
+                self.consumer(placed, record, |consumer, body| consumer.config = Some((body, placed)))
+            }
             Kind::ConsumerDelete => self.delete_consumer(placed, record),
             Kind::ConsumerState => self.consumer(placed, record, |consumer, body| {
-                consumer.state = Some((body, placed));
+                let state = (header.seq != NO_STATE).then_some(body);
+                consumer.state = Some((state, placed));
                 consumer.deltas.clear();
             }),
-            Kind::ConsumerDelta => self.consumer(placed, record, |consumer, body| consumer.deltas.push((body, placed))),
+            Kind::ConsumerDelta => {
+                self.consumer(placed, record, |consumer, body| consumer.deltas.push((body, placed)))
+            }
             Kind::Compaction => {
                 self.compactions.push((header.seq as u32, at.segment));
                 Ok(())
@@ -134,7 +144,10 @@ impl Model {
 
     /// A message was lost whose header is whole: its sequence must not be given again.
     pub fn lose(&mut self, at: Location, header: &Header) {
-        if header.kind == Kind::Message && !self.deleted.contains(&header.stream) && !self.is_loaded(header.stream, at) {
+        if header.kind == Kind::Message
+            && !self.deleted.contains(&header.stream)
+            && !self.is_loaded(header.stream, at)
+        {
             let stream = self.stream(header.stream, at.segment);
             if header.seq > stream.index.last_seq {
                 stream.index.skip_to(header.seq);
@@ -242,7 +255,7 @@ impl Model {
         let known = self.streams.remove(&header.stream).map_or(u32::MAX, |stream| stream.oldest);
         self.deleted.insert(header.stream);
         self.unsure.remove(&header.stream);
-        self.deletions.push(Deletion { placed, oldest: known.min(header.seq as u32) });
+        self.deletions.push(Deletion::of(placed, header, known));
         Ok(())
     }
 
@@ -264,17 +277,23 @@ impl Model {
 
     fn delete_consumer(&mut self, placed: Placed, record: &Record) -> Result<(), StoreError> {
         let name = text(&record.subject());
-        let held = self.streams.get_mut(&record.header.stream).and_then(|stream| stream.consumers.remove(&name));
+        let held =
+            self.streams.get_mut(&record.header.stream).and_then(|stream| stream.consumers.remove(&name));
         let known = held.map_or(u32::MAX, |consumer| consumer.oldest);
-        self.deletions.push(Deletion { placed, oldest: known.min(record.header.seq as u32) });
+        self.deletions.push(Deletion::of(placed, &record.header, known));
         Ok(())
     }
 }
 
 impl Deletion {
+    fn of(placed: Placed, header: &Header, oldest_known: u32) -> Self {
+        let newest = if header.ts == 0 { placed.at.segment } else { header.ts as u32 };
+        Self { placed, oldest: oldest_known.min(header.seq as u32), newest }
+    }
+
     /// Whether a segment exists that may hold records of what is gone.
     pub fn is_wanted(&self, files: &SegmentFiles) -> bool {
-        files.any_in(self.oldest, self.placed.at.segment)
+        files.any_in(self.oldest, self.newest)
     }
 }
 
@@ -297,7 +316,9 @@ impl ModelConsumer {
     /// The records that make up what is known of it.
     pub fn records(&self) -> impl Iterator<Item = Placed> + '_ {
         let config = self.config.iter().map(|(_, placed)| *placed);
-        config.chain(self.state.iter().map(|(_, placed)| *placed)).chain(self.deltas.iter().map(|(_, placed)| *placed))
+        config
+            .chain(self.state.iter().map(|(_, placed)| *placed))
+            .chain(self.deltas.iter().map(|(_, placed)| *placed))
     }
 }
 

@@ -45,7 +45,10 @@ impl Quarantine {
         held.bytes += if fits { u64::from(len) } else { 0 };
         drop(held);
         let name = format!("{QUARANTINE_DIR}/{:010}-{offset:010}.bin", segment.id);
-        log::error!("journal: {len} damaged bytes in segment {} at {offset}, set aside as {name}", segment.id);
+        log::error!(
+            "journal: {len} damaged bytes in segment {} at {offset}, set aside as {name}",
+            segment.id
+        );
         let copied = if fits { self.copy(segment, offset, len, &name) } else { Ok(()) };
         if let Err(error) = copied {
             log::error!("journal: could not set aside {name}: {error}");
@@ -53,7 +56,13 @@ impl Quarantine {
         true
     }
 
-    fn copy(&self, segment: &Segment, offset: u32, len: u32, name: &str) -> Result<(), Box<dyn std::error::Error>> {
+    fn copy(
+        &self,
+        segment: &Segment,
+        offset: u32,
+        len: u32,
+        name: &str,
+    ) -> Result<(), Box<dyn std::error::Error>> {
         self.disk.create_dir(QUARANTINE_DIR)?;
         let bytes = segment.read(offset, len as usize)?;
         let file = self.disk.create(name)?;

@@ -349,8 +349,15 @@ mod tests {
 
     fn encoded(subject: &[u8], headers: &[u8], payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        let draft =
-            Draft { seq: 9, ts: -4, flags: FLAG_MORE, subject, headers, payload, ..Draft::new(Kind::Message, 3) };
+        let draft = Draft {
+            seq: 9,
+            ts: -4,
+            flags: FLAG_MORE,
+            subject,
+            headers,
+            payload,
+            ..Draft::new(Kind::Message, 3)
+        };
         draft.encode(SEEDS, &mut out);
         out
     }

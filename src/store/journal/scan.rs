@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::record::{Header, Kind, Location, Record, ALIGN, HEADER_LEN};
-use super::segment::{Segment, SEGMENT_HEADER_LEN};
+use super::record::{ALIGN, HEADER_LEN, Header, Kind, Location, Record};
+use super::segment::{SEGMENT_HEADER_LEN, Segment};
 use crate::store::StoreError;
 
 /// Bytes read at a time.
@@ -106,7 +106,8 @@ impl Scanner {
     fn first_in(&self, bytes: &[u8], offset: u32) -> Option<u32> {
         let places = (0..=bytes.len().checked_sub(HEADER_LEN)?).step_by(ALIGN as usize);
         for place in places {
-            let Some(header) = bytes.get(place..).and_then(|bytes| Header::decode(bytes, self.segment.seeds)) else {
+            let Some(header) = bytes.get(place..).and_then(|bytes| Header::decode(bytes, self.segment.seeds))
+            else {
                 continue;
             };
             let at = offset + place as u32;

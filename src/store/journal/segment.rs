@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::record::Seeds;
+use crate::store::StoreError;
 use crate::store::disk::DiskFile;
 use crate::store::error::io_error;
-use crate::store::StoreError;
 
 /// Bytes of a segment before its first record.
 pub const SEGMENT_HEADER_LEN: u32 = 64;
@@ -57,7 +57,8 @@ impl SegmentHeader {
             .get(..SEGMENT_HEADER_LEN as usize)
             .and_then(|bytes| bytes.try_into().ok())
             .ok_or(NotASegment::Unreadable)?;
-        let word = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let word =
+            |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         if bytes[..8] != MAGIC || word(60) != crc32c::crc32c(&bytes[..60]) {
             return Err(NotASegment::Unreadable);
         }
@@ -87,7 +88,8 @@ impl Segment {
     /// Reads `len` bytes at `offset`; fewer at the end of the file.
     pub fn read(&self, offset: u32, len: usize) -> Result<Bytes, StoreError> {
         let mut buf = vec![0; len];
-        let read = self.file.read_at(&mut buf, u64::from(offset)).map_err(|error| self.error("read", &error))?;
+        let read =
+            self.file.read_at(&mut buf, u64::from(offset)).map_err(|error| self.error("read", &error))?;
         buf.truncate(read);
         Ok(buf.into())
     }

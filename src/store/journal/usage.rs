@@ -48,6 +48,8 @@ pub struct Usage {
     states: HashMap<u32, (Floor, Option<Placed>)>,
     /// Segments being copied forward, and the first segment that may hold a copy.
     compactions: BTreeMap<u32, u32>,
+    /// A segment has died.
+    died: bool,
 }
 
 impl Usage {
@@ -68,7 +70,7 @@ impl Usage {
     pub fn release(&mut self, segment: u32, bytes: u64, durable_at: Lsn) {
         if let Some(account) = self.segments.get_mut(&segment) {
             account.live = account.live.saturating_sub(bytes);
-            account.note_death(durable_at);
+            self.died |= account.note_death(durable_at);
         }
     }
 
@@ -83,11 +85,22 @@ impl Usage {
         }
     }
 
+    /// A tombstone record is wanted no more; it was written anew if need be.
+    pub fn release_tombstones(&mut self, segment: u32, named: u32, bytes: u64, durable_at: Lsn) {
+        let Some(account) = self.segments.get_mut(&segment) else { return };
+        if let Some(counted) = account.tombstones.get_mut(&named) {
+            let released = bytes.min(*counted);
+            *counted -= released;
+            account.live = account.live.saturating_sub(released);
+            self.died |= account.note_death(durable_at);
+        }
+    }
+
     /// No more records will be added to the segment.
     pub fn seal(&mut self, segment: u32, durable_at: Lsn) {
         if let Some(account) = self.segments.get_mut(&segment) {
             account.sealed = true;
-            account.note_death(durable_at);
+            self.died |= account.note_death(durable_at);
         }
     }
 
@@ -98,7 +111,7 @@ impl Usage {
         for account in self.segments.values_mut() {
             if let Some(bytes) = account.tombstones.remove(&id) {
                 account.live = account.live.saturating_sub(bytes);
-                account.note_death(durable_at);
+                self.died |= account.note_death(durable_at);
             }
         }
     }
@@ -151,26 +164,40 @@ impl Usage {
         dead.map(|(id, _)| id).collect()
     }
 
-    /// Segments that were being copied forward when the store was closed.
-    pub fn unfinished_compaction(&self) -> Option<u32> {
-        self.compactions.keys().next().copied()
+    /// Whether a segment is dead, durably or not yet.
+    pub fn has_dead(&self) -> bool {
+        self.segments.values().any(|account| account.dead_at.is_some())
     }
 
-    /// The sealed segment with the smallest live share, if that is below `percent`.
-    pub fn emptiest(&self, percent: u8) -> Option<u32> {
+    /// Whether a segment has died since this was asked last.
+    pub fn take_died(&mut self) -> bool {
+        std::mem::take(&mut self.died)
+    }
+
+    /// The segment to copy forward next: one that was begun, or the sealed one with the smallest live share if that is below
+    /// `percent`.
+    pub fn sparsest(&self, percent: u8, except: &[u32]) -> Option<u32> {
         let share = |account: &SegmentUse| account.live * 100 / u64::from(account.len.max(1));
-        self.segments()
-            .filter(|(_, account)| account.sealed && account.live > 0 && share(account) < u64::from(percent))
-            .min_by_key(|(_, account)| share(account))
-            .map(|(id, _)| id)
+        let sparse =
+            |account: &SegmentUse| account.sealed && account.live > 0 && share(account) < u64::from(percent);
+        let eligible = |id: &u32| !except.contains(id);
+        let begun = self.compactions.keys().copied().filter(eligible);
+        let begun = begun.filter(|id| self.segments.get(id).is_some_and(|account| account.live > 0)).min();
+        begun.or_else(|| {
+            let sparse = self.segments().filter(|(id, account)| sparse(account) && eligible(id));
+            sparse.min_by_key(|(_, account)| share(account)).map(|(id, _)| id)
+        })
     }
 }
 
 impl SegmentUse {
-    fn note_death(&mut self, durable_at: Lsn) {
-        if self.sealed && self.live == 0 {
+    /// True when the segment is dead.
+    fn note_death(&mut self, durable_at: Lsn) -> bool {
+        let dead = self.sealed && self.live == 0;
+        if dead {
             self.dead_at = Some(self.dead_at.map_or(durable_at, |at| at.max(durable_at)));
         }
+        dead
     }
 }
 
@@ -219,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn the_emptiest_sealed_segment_is_compacted_first() {
+    fn the_sparsest_sealed_segment_is_compacted_first() {
         let mut usage = usage(&[1, 2, 3]);
         for (id, live) in [(1, 400), (2, 300), (3, 10)] {
             usage.add(id, live);
         }
         usage.seal(1, Lsn(1));
         usage.seal(2, Lsn(1));
-        assert_eq!(usage.emptiest(50), Some(2));
-        assert_eq!(usage.emptiest(30), None);
+        assert_eq!(usage.sparsest(50, &[]), Some(2));
+        assert_eq!(usage.sparsest(30, &[]), None);
     }
 }

@@ -379,14 +379,14 @@ impl World {
 
     fn fail(&mut self, place: usize) {
         let Some(seq) = self.pick(place) else { return };
-        if self
+        let queued = self
             .scene
             .consumer
             .state
             .acks
             .get(seq)
-            .is_some_and(|entry| entry.is_queued())
-        {
+            .is_some_and(|entry| entry.is_queued());
+        if queued || self.model.delivered[&seq] == 0 {
             return;
         }
         *self.model.delivered.get_mut(&seq).unwrap() -= 1;
@@ -412,6 +412,10 @@ impl World {
     }
 
     fn remove(&mut self, seq: u64) {
+        // A restart would find another last message of the subject.
+        if seq <= self.model.through && seq >= self.model.looked_at {
+            return;
+        }
         self.scene.log.remove(seq).unwrap();
         self.forget(seq);
         self.scene

@@ -142,3 +142,26 @@ fn a_direct_consumer_leaves_nothing_behind() {
     scene.listen(true);
     assert_eq!(scene.consumer.take_delta(), None);
 }
+
+#[test]
+fn a_delta_that_could_not_be_written_is_made_good_by_the_next() {
+    let mut scene = Scene::new(&["s.1", "s.2"], EXPLICIT);
+    let first = scene.consumer.take_delta().unwrap();
+    scene.pull("r", "2");
+    scene.ack(1, 1, "");
+    scene.consumer.take_delta().unwrap();
+    scene.consumer.delta_was_lost();
+    let before = scene.position();
+    let next = scene.consumer.take_delta().unwrap();
+    scene.restart(&[], &[first, next]);
+    assert_eq!(scene.position(), before);
+}
+
+#[test]
+fn an_idle_consumer_is_small() {
+    assert!(
+        size_of::<ConsumerMachine>() <= 2048,
+        "{}",
+        size_of::<ConsumerMachine>()
+    );
+}

@@ -1,0 +1,238 @@
+//! The catalogue: sled, as a drawer of values that are all checked by whoever put them in.
+//!
+//! sled 0.34 may panic on damaged files, and what it has flushed may still be lost with the power. So every call is
+//! guarded, nothing read is believed without its checksum, and a catalogue that fails is set aside: the journal holds
+//! everything. Values are cut into small pieces, because sled puts large ones into files it never syncs.
+
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use parking_lot::RwLock;
+
+use super::StoreError;
+use super::index::varint;
+
+/// Bytes of a value kept in one entry.
+const PIECE_BYTES_MAX: usize = 4000;
+
+/// Pieces of one value at most.
+const PIECES_MAX: usize = 1 << 16;
+
+/// sled's own cache.
+const CACHE_BYTES: u64 = 4 << 20;
+
+/// What a catalogue that failed is renamed to; the one before goes.
+const SET_ASIDE: &str = "catalog.damaged";
+
+/// One change of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Store a value.
+    Put(Vec<u8>, Vec<u8>),
+    /// Forget a value, if there is one.
+    Delete(Vec<u8>),
+}
+
+/// An open catalogue.
+pub struct Catalog {
+    path: PathBuf,
+    db: RwLock<Option<sled::Db>>,
+}
+
+impl Catalog {
+    /// Opens the catalogue in `path`, or makes a new one.
+    pub fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let db = guarded("open", || config(&path).open())?;
+        Ok(Self { path, db: RwLock::new(Some(db)) })
+    }
+
+    /// Gets a catalogue that failed out of the way.
+    pub fn set_aside(path: &Path) -> Result<(), StoreError> {
+        let aside = path.with_file_name(SET_ASIDE);
+        if path.exists() {
+            let _ = fs::remove_dir_all(&aside);
+            fs::rename(path, &aside).map_err(|error| failed("set aside", &error.to_string()))?;
+            log::warn!("catalogue: set aside as {}, it is rebuilt from the journal", aside.display());
+        }
+        Ok(())
+    }
+
+    /// Closes sled and opens it again: after an error it answers nothing else.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        let mut held = self.db.write();
+        close(held.take());
+        *held = Some(guarded("open", || config(&self.path).open())?);
+        Ok(())
+    }
+
+    /// A value.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(first) = self.piece(key, 0)? else { return Ok(None) };
+        let mut reader = varint::Reader::new(&first);
+        let Some(len) = reader.number().and_then(|len| usize::try_from(len).ok()) else { return Ok(None) };
+        let mut value = first.get(first.len() - reader.remaining()..).unwrap_or_default().to_vec();
+        for index in 1..PIECES_MAX {
+            if value.len() >= len {
+                break;
+            }
+            match self.piece(key, index)? {
+                Some(piece) if !piece.is_empty() => value.extend_from_slice(&piece),
+                _ => return Ok(None),
+            }
+        }
+        Ok((value.len() == len).then_some(value))
+    }
+
+    /// Applies changes. They are durable after [`Catalog::flush`].
+    pub fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for change in changes {
+            match change {
+                Change::Put(key, value) => put_pieces(&mut batch, key, value),
+                Change::Delete(key) => self.delete_pieces(&mut batch, key)?,
+            }
+        }
+        self.with("write", |db| db.apply_batch(batch))
+    }
+
+    /// Makes what was applied durable.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.with("flush", |db| db.flush())?;
+        let file = self.path.join("db");
+        let synced = File::options().write(true).open(file).and_then(|file| file.sync_data());
+        synced.map_err(|error| failed("sync", &error.to_string()))
+    }
+
+    fn piece(&self, key: &[u8], index: usize) -> Result<Option<sled::IVec>, StoreError> {
+        let key = piece_key(key, index);
+        self.with("read", |db| db.get(key))
+    }
+
+    fn delete_pieces(&self, batch: &mut sled::Batch, key: &[u8]) -> Result<(), StoreError> {
+        for index in 0..PIECES_MAX {
+            if self.piece(key, index)?.is_none() {
+                break;
+            }
+            batch.remove(piece_key(key, index));
+        }
+        Ok(())
+    }
+
+    fn with<T>(&self, verb: &str, call: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
+        let held = self.db.read();
+        let db = held.as_ref().ok_or_else(|| failed(verb, "it is closed"))?;
+        guarded(verb, || call(db))
+    }
+}
+
+impl Drop for Catalog {
+    fn drop(&mut self) {
+        close(self.db.get_mut().take());
+    }
+}
+
+fn config(path: &Path) -> sled::Config {
+    sled::Config::default()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None)
+        .mode(sled::Mode::LowSpace)
+}
+
+/// Dropping sled writes, and may panic as anything else it does.
+fn close(db: Option<sled::Db>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+}
+
+fn guarded<T>(verb: &str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(failed(verb, &error.to_string())),
+        Err(_) => Err(failed(verb, "it panicked")),
+    }
+}
+
+fn failed(verb: &str, cause: &str) -> StoreError {
+    StoreError::Io(format!("catalogue: {verb}: {cause}"))
+}
+
+fn put_pieces(batch: &mut sled::Batch, key: &[u8], value: &[u8]) {
+    let mut first = Vec::with_capacity(value.len().min(PIECE_BYTES_MAX) + 4);
+    varint::put(&mut first, value.len() as u64);
+    let (head, rest) = value.split_at(value.len().min(PIECE_BYTES_MAX));
+    first.extend_from_slice(head);
+    batch.insert(piece_key(key, 0), first);
+    for (index, piece) in rest.chunks(PIECE_BYTES_MAX).enumerate() {
+        batch.insert(piece_key(key, index + 1), piece);
+    }
+}
+
+fn piece_key(key: &[u8], index: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(key.len() + 2);
+    out.extend_from_slice(key);
+    out.extend_from_slice(&(index as u16).to_be_bytes());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> (tempfile::TempDir, Catalog) {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(dir.path().join("catalog")).unwrap();
+        (dir, catalog)
+    }
+
+    fn put(key: &[u8], len: usize) -> Change {
+        Change::Put(key.to_vec(), (0..len).map(|n| n as u8).collect())
+    }
+
+    #[test]
+    fn values_of_any_length_come_back_after_closing() {
+        let (dir, catalog) = catalog();
+        let lens = [0usize, 1, 3999, 4000, 4001, 100_000];
+        for len in lens {
+            catalog.apply(&[put(&len.to_be_bytes(), len)]).unwrap();
+        }
+        catalog.flush().unwrap();
+        drop(catalog);
+        let catalog = Catalog::open(dir.path().join("catalog")).unwrap();
+        for len in lens {
+            assert_eq!(catalog.get(&len.to_be_bytes()).unwrap().map(|value| value.len()), Some(len));
+        }
+    }
+
+    #[test]
+    fn a_deleted_value_is_gone_with_all_its_pieces() {
+        let (_dir, catalog) = catalog();
+        catalog.apply(&[put(b"k", 10_000)]).unwrap();
+        catalog.apply(&[Change::Delete(b"k".to_vec())]).unwrap();
+        assert_eq!(catalog.get(b"k").unwrap(), None);
+        assert_eq!(catalog.db.read().as_ref().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_damaged_catalogue_is_an_error_and_no_panic() {
+        let (dir, catalog) = catalog();
+        let path = dir.path().join("catalog");
+        for n in 0..200u32 {
+            catalog.apply(&[put(&n.to_be_bytes(), 3000)]).unwrap();
+        }
+        catalog.flush().unwrap();
+        drop(catalog);
+        let mut bytes = fs::read(path.join("db")).unwrap();
+        for at in (0..bytes.len()).step_by(997) {
+            bytes[at] ^= 0x55;
+        }
+        fs::write(path.join("db"), bytes).unwrap();
+        if let Ok(catalog) = Catalog::open(path.clone()) {
+            for n in 0..200u32 {
+                let _ = catalog.get(&n.to_be_bytes());
+            }
+        }
+        Catalog::set_aside(&path).unwrap();
+        assert!(Catalog::open(path).is_ok());
+    }
+}

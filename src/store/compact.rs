@@ -1,0 +1,247 @@
+//! Copying what is still wanted out of a segment that holds little of it.
+//!
+//! A record is copied under the lock of whatever knows where it lies, so that nobody ever finds it in two places or none.
+//! Steps are small: neither appends nor commits wait for more than one record.
+
+use super::facade::Shared;
+use super::journal::body;
+use super::journal::core::{Appended, Class};
+use super::journal::model::NO_STATE;
+use super::journal::record::{Draft, Kind, Location, Record};
+use super::journal::scan::{Found, Scanner};
+use super::journal::usage::Placed;
+use super::registry::{ConsumerEntry, release};
+use super::stats::Counters;
+use super::{StoreError, StreamId};
+
+/// A segment on its way out.
+pub struct Compaction {
+    /// The segment.
+    pub victim: u32,
+    scanner: Scanner,
+}
+
+impl Compaction {
+    /// Starts with the first record of `victim`, noting in the journal that copies of its records are to come.
+    pub fn start(shared: &Shared, victim: u32) -> Result<Self, StoreError> {
+        let journal = &shared.journal;
+        journal.with_core(|core| {
+            let draft = Draft { seq: u64::from(victim), ..Draft::new(Kind::Compaction, 0) };
+            let appended = core.append(&draft, Class::Housekeeping)?;
+            core.release(appended.placed.at.segment, u64::from(appended.placed.len));
+            core.usage.compaction_started(victim, appended.placed.at.segment);
+            Ok::<_, StoreError>(())
+        })?;
+        let scanner = Scanner::new(journal.files.get(victim)?, 0);
+        Ok(Self { victim, scanner })
+    }
+
+    /// Looks at about `bytes_max` bytes of records and copies the wanted ones. True at the end of the segment.
+    pub fn step(&mut self, shared: &Shared, bytes_max: u64) -> Result<bool, StoreError> {
+        let mut bytes = 0;
+        while bytes < bytes_max {
+            match self.scanner.step()? {
+                None => return Ok(true),
+                Some(Found::Record(at, record)) => {
+                    bytes += record.header.record_len();
+                    shared.carry(at, &record)?;
+                }
+                Some(Found::DamagedBody(at, header)) => {
+                    let segment = shared.journal.files.get(at.segment)?;
+                    shared.quarantine.take_in(&segment, at.offset, header.record_len() as u32);
+                }
+                Some(Found::Gap { .. } | Found::End(_)) => {}
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Shared {
+    /// Copies a record forward if it is still wanted.
+    fn carry(&self, at: Location, record: &Record) -> Result<(), StoreError> {
+        let placed = Placed { at, len: record.header.record_len() as u32 };
+        match record.header.kind {
+            Kind::Message => self.carry_message(placed, record),
+            Kind::Tombstones => self.carry_tombstones(placed, record),
+            Kind::StreamState => self.carry_state(at, record.header.stream),
+            Kind::StreamPut => self.carry_stream(at, record),
+            Kind::ConsumerPut => self.carry_consumer(at, record),
+            Kind::ConsumerState | Kind::ConsumerDelta => self.carry_consumer_state(at, record),
+            Kind::StreamDelete | Kind::ConsumerDelete => self.carry_deletion(at, record),
+            Kind::Checkpoint => self.carry_checkpoint(record),
+            Kind::SegmentEnd | Kind::Torn | Kind::Compaction | Kind::Closed => Ok(()),
+        }
+    }
+
+    fn carry_message(&self, placed: Placed, record: &Record) -> Result<(), StoreError> {
+        let header = &record.header;
+        let access = match self.registry.lock().streams.get(&header.stream) {
+            Some(stream) => stream.access.clone(),
+            None => return Ok(()),
+        };
+        let mut index = access.index.lock();
+        if index.deleted || index.entry(header.seq)?.is_none_or(|entry| entry.at != placed.at) {
+            return Ok(());
+        }
+        let appended = self.copy(record)?;
+        index.relocate(header.seq, placed.at, appended.placed.at)?;
+        release(&self.journal, Some(placed));
+        Ok(())
+    }
+
+    fn carry_tombstones(&self, placed: Placed, record: &Record) -> Result<(), StoreError> {
+        let header = &record.header;
+        let named = header.seq as u32;
+        let wanted = named != placed.at.segment
+            && self.journal.files.exists(named)
+            && self.registry.lock().streams.contains_key(&header.stream);
+        let seqs = body::decode_seqs(&record.payload()).filter(|_| wanted).unwrap_or_default();
+        self.journal.with_core(|core| {
+            if !seqs.is_empty() {
+                core.rewrite_tombstones(header.stream, named, &seqs);
+            }
+            let lsn = core.deferred_lsn();
+            core.usage.release_tombstones(placed.at.segment, named, u64::from(placed.len), lsn);
+        });
+        Ok(())
+    }
+
+    fn carry_state(&self, at: Location, stream: u32) -> Result<(), StoreError> {
+        self.journal.with_core(|core| {
+            if core
+                .usage
+                .state(stream)
+                .is_some_and(|(_, placed)| placed.is_some_and(|placed| placed.at == at))
+            {
+                core.rewrite_state(stream);
+            }
+        });
+        Ok(())
+    }
+
+    fn carry_stream(&self, at: Location, record: &Record) -> Result<(), StoreError> {
+        let mut registry = self.registry.lock();
+        let stream = registry.streams.get_mut(&record.header.stream);
+        let Some(stream) = stream.filter(|stream| is_at(stream.put, at)) else { return Ok(()) };
+        let appended = self.copy(record)?;
+        release(&self.journal, stream.put.replace(appended.placed));
+        Ok(())
+    }
+
+    fn carry_consumer(&self, at: Location, record: &Record) -> Result<(), StoreError> {
+        self.with_consumer(record, |consumer| {
+            if is_at(consumer.config, at) {
+                let appended = self.copy(record)?;
+                release(&self.journal, consumer.config.replace(appended.placed));
+            }
+            Ok(())
+        })
+    }
+
+    /// A consumer's state and deltas go together, in order: a state alone would void deltas that came after it.
+    fn carry_consumer_state(&self, at: Location, record: &Record) -> Result<(), StoreError> {
+        self.with_consumer(record, |consumer| {
+            let wanted = is_at(consumer.state, at) || consumer.deltas.iter().any(|delta| delta.at == at);
+            if wanted { self.rewrite_consumer_state(consumer, record) } else { Ok(()) }
+        })
+    }
+
+    fn rewrite_consumer_state(
+        &self,
+        consumer: &mut ConsumerEntry,
+        record: &Record,
+    ) -> Result<(), StoreError> {
+        let name = record.subject();
+        let mut records = Vec::with_capacity(consumer.deltas.len() + 1);
+        for placed in consumer.state.iter().chain(&consumer.deltas) {
+            let held = self.journal.read(placed.at, placed.len as usize)?;
+            records.push(held.ok_or_else(|| StoreError::Io("a consumer's state is damaged".into()))?);
+        }
+        let payloads: Vec<_> = records.iter().map(|record| (record, record.payload())).collect();
+        let mut drafts = Vec::with_capacity(payloads.len() + 1);
+        let blank = Draft { subject: &name, ..Draft::new(Kind::ConsumerState, record.header.stream) };
+        if consumer.state.is_none() {
+            drafts.push(Draft { seq: NO_STATE, ..blank });
+        }
+        for (held, payload) in &payloads {
+            drafts.push(Draft { kind: held.header.kind, seq: held.header.seq, payload, ..blank });
+        }
+        let appended = self.journal.append_group(&drafts, Class::Message)?;
+        self.count_copied(&appended);
+        let mut places = appended.into_iter().map(|appended| appended.placed);
+        release(&self.journal, std::mem::replace(&mut consumer.state, places.next()));
+        let old = std::mem::replace(&mut consumer.deltas, places.collect());
+        old.into_iter().for_each(|placed| release(&self.journal, Some(placed)));
+        Ok(())
+    }
+
+    fn carry_deletion(&self, at: Location, record: &Record) -> Result<(), StoreError> {
+        let mut registry = self.registry.lock();
+        let Some(index) = registry.deletions.iter().position(|deletion| deletion.placed.at == at) else {
+            return Ok(());
+        };
+        let Some(deletion) = registry.deletions.get_mut(index) else { return Ok(()) };
+        let old = deletion.placed;
+        if deletion.is_wanted(&self.journal.files) {
+            let name = record.subject();
+            let draft = Draft {
+                seq: u64::from(deletion.oldest),
+                ts: i64::from(deletion.newest),
+                subject: &name,
+                ..Draft::new(record.header.kind, record.header.stream)
+            };
+            deletion.placed = self.journal.append(&draft, Class::Message)?.placed;
+        } else {
+            registry.deletions.swap_remove(index);
+        }
+        release(&self.journal, Some(old));
+        Ok(())
+    }
+
+    fn carry_checkpoint(&self, record: &Record) -> Result<(), StoreError> {
+        if record.header.seq == self.last_checkpoint() {
+            let appended = self.copy(record)?;
+            release(&self.journal, Some(appended.placed));
+        }
+        Ok(())
+    }
+
+    fn with_consumer(
+        &self,
+        record: &Record,
+        change: impl FnOnce(&mut ConsumerEntry) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut registry = self.registry.lock();
+        let name = record.subject();
+        let Ok(name) = std::str::from_utf8(&name) else { return Ok(()) };
+        match registry.consumer_mut(StreamId(record.header.stream), name) {
+            Some(consumer) => change(consumer),
+            None => Ok(()),
+        }
+    }
+
+    fn copy(&self, record: &Record) -> Result<Appended, StoreError> {
+        let (subject, headers, payload) = (record.subject(), record.headers(), record.payload());
+        let draft = Draft {
+            seq: record.header.seq,
+            ts: record.header.ts,
+            subject: &subject,
+            headers: &headers,
+            payload: &payload,
+            ..Draft::new(record.header.kind, record.header.stream)
+        };
+        let appended = self.journal.append(&draft, Class::Message)?;
+        self.count_copied(&[appended]);
+        Ok(appended)
+    }
+
+    fn count_copied(&self, appended: &[Appended]) {
+        let bytes = appended.iter().map(|appended| u64::from(appended.placed.len)).sum();
+        Counters::add(&self.journal.counters.bytes_compacted, bytes);
+    }
+}
+
+fn is_at(placed: Option<Placed>, at: Location) -> bool {
+    placed.is_some_and(|placed| placed.at == at)
+}

@@ -1,0 +1,32 @@
+//! Something happened; whoever waits for it wakes up once.
+
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+/// A flag that can be waited for.
+#[derive(Debug, Default)]
+pub struct Signal {
+    raised: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Signal {
+    /// Raises the flag.
+    pub fn wake(&self) {
+        *self.raised.lock() = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits until the flag is raised, or for `timeout`; lowers it.
+    pub fn wait(&self, timeout: Option<Duration>) {
+        let mut raised = self.raised.lock();
+        if !*raised {
+            match timeout {
+                Some(timeout) => drop(self.changed.wait_for(&mut raised, timeout)),
+                None => self.changed.wait(&mut raised),
+            }
+        }
+        *raised = false;
+    }
+}
