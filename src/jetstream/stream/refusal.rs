@@ -23,6 +23,8 @@ pub enum Refusal {
     StreamSourceHeader,
     /// `Nats-TTL` on a stream that does not allow it.
     TtlDisabled,
+    /// `Nats-TTL` makes no sense.
+    TtlInvalid,
     /// `Nats-Incr` on a stream that does not count.
     CountersDisabled,
     /// `Nats-Rollup` on a stream that does not allow it.
@@ -70,6 +72,7 @@ impl From<Refusal> for ApiError {
             Refusal::MissingLastSubjectSeq => Code::StreamExpectedLastSeqPerSubjectInvalid.error(),
             Refusal::StreamSourceHeader => Code::MessageSourceHdrNotAllowed.error(),
             Refusal::TtlDisabled => Code::MessageTtlDisabled.error(),
+            Refusal::TtlInvalid => Code::MessageTtlInvalid.error(),
             Refusal::CountersDisabled => Code::MessageIncrDisabled.error(),
             Refusal::RollupNotPermitted => Code::StreamRollupFailed.saying("rollup not permitted"),
             Refusal::RollupInvalid(value) => {
@@ -79,7 +82,9 @@ impl From<Refusal> for ApiError {
             Refusal::HeadersTooLarge => Code::StreamHeaderExceedsMaximum.error(),
             Refusal::MaxMsgs => Code::StreamStoreFailed.saying("maximum messages exceeded"),
             Refusal::MaxBytes => Code::StreamStoreFailed.saying("maximum bytes exceeded"),
-            Refusal::MaxMsgsPerSubject => Code::StreamStoreFailed.saying("maximum messages per subject exceeded"),
+            Refusal::MaxMsgsPerSubject => {
+                Code::StreamStoreFailed.saying("maximum messages per subject exceeded")
+            }
             Refusal::PurgeDenied => Code::StreamPurgeFailed.saying("stream purge not permitted"),
             Refusal::DeleteDenied => Code::StreamMsgDeleteFailed.saying("message delete not permitted"),
             Refusal::Store(error) => store_error(error),
