@@ -6,7 +6,7 @@ mod monitor_support;
 use std::fmt;
 use std::sync::Arc;
 
-use headwater::monitor::{Limits, Monitor};
+use headwater::monitor::{Monitor, MonitorLimits as Limits};
 use monitor_support::FakeSource;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};

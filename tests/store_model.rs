@@ -4,6 +4,7 @@
 mod store_support;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use headwater::store::{MemoryLog, MessageLog, Store};
 use proptest::prelude::*;
@@ -95,7 +96,7 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
 
 /// A store with one stream, what it should hold, and what it held at the last commit.
 struct Journaled {
-    store: Store,
+    store: Arc<Store>,
     log: Box<dyn MessageLog>,
     model: Model,
     committed: Model,
@@ -118,7 +119,7 @@ impl Journaled {
             }
             Step::Check => self.model.check(&*self.log),
             Step::Close => {
-                self.store.close().unwrap();
+                self.store.try_close().unwrap();
                 self.reopen(dir);
             }
             Step::Crash => {

@@ -25,7 +25,6 @@ use crate::ids;
 use crate::monitor::HealthProblem;
 use crate::router::{Dispatch, Gate, Service};
 use crate::server::{HookFuture, ServerHook};
-use crate::store::disk::RealDisk;
 use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
@@ -55,10 +54,8 @@ impl JetStream {
         let ingest_gate = Arc::new(Gate::new());
         let relaxed = options.sync != SyncPolicy::Always;
         check_store_dir(&settings.store_dir)?;
-        let disk = RealDisk::new(&settings.store_dir).map_err(|error| error.to_string())?;
         let (store, streams, _report) =
-            Store::open(options, Arc::new(disk)).map_err(|error| error.to_string())?;
-        let store = Arc::new(store);
+            Store::open(&settings.store_dir, options).map_err(|error| error.to_string())?;
         let commits = Arc::new(Commits::new(relaxed, ingest_gate.clone()));
         store.observe(commits.clone());
         let runtime = tokio::runtime::Handle::current();

@@ -1,11 +1,13 @@
 //! The store as the broker sees it.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskLock};
+use super::disk::{Disk, DiskLock, RealDisk};
+use super::error::io_error;
 use super::janitor::{Janitor, JanitorThread, Left};
 use super::journal::Journal;
 use super::journal::commit::CommitObserver;
@@ -66,6 +68,9 @@ pub struct Store {
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
+/// An opened store, the streams it holds, and what opening it found.
+pub type Opened = (Arc<Store>, Vec<RecoveredStream>, RecoveryReport);
+
 /// What the store's threads share.
 pub(crate) struct Shared {
     pub journal: Arc<Journal>,
@@ -74,13 +79,18 @@ pub(crate) struct Shared {
 }
 
 impl Store {
-    /// Opens the store in `disk`'s directory; recovers what is there, and says in the log what it should not have found.
+    /// Opens the store in the directory `dir`, which is created when missing; recovers what is there, and says in the log
+    /// what it should not have found.
     ///
     /// Fails with [`StoreError::Io`] when another process has it open.
-    pub fn open(
-        options: StoreOptions,
-        disk: Arc<dyn Disk>,
-    ) -> Result<(Store, Vec<RecoveredStream>, RecoveryReport), StoreError> {
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Opened, StoreError> {
+        let disk =
+            RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
+        Self::open_on(Arc::new(disk), options)
+    }
+
+    /// Opens the store in `disk`'s directory.
+    pub fn open_on(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, StoreError> {
         let options = options.bounded();
         let lock = recovery::lock(&*disk)?;
         let recovered = recovery::recover(&options, disk)?;
@@ -96,7 +106,7 @@ impl Store {
             store.start_threads().map_err(recovery::no_thread)?;
         }
         recovered.report.log();
-        Ok((store, recovered.streams, recovered.report))
+        Ok((Arc::new(store), recovered.streams, recovered.report))
     }
 
     /// Creates a stream. A memory stream leaves no trace on disk; nor do its consumers.
@@ -212,8 +222,16 @@ impl Store {
         Ok(())
     }
 
-    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on.
-    pub fn close(&self) -> Result<(), StoreError> {
+    /// Closes the store in order: everything appended becomes durable. Logs refuse everything from then on. What fails is
+    /// logged; the next opening recovers.
+    pub fn close(&self) {
+        if let Err(error) = self.try_close() {
+            log::error!("closing the store: {error}");
+        }
+    }
+
+    /// [`Store::close`], telling what failed.
+    pub fn try_close(&self) -> Result<(), StoreError> {
         let journal = &self.shared.journal;
         drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());

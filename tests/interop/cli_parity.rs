@@ -64,12 +64,7 @@ fn cli_publish_subscribe_request_reply_are_as_with_nats_server() {
 }
 
 fn same_with_both(commands: &[&str]) {
-    compare(|cli| {
-        commands
-            .iter()
-            .map(|command| outcome(command, &cli.run(&words(command), b"")))
-            .collect()
-    });
+    compare(|cli| commands.iter().map(|command| outcome(command, &cli.run(&words(command), b""))).collect());
 }
 
 fn compare(script: impl Fn(&Cli) -> Vec<Outcome>) {
@@ -82,11 +77,7 @@ fn compare(script: impl Fn(&Cli) -> Vec<Outcome>) {
         .map(|(theirs, ours)| difference(theirs, ours))
         .collect();
     let (wrong, all) = (differences.len(), theirs.len());
-    assert!(
-        differences.is_empty(),
-        "{wrong} of {all} commands differ\n{}",
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "{wrong} of {all} commands differ\n{}", differences.join("\n"));
 }
 
 fn with_broker(broker: &Broker, script: impl Fn(&Cli) -> Vec<Outcome>) -> Vec<Outcome> {
@@ -95,29 +86,11 @@ fn with_broker(broker: &Broker, script: impl Fn(&Cli) -> Vec<Outcome>) -> Vec<Ou
 
 /// Two processes that talk with each other: a subscriber and a publisher, a responder and a requester.
 fn dialogue(cli: &Cli) -> Vec<Outcome> {
-    let mut outcomes = answered_by(
-        cli,
-        "sub greet.* --count 1",
-        "pub greet.joe hello -H Color:blue",
-    );
-    outcomes.extend(answered_by(
-        cli,
-        "sub jobs --queue workers --raw --count 1",
-        "pub jobs work",
-    ));
-    outcomes.extend(answered_by(
-        cli,
-        "reply help.please ok --count 1",
-        "request help.please me",
-    ));
-    outcomes.push(outcome(
-        "request nobody.there x",
-        &cli.run(&words("request nobody.there x"), b""),
-    ));
-    outcomes.push(outcome(
-        "pub from stdin",
-        &cli.run(&words("pub empty --force-stdin"), b"from stdin"),
-    ));
+    let mut outcomes = answered_by(cli, "sub greet.* --count 1", "pub greet.joe hello -H Color:blue");
+    outcomes.extend(answered_by(cli, "sub jobs --queue workers --raw --count 1", "pub jobs work"));
+    outcomes.extend(answered_by(cli, "reply help.please ok --count 1", "request help.please me"));
+    outcomes.push(outcome("request nobody.there x", &cli.run(&words("request nobody.there x"), b"")));
+    outcomes.push(outcome("pub from stdin", &cli.run(&words("pub empty --force-stdin"), b"from stdin")));
     outcomes
 }
 
@@ -136,10 +109,7 @@ fn answered_by(cli: &Cli, waiting: &str, other: &str) -> Vec<Outcome> {
             }
         }
         assert!(waiter.is_finished(), "{waiting}: nothing came");
-        vec![
-            outcome(waiting, &waiter.join().expect("the waiting command")),
-            outcome(other, &last),
-        ]
+        vec![outcome(waiting, &waiter.join().expect("the waiting command")), outcome(other, &last)]
     })
 }
 
@@ -148,26 +118,18 @@ fn nobody_answered(output: &Output) -> bool {
 }
 
 fn words(command: &str) -> Vec<&str> {
-    command
-        .split_whitespace()
-        .map(|word| if word == "FILE" { FILE } else { word })
-        .collect()
+    command.split_whitespace().map(|word| if word == "FILE" { FILE } else { word }).collect()
 }
 
 fn outcome(command: &str, output: &Output) -> Outcome {
-    let text = normalise(&String::from_utf8_lossy(
-        &[&output.stdout[..], &output.stderr[..]].concat(),
-    ));
+    let text = normalise(&String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()));
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
     (command.to_owned(), output.status.code(), lines.join("\n"))
 }
 
 fn difference(theirs: &Outcome, ours: &Outcome) -> String {
-    let head = format!(
-        "nats {}: exit {:?}, with nats-server {:?}\n",
-        ours.0, ours.1, theirs.1
-    );
+    let head = format!("nats {}: exit {:?}, with nats-server {:?}\n", ours.0, ours.1, theirs.1);
     head + &lines_missing(&theirs.2, &ours.2, "-") + &lines_missing(&ours.2, &theirs.2, "+")
 }
 

@@ -13,15 +13,8 @@ const PIPE_BYTES: usize = 4096;
 /// What a client is asked to do.
 #[derive(Clone, Debug)]
 pub enum Phase {
-    Publish {
-        url: String,
-        messages: u64,
-        window: u64,
-    },
-    Consume {
-        url: String,
-        ack_wait_seconds: u64,
-    },
+    Publish { url: String, messages: u64, window: u64 },
+    Consume { url: String, ack_wait_seconds: u64 },
 }
 
 /// One line of a client's output.
@@ -30,13 +23,7 @@ pub enum Report {
     /// The broker stored message `index` as `sequence`.
     Ack { index: u64, sequence: u64 },
     /// A delivery to the consumer.
-    Got {
-        sequence: u64,
-        deliveries: u64,
-        subject: String,
-        index: u64,
-        digest: String,
-    },
+    Got { sequence: u64, deliveries: u64, subject: String, index: u64, digest: String },
     /// The broker confirmed the consumer's ack.
     Acked { sequence: u64 },
     /// The phase is over.
@@ -64,10 +51,7 @@ impl Client {
         rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES).expect("a small pipe");
         let (sender, lines) = sync_channel(REPORTS_AHEAD_MAX);
         std::thread::spawn(move || pass_on(output, sender));
-        Client {
-            lines,
-            child: Some(child),
-        }
+        Client { lines, child: Some(child) }
     }
 
     /// Runs `work`, which sends the lines that a program would print, on a thread.
@@ -80,9 +64,7 @@ impl Client {
     /// The next report, or `None` if there is none within `wait`. Panics if the client ended without saying `done`.
     pub fn next(&mut self, wait: Duration) -> Option<Report> {
         match self.lines.recv_timeout(wait) {
-            Ok(line) => {
-                Some(parse(&line).unwrap_or_else(|| panic!("not a line of a crash client: {line}")))
-            }
+            Ok(line) => Some(parse(&line).unwrap_or_else(|| panic!("not a line of a crash client: {line}"))),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => panic!("the client ended before it was done"),
         }
@@ -101,22 +83,10 @@ impl Drop for Client {
 impl Phase {
     fn arguments(&self) -> Vec<String> {
         match self {
-            Phase::Publish {
-                url,
-                messages,
-                window,
-            } => {
-                vec![
-                    "publish".into(),
-                    url.clone(),
-                    messages.to_string(),
-                    window.to_string(),
-                ]
+            Phase::Publish { url, messages, window } => {
+                vec!["publish".into(), url.clone(), messages.to_string(), window.to_string()]
             }
-            Phase::Consume {
-                url,
-                ack_wait_seconds,
-            } => {
+            Phase::Consume { url, ack_wait_seconds } => {
                 vec!["consume".into(), url.clone(), ack_wait_seconds.to_string()]
             }
         }
@@ -124,10 +94,7 @@ impl Phase {
 }
 
 fn pass_on(output: ChildStdout, sender: SyncSender<String>) {
-    for line in BufReader::with_capacity(PIPE_BYTES, output)
-        .lines()
-        .map_while(Result::ok)
-    {
+    for line in BufReader::with_capacity(PIPE_BYTES, output).lines().map_while(Result::ok) {
         if sender.send(line).is_err() {
             return;
         }
@@ -137,10 +104,9 @@ fn pass_on(output: ChildStdout, sender: SyncSender<String>) {
 fn parse(line: &str) -> Option<Report> {
     let words: Vec<&str> = line.split(' ').collect();
     Some(match words.as_slice() {
-        ["ack", index, sequence] => Report::Ack {
-            index: index.parse().ok()?,
-            sequence: sequence.parse().ok()?,
-        },
+        ["ack", index, sequence] => {
+            Report::Ack { index: index.parse().ok()?, sequence: sequence.parse().ok()? }
+        }
         ["got", sequence, deliveries, subject, index, digest] => Report::Got {
             sequence: sequence.parse().ok()?,
             deliveries: deliveries.parse().ok()?,
@@ -148,9 +114,7 @@ fn parse(line: &str) -> Option<Report> {
             index: index.parse().ok()?,
             digest: digest.to_string(),
         },
-        ["acked", sequence] => Report::Acked {
-            sequence: sequence.parse().ok()?,
-        },
+        ["acked", sequence] => Report::Acked { sequence: sequence.parse().ok()? },
         ["done"] => Report::Done,
         _ => return None,
     })

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater::store::disk::RealDisk;
 use headwater::store::{
-    LogState, MessageLog, NewMessage, RecoveredStream, RecoveryReport, StorageKind, Store, StoreOptions,
+    LogState, MessageLog, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions,
     StoredMessage, SubjectState,
 };
 use headwater_protocol::subject;
@@ -37,12 +36,12 @@ pub fn ts(seq: u64) -> i64 {
 }
 
 /// Opens a store in `dir`.
-pub fn open(dir: &Path, options: StoreOptions) -> (Store, Vec<RecoveredStream>, RecoveryReport) {
-    Store::open(options, Arc::new(RealDisk::new(dir).unwrap())).unwrap()
+pub fn open(dir: &Path, options: StoreOptions) -> Opened {
+    Store::open(dir, options).unwrap()
 }
 
 /// Opens a store that holds one stream.
-pub fn open_one(dir: &Path, options: StoreOptions) -> (Store, RecoveredStream) {
+pub fn open_one(dir: &Path, options: StoreOptions) -> (Arc<Store>, RecoveredStream) {
     let (store, mut streams, _) = open(dir, options);
     assert_eq!(streams.len(), 1);
     (store, streams.remove(0))
