@@ -143,6 +143,7 @@ impl StreamHost {
         let ack = PubAck { stream: &self.name, domain, ..PubAck::default() };
         match answer {
             Answer::Stored { seq } => PubAck { seq: *seq, ..ack }.write(body),
+            Answer::Counted { seq, total } => PubAck { seq: *seq, value: Some(total), ..ack }.write(body),
             Answer::Duplicate { seq } => PubAck { seq: *seq, duplicate: true, ..ack }.write(body),
             Answer::Refused(error) => pub_ack::write_refusal(body, &self.name, domain, error),
         }

@@ -164,6 +164,7 @@ impl StreamMachine {
             msg_id: b"",
             rollup: Some(Rollup::Subject),
             ttl: Some(Ttl::Seconds(seconds)),
+            total: None,
             wanted: self.is_wanted(turn, subject),
         };
         self.check_discard_new(turn.log, &marker).and_then(|()| self.store(turn, &marker)).is_ok()

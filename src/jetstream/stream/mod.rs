@@ -8,11 +8,15 @@
 //! | [`expectations`] | whether the stream is as a publisher expects |
 //! | [`limits`] | which messages limits remove |
 //! | [`ttl`], [`expiry`] | how long a message lives, and what it leaves behind |
+//! | [`counter`], [`decimal_sum`] | subjects that count |
 //! | [`republish`] | where stored messages go again |
 //! | [`purge`] | what a purge or delete removes |
 //! | [`dedup`] | which message ids were seen already |
 
+pub mod bounds;
 pub mod config;
+pub mod counter;
+pub mod decimal_sum;
 pub mod dedup;
 pub mod expectations;
 pub mod expiry;
@@ -31,6 +35,7 @@ pub mod turn;
 use headwater_protocol::headers;
 use headwater_protocol::jetstream::stream_config::{Discard, Retention, StreamConfig};
 
+pub use bounds::Bounds;
 pub use publish::Ingest;
 pub use purge::Purge;
 pub use refusal::Refusal;
@@ -48,6 +53,7 @@ const RECOVERED_IDS_MAX: u64 = 1_000_000;
 /// What a stream decides by; its messages are in a [`MessageLog`] that every call is handed.
 pub struct StreamMachine {
     config: StreamConfig,
+    bounds: Bounds,
     dedup: Dedup,
     /// Id of the last message stored, empty when it had none.
     last_msg_id: Vec<u8>,
@@ -57,16 +63,21 @@ pub struct StreamMachine {
 
 impl StreamMachine {
     /// A stream that holds nothing yet. `config` has been completed by [`config::complete`].
-    pub fn new(config: StreamConfig) -> Self {
+    pub fn new(config: StreamConfig, bounds: Bounds) -> Self {
         let dedup = Dedup::new(config.duplicate_window);
         let republisher = Republisher::new(&config);
-        Self { config, dedup, last_msg_id: Vec::new(), lives: Lives::default(), republisher }
+        Self { config, bounds, dedup, last_msg_id: Vec::new(), lives: Lives::default(), republisher }
     }
 
     /// A stream whose messages were found in the store. Message ids still within the window and the ends of messages'
     /// lives are learnt from their headers.
-    pub fn recover(config: StreamConfig, log: &dyn MessageLog, now: UnixNanos) -> Result<Self, StoreError> {
-        let mut machine = Self::new(config);
+    pub fn recover(
+        config: StreamConfig,
+        bounds: Bounds,
+        log: &dyn MessageLog,
+        now: UnixNanos,
+    ) -> Result<Self, StoreError> {
+        let mut machine = Self::new(config, bounds);
         machine.learn_ids(log, now)?;
         machine.learn_lives(log, now)?;
         Ok(machine)

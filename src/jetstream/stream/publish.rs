@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::counter::Counter;
+use super::decimal_sum::Decimal;
 use super::expectations::{check_last_seq, check_last_subject_seq};
 use super::limits::{accounted_bytes, limit};
 use super::publish_headers::PublishHeaders;
@@ -35,6 +37,8 @@ pub(super) struct Accepted<'a> {
     pub(super) msg_id: &'a [u8],
     pub(super) rollup: Option<Rollup>,
     pub(super) ttl: Option<Ttl>,
+    /// What its subject has counted to.
+    pub(super) total: Option<String>,
     /// Whether it is stored; under interest retention, what nobody is interested in is not.
     pub(super) wanted: bool,
 }
@@ -63,34 +67,46 @@ impl StreamMachine {
 
     fn try_publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>) -> Result<Answer, Refusal> {
         match self.check(turn, message)? {
-            Checked::Accepted(accepted) => Ok(Answer::Stored { seq: self.store(turn, &accepted)? }),
+            Checked::Accepted(accepted) => {
+                let seq = self.store(turn, &accepted)?;
+                Ok(match accepted.total {
+                    Some(total) if accepted.wanted => Answer::Counted { seq, total: total.into() },
+                    _ => Answer::Stored { seq },
+                })
+            }
             Checked::Duplicate { seq } => Ok(Answer::Duplicate { seq }),
         }
     }
 
     /// The order is nats-server's, because the first failure answers.
     fn check<'a>(&mut self, turn: &Turn<'_>, message: &Ingest<'a>) -> Result<Checked<'a>, Refusal> {
-        let headers = PublishHeaders::read(message.headers);
-        self.check_expectations(turn.log, message, &headers)?;
-        if !headers.stream_source.is_empty() {
+        let asked = PublishHeaders::read(message.headers);
+        if self.config.sealed {
+            return Err(Refusal::Sealed);
+        }
+        let increment = self.check_increment(&asked, message.payload)?;
+        self.check_expectations(turn.log, message.subject, &asked)?;
+        if !asked.stream_source.is_empty() {
             return Err(Refusal::StreamSourceHeader);
         }
-        if let Some(seq) = self.duplicate_of(headers.msg_id, turn.now) {
+        if let Some(seq) = self.duplicate_of(asked.msg_id, turn.now) {
             return Ok(Checked::Duplicate { seq });
         }
-        self.check_last_msg_id(&headers)?;
+        self.check_last_msg_id(&asked)?;
         let mut accepted = Accepted {
             subject: message.subject,
             headers: Cow::Borrowed(message.headers),
             payload: Cow::Borrowed(message.payload),
-            msg_id: headers.msg_id,
-            rollup: self.check_rollup(&headers)?,
+            msg_id: asked.msg_id,
+            rollup: self.check_rollup(&asked)?,
             ttl: None,
+            total: None,
             wanted: self.is_wanted(turn, message.subject),
         };
+        self.count(turn.log, increment, &mut accepted)?;
         self.check_sizes(&accepted)?;
         if accepted.wanted {
-            accepted.ttl = self.raise_ttl(Ttl::parse(headers.ttl)?, &mut accepted.headers);
+            accepted.ttl = self.raise_ttl(Ttl::parse(asked.ttl)?, &mut accepted.headers);
             self.check_discard_new(turn.log, &accepted)?;
         }
         Ok(Checked::Accepted(accepted))
@@ -99,22 +115,32 @@ impl StreamMachine {
     fn check_expectations(
         &self,
         log: &dyn MessageLog,
-        message: &Ingest<'_>,
-        headers: &PublishHeaders<'_>,
+        subject: &[u8],
+        asked: &PublishHeaders<'_>,
     ) -> Result<(), Refusal> {
-        if self.config.sealed {
-            return Err(Refusal::Sealed);
-        }
-        if !headers.incr.is_empty() {
-            return Err(Refusal::CountersDisabled);
-        }
-        self.check_expected_stream(headers)?;
+        self.check_expected_stream(asked)?;
         // What is no TTL at all is refused later, after everything else.
-        if !self.config.allow_msg_ttl && Ttl::parse(headers.ttl).is_ok_and(|ttl| ttl.is_some()) {
+        if !self.config.allow_msg_ttl && Ttl::parse(asked.ttl).is_ok_and(|ttl| ttl.is_some()) {
             return Err(Refusal::TtlDisabled);
         }
-        check_last_subject_seq(log, message.subject, headers)?;
-        check_last_seq(headers, log.state().last_seq)
+        check_last_subject_seq(log, subject, asked)?;
+        check_last_seq(asked, log.state().last_seq)
+    }
+
+    fn count(
+        &self,
+        log: &dyn MessageLog,
+        increment: Option<Decimal>,
+        message: &mut Accepted<'_>,
+    ) -> Result<(), Refusal> {
+        if !self.config.allow_msg_counter {
+            return Ok(());
+        }
+        let increment = increment.ok_or(Refusal::IncrementMissing)?;
+        let mut counter = Counter::read(log, message.subject)?;
+        message.total = Some(counter.add(&increment, &mut message.headers, &mut message.payload));
+        let size = message.headers.len() + message.payload.len();
+        if size as u64 > self.bounds.payload_bytes_max { Err(Refusal::MessageTooLarge) } else { Ok(()) }
     }
 
     pub(super) fn is_wanted(&self, turn: &Turn<'_>, subject: &[u8]) -> bool {

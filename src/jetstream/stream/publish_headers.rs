@@ -41,6 +41,18 @@ impl<'a> PublishHeaders<'a> {
         found
     }
 
+    /// Whether the publish depends on what the stream holds or is called.
+    pub fn expects_something(&self) -> bool {
+        let expectations = [
+            self.expected_stream,
+            self.expected_last_seq,
+            self.expected_last_subject_seq,
+            self.expected_last_subject_seq_subject,
+            self.expected_last_msg_id,
+        ];
+        expectations.iter().any(|expectation| !expectation.is_empty())
+    }
+
     fn slot(&mut self, name: &[u8]) -> Option<&mut &'a [u8]> {
         let slot = match name.strip_prefix(b"Nats-")? {
             b"Msg-Id" => &mut self.msg_id,

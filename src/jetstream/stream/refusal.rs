@@ -27,6 +27,14 @@ pub enum Refusal {
     TtlInvalid,
     /// `Nats-Incr` on a stream that does not count.
     CountersDisabled,
+    /// A stream that counts wants `Nats-Incr`.
+    IncrementMissing,
+    /// `Nats-Incr` beside a payload.
+    IncrementWithPayload,
+    /// `Nats-Incr` is no number, or stands beside what it cannot stand beside.
+    IncrementInvalid,
+    /// The last message of the subject tells no total.
+    CounterBroken,
     /// `Nats-Rollup` on a stream that does not allow it.
     RollupNotPermitted,
     /// `Nats-Rollup` with an unknown value.
@@ -74,6 +82,10 @@ impl From<Refusal> for ApiError {
             Refusal::TtlDisabled => Code::MessageTtlDisabled.error(),
             Refusal::TtlInvalid => Code::MessageTtlInvalid.error(),
             Refusal::CountersDisabled => Code::MessageIncrDisabled.error(),
+            Refusal::IncrementMissing => Code::MessageIncrMissing.error(),
+            Refusal::IncrementWithPayload => Code::MessageIncrPayload.error(),
+            Refusal::IncrementInvalid => Code::MessageIncrInvalid.error(),
+            Refusal::CounterBroken => Code::MessageCounterBroken.error(),
             Refusal::RollupNotPermitted => Code::StreamRollupFailed.saying("rollup not permitted"),
             Refusal::RollupInvalid(value) => {
                 Code::StreamRollupFailed.with(format_args!("rollup value invalid: {value:?}"))

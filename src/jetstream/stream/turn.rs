@@ -53,6 +53,13 @@ pub enum Answer {
         /// The sequence.
         seq: u64,
     },
+    /// The message has this sequence, and its subject has come to this total.
+    Counted {
+        /// The sequence.
+        seq: u64,
+        /// The total, in decimal.
+        total: Box<str>,
+    },
     /// The message id was seen within the duplicate window.
     Duplicate {
         /// The sequence the first of its kind got.

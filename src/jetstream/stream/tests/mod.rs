@@ -1,5 +1,6 @@
 //! Promises of the stream's state machine, on a log in memory and with time that moves when told to.
 
+mod counters;
 mod lives;
 mod republished;
 
@@ -8,7 +9,7 @@ use headwater_protocol::jetstream::stream_config::StreamConfig;
 use headwater_protocol::subject;
 
 use super::turn::{Answer, Effect, Outgoing, Turn};
-use super::{Ingest, StreamMachine};
+use super::{Bounds, Ingest, StreamMachine};
 use crate::clock::UnixNanos;
 use crate::store::{MemoryLog, MessageLog, StoredMessage};
 
@@ -44,7 +45,7 @@ pub(super) fn config() -> StreamConfig {
 
 impl Rig {
     pub(super) fn new(config: StreamConfig) -> Self {
-        let machine = StreamMachine::new(config);
+        let machine = StreamMachine::new(config, Bounds::default());
         Self { machine, log: MemoryLog::new(), now: START, interest: Vec::new(), effects: Vec::new() }
     }
 
@@ -102,7 +103,7 @@ impl Rig {
     /// The broker starts anew with what is stored.
     pub(super) fn restart(&mut self) {
         let config = self.machine.config().clone();
-        self.machine = StreamMachine::recover(config, &self.log, self.now).unwrap();
+        self.machine = StreamMachine::recover(config, Bounds::default(), &self.log, self.now).unwrap();
     }
 
     pub(super) fn message(&self, seq: u64) -> Option<StoredMessage> {
