@@ -33,13 +33,18 @@ impl StreamMachine {
         })
     }
 
-    /// Removes all but the newest message of what `subject` matches: a publish on `a.*` rolls up all of them.
-    pub(super) fn roll_up_subject(&mut self, log: &mut dyn MessageLog, subject: &[u8]) -> Result<(), StoreError> {
+    /// Removes all but the `keep` newest messages of what `subject` matches: a publish on `a.*` rolls up all of them.
+    pub(super) fn roll_up_subject(
+        &mut self,
+        log: &mut dyn MessageLog,
+        subject: &[u8],
+        keep: u64,
+    ) -> Result<(), StoreError> {
         if !has_wildcards(subject) {
-            return self.keep_newest_of_subject(log, subject, 1);
+            return self.keep_newest_of_subject(log, subject, keep);
         }
         let filter = Bytes::copy_from_slice(subject);
-        let purge = Purge { keep: Some(1), ..Purge::default() };
+        let purge = Purge { keep: Some(keep), ..Purge::default() };
         purge_filtered(log, &filter, &purge).map(drop)
     }
 
