@@ -8,7 +8,7 @@ use std::path::Path;
 use headwater::store::{RecoveryReport, StoreError, StoreOptions};
 use proptest::prelude::*;
 use store_support::{
-    create, flip_bit, journal_bytes, message, open, open_one, position_of, segment, tiny, Model, SUBJECTS,
+    Model, SUBJECTS, create, flip_bit, journal_bytes, message, open, open_one, position_of, segment, tiny,
 };
 
 /// Bytes before a record's subject.
@@ -188,7 +188,8 @@ fn tear(dir: &Path, before: &[u8], kept: &[bool]) {
 
 fn check_torn(dir: &Path, group: u64) {
     let (store, mut stream) = open_one(dir, without_catalog());
-    let is_grouped = |seq: &u64| stream.log.load(*seq).unwrap().is_some_and(|held| held.payload.first() == Some(&b'z'));
+    let is_grouped =
+        |seq: &u64| stream.log.load(*seq).unwrap().is_some_and(|held| held.payload.first() == Some(&b'z'));
     let grouped = (42..42 + group).filter(is_grouped).count() as u64;
     assert!(grouped == 0 || grouped == group, "{grouped} of a group of {group}");
     for seq in 1..=stream.log.state().last_seq {

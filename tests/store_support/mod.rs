@@ -232,5 +232,5 @@ pub fn position_of(dir: &Path, id: u32, needle: &[u8]) -> Option<u64> {
 /// Bytes of all segments.
 pub fn journal_bytes(dir: &Path) -> u64 {
     let files = std::fs::read_dir(dir.join("journal")).unwrap();
-    files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
 }
