@@ -4,6 +4,7 @@ use std::path::Path;
 
 use headwater::cli::{Invocation, Start, parse};
 use headwater::config::Config;
+use proptest::prelude::*;
 
 fn start(args: &[&str]) -> Start {
     match parse(args.iter().map(ToString::to_string)) {
@@ -195,4 +196,11 @@ fn a_configuration_that_contradicts_itself_does_not_start() {
     std::fs::write(&path, "no_auth_user: a\n").unwrap();
     let reason = refusal(&["-c", path.to_str().unwrap()]);
     assert_eq!(reason, "nats-server: no_auth_user: \"a\" present, but users/nkeys are not defined\n");
+}
+
+proptest! {
+    #[test]
+    fn reading_arbitrary_arguments_ends(args in proptest::collection::vec("-{0,3}[a-zA-Z_]{0,8}=?[-a-z0-9:/.]{0,8}", 0..6)) {
+        let _ = parse(args);
+    }
 }

@@ -1,6 +1,6 @@
 //! Files for whoever started the server.
 
-use headwater::config::files::{Ports, ports_file, remove_ports_file, write_pid_file, write_ports_file};
+use headwater::config::files::{Ports, ports_file, remove_ports_file, url, write_pid_file, write_ports_file};
 
 #[test]
 fn the_pid_file_holds_digits_and_nothing_else() {
@@ -32,4 +32,12 @@ fn the_ports_file_is_named_after_program_and_process_and_leaves_no_trace() {
     remove_ports_file(&path).unwrap();
     assert!(!path.exists());
     remove_ports_file(&path).expect("to remove it twice is fine");
+}
+
+#[test]
+fn a_listener_is_shown_with_an_address_that_can_be_reached() {
+    let shown = |address: &str| url("nats", address.parse().unwrap());
+    assert_eq!(shown("127.0.0.2:4222"), "nats://127.0.0.2:4222");
+    assert_eq!(shown("0.0.0.0:4222"), "nats://127.0.0.1:4222");
+    assert_eq!(shown("[::]:4222"), "nats://[::1]:4222");
 }

@@ -23,6 +23,22 @@ fn no_auth_user_has_to_be_a_user() {
 }
 
 #[test]
+fn the_system_account_has_to_be_defined_if_it_is_named() {
+    assert_eq!(conflict("system_account: NOPE"), "error resolving system account: account missing");
+    assert_eq!(config("system_account: S\naccounts { S {} }").validate(), Ok(()));
+}
+
+#[test]
+fn users_of_the_system_account_alone_do_not_shut_others_out() {
+    let system = "accounts { SYS { users: [ {user: a} ] } }\nsystem_account: SYS\n";
+    assert!(config(system).anonymous_join_global_account());
+    assert!(config("accounts { \"$SYS\" { users: [ {user: a} ] } }").anonymous_join_global_account());
+    assert!(!config("accounts { A { users: [ {user: a} ] } }").anonymous_join_global_account());
+    assert!(!config(&format!("{system}authorization {{}}")).anonymous_join_global_account());
+    assert!(!config(&format!("{system}no_auth_user: a")).anonymous_join_global_account());
+}
+
+#[test]
 fn a_login_is_given_once() {
     let once = "Duplicate user \"a\" detected";
     for text in [

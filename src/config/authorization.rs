@@ -13,6 +13,8 @@ use super::secret::Secret;
 /// The `authorization` block.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Authorization {
+    /// Whether there is such a block, be it empty.
+    pub is_written: bool,
     /// The one user there is, if there is no list.
     pub user: Option<String>,
     /// Plain or a bcrypt hash (`$2a$…`).

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -24,8 +25,16 @@ pub struct Ports {
     pub profile: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub websocket: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub leafnodes: Vec<String>,
+}
+
+/// `scheme://address`; a listener on all addresses is shown with the one that every client on the machine can reach.
+pub fn url(scheme: &str, listener: SocketAddr) -> String {
+    let reachable: IpAddr = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("{scheme}://{}", SocketAddr::new(reachable, listener.port()))
 }
 
 /// The ports file of this process in `dir`: `<program>_<pid>.ports`.

@@ -27,6 +27,7 @@ pub mod operator;
 pub mod permissions;
 mod proxies;
 mod read;
+mod reload;
 mod report;
 mod secret;
 mod simple_auth;

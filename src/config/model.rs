@@ -289,7 +289,20 @@ impl Config {
         global.chain(of_accounts)
     }
 
-    /// Whether a client has to say who it is.
+    /// Whether clients that say nothing about themselves join the global account although users are defined: so it is
+    /// if the only thing an operator did was to give the system account users.
+    pub fn anonymous_join_global_account(&self) -> bool {
+        let only_system = match self.accounts.as_slice() {
+            [account] => Some(account.name.as_str()) == self.system_account_name(),
+            _ => false,
+        };
+        only_system
+            && self.no_auth_user.is_none()
+            && !self.authorization.is_written
+            && !self.operator.is_used()
+    }
+
+    /// Whether a client has to say who it is (`auth_required`); see also [`Config::anonymous_join_global_account`].
     pub fn requires_login(&self) -> bool {
         let auth = &self.authorization;
         let single = auth.user.is_some() || auth.password.is_some() || auth.token.is_some();

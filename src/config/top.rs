@@ -7,7 +7,6 @@ use super::accounts::{self, claim_logins};
 use super::authorization;
 use super::cluster;
 use super::defaults;
-use super::diff::Changes;
 use super::duration;
 use super::grammar::Node;
 use super::jetstream;
@@ -19,6 +18,7 @@ use super::mqtt;
 use super::ocsp;
 use super::operator;
 use super::proxies;
+use super::reload;
 use super::report::{Problem, Report};
 use super::tls;
 use super::websocket;
@@ -41,7 +41,7 @@ pub const KEYS: &[Key<Config>] = &[
             config.client.port = node.port()?.listen().unwrap_or(defaults::CLIENT_PORT);
             Ok(())
         },
-        port_changes,
+        reload::port_changes,
     ),
     field!(
         "client_advertise",
@@ -260,8 +260,8 @@ pub const KEYS: &[Key<Config>] = &[
         changes.restart(&old.lame_duck.grace_period, &new.lame_duck.grace_period, "LameDuckGracePeriod");
     }),
     // Who may connect.
-    Key::watched("authorization", &[], read_authorization, authorization_changes),
-    field!("no_auth_user", [], no_auth_user, Node::name, no_auth_user_changes),
+    Key::watched("authorization", &[], read_authorization, reload::authorization_changes),
+    field!("no_auth_user", [], no_auth_user, Node::name, reload::no_auth_user_changes),
     Key::watched("accounts", &[], read_accounts, |old, new, changes| {
         if old.accounts != new.accounts {
             changes.applied("Accounts", "accounts".to_owned());
@@ -272,7 +272,7 @@ pub const KEYS: &[Key<Config>] = &[
             changes.applied("Accounts", "accounts".to_owned());
         }
     }),
-    field!("system_account", ["system"], system_account, Node::name, system_account_changes),
+    field!("system_account", ["system"], system_account, Node::name, reload::system_account_changes),
     field!(
         "no_system_account",
         ["no_system", "no_sys_acc"],
@@ -301,7 +301,7 @@ pub const KEYS: &[Key<Config>] = &[
         ["account_resolver", "accounts_resolver"],
         operator.resolver,
         operator::read_resolver,
-        resolver_changes
+        reload::resolver_changes
     ),
     nested!(
         "resolver_tls",
@@ -358,7 +358,7 @@ pub const KEYS: &[Key<Config>] = &[
     nested!("mqtt", [], mqtt, mqtt::read, |old, new, changes| {
         mqtt::changes(&old.mqtt, &new.mqtt, changes)
     }),
-    nested!("cluster", [], cluster, cluster::read, cluster_changes),
+    nested!("cluster", [], cluster, cluster::read, reload::cluster_changes),
     Key::new("gateway", &[], |_, node, _| {
         Err(node.problem("gateways are not served: this server runs alone; use leafnodes"))
     }),
@@ -450,6 +450,7 @@ fn lame_duck_time(node: &Node, name: &str) -> Result<Option<Duration>, Problem> 
 fn read_authorization(config: &mut Config, node: &Node, report: &mut Report) -> Result<(), Problem> {
     let mut taken: BTreeSet<String> = logins(config);
     config.authorization = authorization::read(node, report)?;
+    config.authorization.is_written = true;
     let auth = &config.authorization;
     if let Some(users) = &auth.users {
         claim_logins(users, &mut taken, node, report);
@@ -485,66 +486,4 @@ fn read_accounts(config: &mut Config, node: &Node, report: &mut Report) -> Resul
 
 fn logins(config: &Config) -> BTreeSet<String> {
     config.users().map(|(_, user)| user.login.name().to_owned()).collect()
-}
-
-/// A port that the system chose is kept.
-fn port_changes(old: &Config, new: &Config, changes: &mut Changes) {
-    if new.client.port != 0 {
-        changes.restart(&old.client.port, &new.client.port, "Port");
-    }
-}
-
-fn authorization_changes(old: &Config, new: &Config, changes: &mut Changes) {
-    let (old, new) = (&old.authorization, &new.authorization);
-    changes.live(&old.user, &new.user, "Username", "authorization username");
-    changes.live(&old.password, &new.password, "Password", "authorization password");
-    changes.live(&old.token, &new.token, "Authorization", "authorization token");
-    changes.live(&old.timeout, &new.timeout, "AuthTimeout", "authorization timeout = {}");
-    if old.users != new.users {
-        changes.applied("Users", "authorization users".to_owned());
-    }
-    if old.callout != new.callout {
-        changes.refused("AuthCallout", "config reload not supported for AuthCallout".to_owned());
-    }
-    changes.restart(&old.proxy_required, &new.proxy_required, "ProxyRequired");
-}
-
-/// It can be taken away together with its user, and that is all.
-fn no_auth_user_changes(old: &Config, new: &Config, changes: &mut Changes) {
-    let still_there = |name: &String| new.users().any(|(_, user)| user.login.name() == name);
-    match (&old.no_auth_user, &new.no_auth_user) {
-        (Some(name), None) if !still_there(name) => {
-            changes.applied("NoAuthUser", "no_auth_user".to_owned());
-        }
-        (was, is) => changes.restart(was, is, "NoAuthUser"),
-    }
-}
-
-fn system_account_changes(old: &Config, new: &Config, changes: &mut Changes) {
-    let name = |config: &Config| config.system_account_name().map(str::to_owned);
-    changes.restart(&name(old), &name(new), "SystemAccount");
-}
-
-fn resolver_changes(old: &Config, new: &Config, changes: &mut Changes) {
-    let (old, new) = (&old.operator.resolver, &new.operator.resolver);
-    if old.is_some() != new.is_some() {
-        let reason = "config reload does not support moving to or from an account resolver";
-        changes.refused("AccountResolver", reason.to_owned());
-    } else {
-        changes.live(old, new, "AccountResolver", "accounts");
-    }
-}
-
-fn cluster_changes(old: &Config, new: &Config, changes: &mut Changes) {
-    let (old, new) = (&old.cluster, &new.cluster);
-    if old.host != new.host {
-        let values = format!("old={}, new={}", old.host, new.host);
-        changes.refused("Cluster", format!("config reload not supported for cluster host: {values}"));
-    } else if old.port != new.port {
-        let port = |cluster: &super::cluster::Cluster| cluster.port.unwrap_or_default();
-        let values = format!("old={}, new={}", port(old), port(new));
-        changes.refused("Cluster", format!("config reload not supported for cluster port: {values}"));
-    } else if old != new {
-        changes.applied("Cluster", "cluster".to_owned());
-    }
 }

@@ -11,8 +11,18 @@ type Rule = fn(&Config) -> Result<(), String>;
 
 /// The first rule that `config` breaks.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let rules: [Rule; 9] =
-        [lame_duck, payload, no_auth_user, cluster, leafnodes, mqtt, jetstream, websocket, served];
+    let rules: [Rule; 10] = [
+        lame_duck,
+        payload,
+        system_account,
+        no_auth_user,
+        cluster,
+        leafnodes,
+        mqtt,
+        jetstream,
+        websocket,
+        served,
+    ];
     rules.iter().try_for_each(|rule| rule(config)).map_err(ConfigError::Invalid)
 }
 
@@ -33,6 +43,18 @@ fn payload(config: &Config) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("max_payload ({payload}) cannot be higher than max_pending ({pending})"))
+}
+
+fn system_account(config: &Config) -> Result<(), String> {
+    let is_defined = |name: &String| {
+        name == defaults::GLOBAL_ACCOUNT || config.accounts.iter().any(|account| &account.name == name)
+    };
+    match &config.system_account {
+        Some(name) if !config.operator.is_used() && !is_defined(name) => {
+            Err("error resolving system account: account missing".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn no_auth_user(config: &Config) -> Result<(), String> {

@@ -249,7 +249,7 @@ impl JsAccount {
             .create_stream(self.account.name(), &config.name, &meta, kind)
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let first_seq = config.first_seq;
-        let mut state = StreamState::new(StreamMachine::new(config), log, Consumers::default(), created);
+        let mut state = StreamState::new(StreamMachine::new(config, self.env.bounds()), log, Consumers::default(), created);
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
@@ -267,7 +267,7 @@ impl JsAccount {
             .update_stream(host.id, &record::encode(state.created, &config))
             .map_err(store_failed)?;
         state.wrote(lsn);
-        state.reconfigure(config).map_err(store_failed)?;
+        state.reconfigure(config, &self.env).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

@@ -181,7 +181,7 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     let now = env.now();
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
     let machine =
-        StreamMachine::recover(config, stream.log.as_ref(), now).map_err(|error| error.to_string())?;
+        StreamMachine::recover(config, env.bounds(), stream.log.as_ref(), now).map_err(|error| error.to_string())?;
     let mut consumers = Consumers::default();
     for consumer in stream.consumers {
         let name = consumer.name.clone();

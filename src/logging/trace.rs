@@ -54,9 +54,32 @@ impl Display for Payload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.bytes_max.and_then(|max| self.payload.get(..max)) {
             Some(start) if start.len() < self.payload.len() => {
-                write!(f, "{:?}...", String::from_utf8_lossy(start))
+                let quoted = format!("{:?}", String::from_utf8_lossy(start));
+                write!(f, "{}...\"", quoted.strip_suffix('"').unwrap_or(&quoted))
             }
             _ => write!(f, "{:?}", String::from_utf8_lossy(self.payload)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_looks_as_in_nats_server() {
+        let shown = |args: Option<&[u8]>| Operation { operation: "UNSUB", args }.to_string();
+        assert_eq!(shown(None), "[UNSUB]");
+        assert_eq!(shown(Some(b"1 5")), "[UNSUB 1 5]");
+        assert_eq!(shown(Some(b"\xff")), "[UNSUB \u{fffd}]");
+    }
+
+    #[test]
+    fn a_payload_is_quoted_and_cut() {
+        let shown = |payload: &[u8], bytes_max| Payload { payload, bytes_max }.to_string();
+        assert_eq!(shown(b"hello\r\n", None), r#""hello\r\n""#);
+        assert_eq!(shown(b"hello", Some(5)), r#""hello""#);
+        assert_eq!(shown(b"hello", Some(2)), r#""he...""#);
+        assert_eq!(shown(b"a\"b", Some(2)), r#""a\"...""#);
     }
 }

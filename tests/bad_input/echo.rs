@@ -43,9 +43,7 @@ impl Echo {
     /// Ends the client and returns how many echoes it got. Panics if one failed to come.
     pub fn stop(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread
-            .join()
-            .expect("the well-behaved client lost its echo")
+        self.thread.join().expect("the well-behaved client lost its echo")
     }
 }
 
@@ -57,17 +55,11 @@ struct Client {
 impl Client {
     fn connect(port: u16) -> Client {
         let output = TcpStream::connect(("127.0.0.1", port)).expect("the broker listens");
-        output
-            .set_read_timeout(Some(ECHO_TIME_MAX))
-            .expect("a read timeout");
+        output.set_read_timeout(Some(ECHO_TIME_MAX)).expect("a read timeout");
         output.set_nodelay(true).expect("no delay");
-        let mut client = Client {
-            input: BufReader::new(output.try_clone().expect("a second handle")),
-            output,
-        };
-        client.send(&format!(
-            "CONNECT {{\"verbose\":false}}\r\nSUB {SUBJECT} 1\r\n"
-        ));
+        let mut client =
+            Client { input: BufReader::new(output.try_clone().expect("a second handle")), output };
+        client.send(&format!("CONNECT {{\"verbose\":false}}\r\nSUB {SUBJECT} 1\r\n"));
         client
     }
 
@@ -97,8 +89,6 @@ impl Client {
     }
 
     fn send(&mut self, text: &str) {
-        self.output
-            .write_all(text.as_bytes())
-            .expect("the broker reads");
+        self.output.write_all(text.as_bytes()).expect("the broker reads");
     }
 }

@@ -47,11 +47,7 @@ impl Flood {
             }
         });
         let (sent, next) = (sent.into_inner(), next.into_inner());
-        assert!(
-            all_is_well(),
-            "an echo was lost around stream {next} of seed {}",
-            self.seed
-        );
+        assert!(all_is_well(), "an echo was lost around stream {next} of seed {}", self.seed);
         sent
     }
 
@@ -67,16 +63,10 @@ impl Flood {
         let mut connection = self.connect(number);
         // A broker may hang up at the first bad byte, so neither writing nor half-closing has to succeed.
         let (early, late) = bytes.split_at(bytes.len() * (number % 4) as usize / 4);
-        let _ = connection
-            .write_all(early)
-            .and_then(|()| connection.write_all(late));
+        let _ = connection.write_all(early).and_then(|()| connection.write_all(late));
         let _ = connection.shutdown(Shutdown::Write);
         let ended = read_to_the_end(&mut connection);
-        assert!(
-            ended,
-            "the broker holds on to the connection of stream {number} of seed {}",
-            self.seed
-        );
+        assert!(ended, "the broker holds on to the connection of stream {number} of seed {}", self.seed);
     }
 
     fn connect(&self, number: u64) -> TcpStream {
@@ -85,15 +75,10 @@ impl Flood {
             match TcpStream::connect(("127.0.0.1", self.port)) {
                 Ok(connection) => return prepared(connection),
                 // The ports of connections that just ended are not free at once.
-                Err(error)
-                    if error.kind() == ErrorKind::AddrNotAvailable && Instant::now() < deadline =>
-                {
+                Err(error) if error.kind() == ErrorKind::AddrNotAvailable && Instant::now() < deadline => {
                     std::thread::yield_now();
                 }
-                Err(error) => panic!(
-                    "no connection for stream {number} of seed {}: {error}",
-                    self.seed
-                ),
+                Err(error) => panic!("no connection for stream {number} of seed {}: {error}", self.seed),
             }
         }
     }
@@ -101,12 +86,8 @@ impl Flood {
 
 fn prepared(connection: TcpStream) -> TcpStream {
     connection.set_nodelay(true).expect("no delay");
-    connection
-        .set_read_timeout(Some(HANG_UP_TIME_MAX))
-        .expect("a read timeout");
-    connection
-        .set_write_timeout(Some(HANG_UP_TIME_MAX))
-        .expect("a write timeout");
+    connection.set_read_timeout(Some(HANG_UP_TIME_MAX)).expect("a read timeout");
+    connection.set_write_timeout(Some(HANG_UP_TIME_MAX)).expect("a write timeout");
     connection
 }
 

@@ -43,20 +43,10 @@ fn bad_input_disturbs_nobody() {
     let echoes = echo.stop();
 
     println!("{sent} bad streams, {echoes} echoes meanwhile");
-    assert!(
-        sent > 0 && echoes > 0,
-        "{sent} bad streams, {echoes} echoes"
-    );
-    assert!(
-        !broker.log().contains("panicked at"),
-        "a task of the broker panicked:\n{}",
-        broker.log_tail()
-    );
+    assert!(sent > 0 && echoes > 0, "{sent} bad streams, {echoes} echoes");
+    assert!(!broker.log().contains("panicked at"), "a task of the broker panicked:\n{}", broker.log_tail());
     let peak = broker.peak_memory_bytes();
-    assert!(
-        peak <= PEAK_MEMORY_BYTES_MAX,
-        "the broker needed {peak} bytes of memory"
-    );
+    assert!(peak <= PEAK_MEMORY_BYTES_MAX, "the broker needed {peak} bytes of memory");
     comes_back_after_kill_9(&mut broker);
 }
 
@@ -76,8 +66,5 @@ fn until() -> Until {
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is not a number: {text}")),
-    )
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")))
 }

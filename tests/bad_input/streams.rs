@@ -83,33 +83,18 @@ impl Dice {
 }
 
 fn noise(dice: &mut Dice) -> Vec<u8> {
-    (0..dice.below(NOISE_BYTES_MAX))
-        .map(|_| dice.next() as u8)
-        .collect()
+    (0..dice.below(NOISE_BYTES_MAX)).map(|_| dice.next() as u8).collect()
 }
 
 fn printable(dice: &mut Dice) -> Vec<u8> {
     let alphabet = b"PUBSHCONETIGMR+-OK{}\":,.*>$JSAI_ 0123456789\r\n\r\n";
-    (0..dice.below(NOISE_BYTES_MAX))
-        .map(|_| dice.pick(alphabet))
-        .collect()
+    (0..dice.below(NOISE_BYTES_MAX)).map(|_| dice.pick(alphabet)).collect()
 }
 
 /// A line that does not end, past any control line limit.
 fn long_line(dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = dice
-        .pick(&[
-            &b"SUB "[..],
-            b"PUB ",
-            b"CONNECT {\"a\":\"",
-            b"HPUB a 12 ",
-            b"",
-        ])
-        .to_vec();
-    bytes.resize(
-        bytes.len() + dice.index(10_000),
-        b'a' + dice.below(26) as u8,
-    );
+    let mut bytes = dice.pick(&[&b"SUB "[..], b"PUB ", b"CONNECT {\"a\":\"", b"HPUB a 12 ", b""]).to_vec();
+    bytes.resize(bytes.len() + dice.index(10_000), b'a' + dice.below(26) as u8);
     bytes
 }
 
@@ -125,16 +110,8 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
     let at = dice.index(bytes.len());
     match dice.below(8) {
         0 => bytes.truncate(at),
-        1 => bytes
-            .iter_mut()
-            .skip(at)
-            .take(1)
-            .for_each(|byte| *byte ^= 1 << dice.below(8)),
-        2 => bytes
-            .iter_mut()
-            .skip(at)
-            .take(1)
-            .for_each(|byte| *byte = dice.next() as u8),
+        1 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << dice.below(8)),
+        2 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = dice.next() as u8),
         3 => insert(bytes, at, dice.pick(FRAGMENTS)),
         4 => drop(bytes.drain(at..(at + dice.index(16)).min(bytes.len()))),
         5 => repeat(bytes, at, dice),
@@ -155,19 +132,11 @@ fn repeat(bytes: &mut Vec<u8>, at: usize, dice: &mut Dice) {
 
 /// Replaces the next run of digits.
 fn renumber(bytes: &mut Vec<u8>, from: usize, dice: &mut Dice) {
-    let Some(begin) = bytes
-        .iter()
-        .skip(from)
-        .position(u8::is_ascii_digit)
-        .map(|skipped| from + skipped)
+    let Some(begin) = bytes.iter().skip(from).position(u8::is_ascii_digit).map(|skipped| from + skipped)
     else {
         return;
     };
-    let digits = bytes
-        .iter()
-        .skip(begin)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let digits = bytes.iter().skip(begin).take_while(|byte| byte.is_ascii_digit()).count();
     bytes.splice(begin..begin + digits, dice.pick(NUMBERS).bytes());
 }
 
@@ -195,16 +164,8 @@ fn request(dice: &mut Dice) -> String {
             format!("PUB {subject} r.1 {}\r\n{body}\r\n", body.len())
         }
         _ => {
-            let headers = format!(
-                "NATS/1.0\r\n{}: {}\r\n\r\n",
-                dice.pick(HEADERS),
-                dice.pick(VALUES)
-            );
-            format!(
-                "HPUB bad.1 r.1 {} {}\r\n{headers}hello\r\n",
-                headers.len(),
-                headers.len() + 5
-            )
+            let headers = format!("NATS/1.0\r\n{}: {}\r\n\r\n", dice.pick(HEADERS), dice.pick(VALUES));
+            format!("HPUB bad.1 r.1 {} {}\r\n{headers}hello\r\n", headers.len(), headers.len() + 5)
         }
     }
 }
@@ -241,10 +202,7 @@ const OPERATIONS: &[&str] = &[
 
 const API: &[(&str, &str)] = &[
     ("$JS.API.INFO", ""),
-    (
-        "$JS.API.STREAM.NAMES",
-        "{\"offset\":0,\"subject\":\"bad.>\"}",
-    ),
+    ("$JS.API.STREAM.NAMES", "{\"offset\":0,\"subject\":\"bad.>\"}"),
     (
         "$JS.API.STREAM.CREATE.BAD",
         "{\"name\":\"BAD\",\"subjects\":[\"bad.*\"],\"storage\":\"file\",\"max_msgs\":100,\"max_age\":60000000000}",
@@ -257,23 +215,11 @@ const API: &[(&str, &str)] = &[
         "$JS.API.STREAM.UPDATE.BAD",
         "{\"name\":\"BAD\",\"subjects\":[\"bad.*\",\"worse.>\"],\"max_msgs\":10,\"discard\":\"new\",\"allow_direct\":true}",
     ),
-    (
-        "$JS.API.STREAM.INFO.BAD",
-        "{\"subjects_filter\":\">\",\"deleted_details\":true}",
-    ),
-    (
-        "$JS.API.STREAM.PURGE.BAD",
-        "{\"filter\":\"bad.1\",\"keep\":2}",
-    ),
+    ("$JS.API.STREAM.INFO.BAD", "{\"subjects_filter\":\">\",\"deleted_details\":true}"),
+    ("$JS.API.STREAM.PURGE.BAD", "{\"filter\":\"bad.1\",\"keep\":2}"),
     ("$JS.API.STREAM.MSG.GET.BAD", "{\"seq\":1}"),
-    (
-        "$JS.API.STREAM.MSG.DELETE.BAD",
-        "{\"seq\":2,\"no_erase\":true}",
-    ),
-    (
-        "$JS.API.DIRECT.GET.BAD",
-        "{\"batch\":10,\"seq\":1,\"multi_last\":[\"bad.*\"]}",
-    ),
+    ("$JS.API.STREAM.MSG.DELETE.BAD", "{\"seq\":2,\"no_erase\":true}"),
+    ("$JS.API.DIRECT.GET.BAD", "{\"batch\":10,\"seq\":1,\"multi_last\":[\"bad.*\"]}"),
     ("$JS.API.STREAM.DELETE.BAD", ""),
     (
         "$JS.API.CONSUMER.CREATE.BAD.c.bad.1",
@@ -290,14 +236,8 @@ const API: &[(&str, &str)] = &[
     ("$JS.API.CONSUMER.INFO.BAD.c", ""),
     ("$JS.API.CONSUMER.DELETE.BAD.c", ""),
     ("$JS.ACK.BAD.c.1.1.1.1700000000000000000.0", "+ACK"),
-    (
-        "$JS.ACK.BAD.c.1.2.2.1700000000000000000.0",
-        "-NAK {\"delay\":1000}",
-    ),
-    (
-        "$JS.ACK.BAD.c.1.3.3.1700000000000000000.0",
-        "+NXT {\"batch\":1}",
-    ),
+    ("$JS.ACK.BAD.c.1.2.2.1700000000000000000.0", "-NAK {\"delay\":1000}"),
+    ("$JS.ACK.BAD.c.1.3.3.1700000000000000000.0", "+NXT {\"batch\":1}"),
     ("$SYS.REQ.SERVER.PING", "{\"limit\":1}"),
     ("$SYS.REQ.USER.INFO", ""),
 ];
@@ -318,17 +258,5 @@ const HEADERS: &[&str] = &[
     "A",
 ];
 
-const VALUES: &[&str] = &[
-    "",
-    "1",
-    "0",
-    "BAD",
-    "sub",
-    "all",
-    "5s",
-    "never",
-    "@every 1s",
-    "100",
-    "é\t ",
-    "x:y:z",
-];
+const VALUES: &[&str] =
+    &["", "1", "0", "BAD", "sub", "all", "5s", "never", "@every 1s", "100", "é\t ", "x:y:z"];

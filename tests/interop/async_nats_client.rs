@@ -27,30 +27,22 @@ type Lines = SyncSender<String>;
 
 /// Does the phase and sends the lines; ends early when nobody listens any more.
 pub fn run(phase: Phase, lines: Lines) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         match phase {
-            Phase::Publish {
-                url,
-                messages,
-                window,
-            } => publish(&context(&url).await, messages, window, &lines).await,
-            Phase::Consume {
-                url,
-                ack_wait_seconds,
-            } => consume(&context(&url).await, ack_wait_seconds, &lines).await,
+            Phase::Publish { url, messages, window } => {
+                publish(&context(&url).await, messages, window, &lines).await
+            }
+            Phase::Consume { url, ack_wait_seconds } => {
+                consume(&context(&url).await, ack_wait_seconds, &lines).await
+            }
         }
     });
     say(&lines, "done".into());
 }
 
 async fn context(url: &str) -> Context {
-    let options = ConnectOptions::new()
-        .reconnect_delay_callback(|_| PAUSE)
-        .max_reconnects(None);
+    let options = ConnectOptions::new().reconnect_delay_callback(|_| PAUSE).max_reconnects(None);
     let client = options.connect(url).await.expect("a connection");
     let mut context = jetstream::new(client);
     context.set_timeout(REPLY_TIME_MAX);
@@ -73,19 +65,11 @@ async fn insist<T, E, F: Future<Output = Result<T, E>>>(mut attempt: impl FnMut(
 }
 
 async fn publish(context: &Context, messages: u64, window: u64, lines: &Lines) {
-    let config = stream::Config {
-        name: STREAM.into(),
-        subjects: vec!["crash.*".into()],
-        ..Default::default()
-    };
+    let config =
+        stream::Config { name: STREAM.into(), subjects: vec!["crash.*".into()], ..Default::default() };
     insist(|| context.create_stream(config.clone())).await;
     for first in (0..messages).step_by(window as usize) {
-        publish_window(
-            context,
-            (first..messages.min(first + window)).collect(),
-            lines,
-        )
-        .await;
+        publish_window(context, (first..messages.min(first + window)).collect(), lines).await;
     }
 }
 
@@ -105,9 +89,7 @@ async fn publish_once(context: &Context, indexes: Vec<u64>, lines: &Lines) -> Ve
     for index in indexes {
         futures.push((index, send(context, index).await));
     }
-    let left = futures
-        .into_iter()
-        .map(|(index, future)| unless_acked(index, future, lines));
+    let left = futures.into_iter().map(|(index, future)| unless_acked(index, future, lines));
     join_all(left).await.into_iter().flatten().collect()
 }
 
@@ -123,9 +105,7 @@ async fn send(context: &Context, index: u64) -> Outcome<PublishAckFuture> {
     let mut headers = HeaderMap::new();
     headers.insert(NATS_MESSAGE_ID, index.to_string());
     headers.insert("Note", format!("message {index}"));
-    Ok(context
-        .publish_with_headers(subject(index), headers, payload(index).into())
-        .await?)
+    Ok(context.publish_with_headers(subject(index), headers, payload(index).into()).await?)
 }
 
 async fn stored_as(future: Outcome<PublishAckFuture>) -> Outcome<u64> {
@@ -154,39 +134,21 @@ async fn durable(context: &Context, ack_wait_seconds: u64) -> Outcome<PullConsum
         max_ack_pending: 1000,
         ..Default::default()
     };
-    Ok(context
-        .get_stream(STREAM)
-        .await?
-        .get_or_create_consumer(DURABLE, config)
-        .await?)
+    Ok(context.get_stream(STREAM).await?.get_or_create_consumer(DURABLE, config).await?)
 }
 
 async fn fetch(consumer: &PullConsumer) -> Outcome<Vec<Message>> {
-    let batch = consumer
-        .batch()
-        .max_messages(FETCH_MESSAGES_MAX)
-        .expires(Duration::from_secs(1))
-        .messages()
-        .await?;
-    tokio::time::timeout(
-        2 * REPLY_TIME_MAX,
-        batch.take(FETCH_MESSAGES_MAX).try_collect(),
-    )
-    .await?
+    let batch =
+        consumer.batch().max_messages(FETCH_MESSAGES_MAX).expires(Duration::from_secs(1)).messages().await?;
+    tokio::time::timeout(2 * REPLY_TIME_MAX, batch.take(FETCH_MESSAGES_MAX).try_collect()).await?
 }
 
 fn delivery(message: &Message) -> String {
     let info = message.info().expect("an ack subject");
-    let index = message
-        .headers
-        .as_ref()
-        .and_then(|headers| headers.get(NATS_MESSAGE_ID))
-        .expect("a message id");
+    let index =
+        message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID)).expect("a message id");
     let digest = digest(&message.payload);
-    format!(
-        "got {} {} {} {index} {digest}",
-        info.stream_sequence, info.delivered, message.subject
-    )
+    format!("got {} {} {} {index} {digest}", info.stream_sequence, info.delivered, message.subject)
 }
 
 async fn confirm(message: &Message, lines: &Lines) {

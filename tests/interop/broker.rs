@@ -41,12 +41,7 @@ impl Broker {
         std::fs::write(folder.path().join("nats.conf"), config).expect("a configuration file");
         let port = free_port();
         let child = spawn(binary, folder.path(), port);
-        let mut broker = Broker {
-            binary: binary.to_owned(),
-            folder,
-            port,
-            child,
-        };
+        let mut broker = Broker { binary: binary.to_owned(), folder, port, child };
         broker.wait_until_it_greets();
         broker
     }
@@ -60,15 +55,8 @@ impl Broker {
     pub fn peak_memory_bytes(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("the status of a running process");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("its peak memory");
-        let kib: u64 = line
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .expect("a number of KiB");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak memory");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
         kib * 1024
     }
 
@@ -80,11 +68,7 @@ impl Broker {
     /// SIGKILL: no chance to flush or to say goodbye.
     pub fn kill(&mut self) {
         let already = self.child.try_wait().expect("the broker's state");
-        assert!(
-            already.is_none(),
-            "the broker ended by itself: {already:?}\n{}",
-            self.log_tail()
-        );
+        assert!(already.is_none(), "the broker ended by itself: {already:?}\n{}", self.log_tail());
         self.child.kill().expect("kill -9");
         self.child.wait().expect("the broker is gone");
     }
@@ -112,18 +96,8 @@ impl Broker {
         let deadline = Instant::now() + START_TIME_MAX;
         while !greets(self.port) {
             let ended = self.child.try_wait().expect("the broker's state");
-            assert!(
-                ended.is_none(),
-                "{} ended: {ended:?}\n{}",
-                self.binary.display(),
-                self.log_tail()
-            );
-            assert!(
-                Instant::now() < deadline,
-                "no INFO from {}\n{}",
-                self.binary.display(),
-                self.log_tail()
-            );
+            assert!(ended.is_none(), "{} ended: {ended:?}\n{}", self.binary.display(), self.log_tail());
+            assert!(Instant::now() < deadline, "no INFO from {}\n{}", self.binary.display(), self.log_tail());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -143,11 +117,7 @@ fn free_port() -> u16 {
 }
 
 fn spawn(binary: &Path, folder: &Path, port: u16) -> Child {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(folder.join("log"))
-        .expect("a log file");
+    let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
     Command::new(binary)
         .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
         .arg(folder.join("store"))
@@ -164,9 +134,7 @@ fn greets(port: u16) -> bool {
     let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return false;
     };
-    stream
-        .set_read_timeout(Some(Duration::from_secs(1)))
-        .expect("a read timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a read timeout");
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).is_ok() && line.starts_with("INFO ")
 }

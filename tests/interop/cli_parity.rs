@@ -14,7 +14,7 @@ use crate::provision;
 /// An application's account without a password, and the system account for the server commands.
 const CONFIG: &str = r#"
     server_name: edge
-    jetstream { sync_interval: 2m, max_memory_store: 64MB, max_file_store: 4GB }
+    jetstream { sync_interval: "2m", max_memory_store: 64MB, max_file_store: 4GB }
     accounts {
         APP { jetstream: enabled, users: [ { user: app, password: app } ] }
         $SYS { users: [ { user: sys, password: sys } ] }
@@ -22,6 +22,7 @@ const CONFIG: &str = r#"
     no_auth_user: app
 "#;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/setup");
+const LINES_SHOWN_MAX: usize = 20;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What one command did: exit code and normalised output. The CLI prints headers in no particular order, so the order
@@ -64,12 +65,7 @@ fn cli_publish_subscribe_request_reply_are_as_with_nats_server() {
 }
 
 fn same_with_both(commands: &[&str]) {
-    compare(|cli| {
-        commands
-            .iter()
-            .map(|command| outcome(command, &cli.run(&words(command), b"")))
-            .collect()
-    });
+    compare(|cli| commands.iter().map(|command| outcome(command, &cli.run(&words(command), b""))).collect());
 }
 
 fn compare(script: impl Fn(&Cli) -> Vec<Outcome>) {
@@ -82,11 +78,7 @@ fn compare(script: impl Fn(&Cli) -> Vec<Outcome>) {
         .map(|(theirs, ours)| difference(theirs, ours))
         .collect();
     let (wrong, all) = (differences.len(), theirs.len());
-    assert!(
-        differences.is_empty(),
-        "{wrong} of {all} commands differ\n{}",
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "{wrong} of {all} commands differ\n{}", differences.join("\n"));
 }
 
 fn with_broker(broker: &Broker, script: impl Fn(&Cli) -> Vec<Outcome>) -> Vec<Outcome> {
@@ -95,29 +87,11 @@ fn with_broker(broker: &Broker, script: impl Fn(&Cli) -> Vec<Outcome>) -> Vec<Ou
 
 /// Two processes that talk with each other: a subscriber and a publisher, a responder and a requester.
 fn dialogue(cli: &Cli) -> Vec<Outcome> {
-    let mut outcomes = answered_by(
-        cli,
-        "sub greet.* --count 1",
-        "pub greet.joe hello -H Color:blue",
-    );
-    outcomes.extend(answered_by(
-        cli,
-        "sub jobs --queue workers --raw --count 1",
-        "pub jobs work",
-    ));
-    outcomes.extend(answered_by(
-        cli,
-        "reply help.please ok --count 1",
-        "request help.please me",
-    ));
-    outcomes.push(outcome(
-        "request nobody.there x",
-        &cli.run(&words("request nobody.there x"), b""),
-    ));
-    outcomes.push(outcome(
-        "pub from stdin",
-        &cli.run(&words("pub empty --force-stdin"), b"from stdin"),
-    ));
+    let mut outcomes = answered_by(cli, "sub greet.* --count 1", "pub greet.joe hello -H Color:blue");
+    outcomes.extend(answered_by(cli, "sub jobs --queue workers --raw --count 1", "pub jobs work"));
+    outcomes.extend(answered_by(cli, "reply help.please ok --count 1", "request help.please me"));
+    outcomes.push(outcome("request nobody.there x", &cli.run(&words("request nobody.there x"), b"")));
+    outcomes.push(outcome("pub from stdin", &cli.run(&words("pub empty --force-stdin"), b"from stdin")));
     outcomes
 }
 
@@ -136,10 +110,7 @@ fn answered_by(cli: &Cli, waiting: &str, other: &str) -> Vec<Outcome> {
             }
         }
         assert!(waiter.is_finished(), "{waiting}: nothing came");
-        vec![
-            outcome(waiting, &waiter.join().expect("the waiting command")),
-            outcome(other, &last),
-        ]
+        vec![outcome(waiting, &waiter.join().expect("the waiting command")), outcome(other, &last)]
     })
 }
 
@@ -148,40 +119,34 @@ fn nobody_answered(output: &Output) -> bool {
 }
 
 fn words(command: &str) -> Vec<&str> {
-    command
-        .split_whitespace()
-        .map(|word| if word == "FILE" { FILE } else { word })
-        .collect()
+    command.split_whitespace().map(|word| if word == "FILE" { FILE } else { word }).collect()
 }
 
 fn outcome(command: &str, output: &Output) -> Outcome {
-    let text = normalise(&String::from_utf8_lossy(
-        &[&output.stdout[..], &output.stderr[..]].concat(),
-    ));
+    let text = normalise(&String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()));
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
     (command.to_owned(), output.status.code(), lines.join("\n"))
 }
 
 fn difference(theirs: &Outcome, ours: &Outcome) -> String {
-    let head = format!(
-        "nats {}: exit {:?}, with nats-server {:?}\n",
-        ours.0, ours.1, theirs.1
-    );
+    let head = format!("nats {}: exit {:?}, with nats-server {:?}\n", ours.0, ours.1, theirs.1);
     head + &lines_missing(&theirs.2, &ours.2, "-") + &lines_missing(&ours.2, &theirs.2, "+")
 }
 
 /// The lines of `these` that `those` lack, or have fewer of.
 fn lines_missing(these: &str, those: &str, sign: &str) -> String {
     let mut those: Vec<&str> = those.lines().collect();
-    let mut missing = String::new();
+    let mut missing = Vec::new();
     for line in these.lines() {
         match those.iter().position(|other| *other == line) {
             Some(at) => drop(those.swap_remove(at)),
-            None => missing += &format!("  {sign} {line}\n"),
+            None => missing.push(line),
         }
     }
-    missing
+    let rest = missing.split_off(missing.len().min(LINES_SHOWN_MAX)).len();
+    let more = if rest > 0 { format!("  {sign} and {rest} more lines\n") } else { String::new() };
+    missing.iter().map(|line| format!("  {sign} {line}\n")).collect::<String>() + &more
 }
 
 const STREAMS: &[&str] = &[

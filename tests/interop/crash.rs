@@ -39,18 +39,11 @@ pub fn survives_two_kills(load: Load, start: impl Fn(Phase) -> Client) {
     let mut broker = Broker::under_test();
     let kill_after = load.messages * 2 / 5;
 
-    let publish = Phase::Publish {
-        url: broker.url(),
-        messages: load.messages,
-        window: load.window,
-    };
+    let publish = Phase::Publish { url: broker.url(), messages: load.messages, window: load.window };
     let published = run_and_kill(start(publish), &mut broker, kill_after);
     let ledger = judge::published(&published, load);
 
-    let consume = Phase::Consume {
-        url: broker.url(),
-        ack_wait_seconds: ACK_WAIT_SECONDS,
-    };
+    let consume = Phase::Consume { url: broker.url(), ack_wait_seconds: ACK_WAIT_SECONDS };
     let consumed = run_and_kill(start(consume), &mut broker, kill_after);
     judge::consumed(&consumed, &ledger);
 }
@@ -62,16 +55,10 @@ fn run_and_kill(mut client: Client, broker: &mut Broker, kill_after: u64) -> Tes
     while let Some(report) = client.next(Duration::from_millis(300)) {
         before.push(report);
     }
-    assert!(
-        !before.contains(&Report::Done),
-        "the kill came after the work was done"
-    );
+    assert!(!before.contains(&Report::Done), "the kill came after the work was done");
     broker.restart();
     let after = collect(&mut client, broker, |_| true);
-    assert!(
-        after.iter().any(is_confirmation),
-        "the kill came after the last confirmation"
-    );
+    assert!(after.iter().any(is_confirmation), "the kill came after the last confirmation");
     Testimony { before, after }
 }
 
@@ -82,12 +69,8 @@ fn collect(client: &mut Client, broker: &Broker, go_on: impl Fn(u64) -> bool) ->
     while go_on(confirmed) {
         let report = client
             .next(SILENCE_MAX)
-            .unwrap_or_else(|| panic!("the client is stuck\n{}", broker.log_tail()));
-        assert!(
-            Instant::now() < deadline,
-            "the client does not get done\n{}",
-            broker.log_tail()
-        );
+            .unwrap_or_else(|| panic!("the client is stuck\n{}\n{}", client.notes(), broker.log_tail()));
+        assert!(Instant::now() < deadline, "the client does not get done\n{}", broker.log_tail());
         confirmed += u64::from(is_confirmation(&report));
         let done = report == Report::Done;
         reports.push(report);

@@ -33,69 +33,34 @@ const CLI_MESSAGES: u64 = 300;
 
 #[test]
 fn acked_messages_survive_kill_9_with_nats_py() {
-    survives_two_kills(
-        Load {
-            messages: MESSAGES,
-            window: WINDOW,
-        },
-        |phase| {
-            Client::program(
-                &[
-                    &provision::python(),
-                    &provision::source("python/crash_client.py"),
-                ],
-                phase,
-            )
-        },
-    );
+    survives_two_kills(Load { messages: MESSAGES, window: WINDOW }, |phase| {
+        Client::program(&[&provision::python(), &provision::source("python/crash_client.py")], phase)
+    });
 }
 
 #[test]
 fn acked_messages_survive_kill_9_with_nats_js() {
-    survives_two_kills(
-        Load {
-            messages: MESSAGES,
-            window: WINDOW,
-        },
-        |phase| {
-            Client::program(
-                &[
-                    &provision::node(),
-                    &provision::installed("node/crash_client.mjs"),
-                ],
-                phase,
-            )
-        },
-    );
+    survives_two_kills(Load { messages: MESSAGES, window: WINDOW }, |phase| {
+        Client::program(&[&provision::node(), &provision::installed("node/crash_client.mjs")], phase)
+    });
 }
 
 #[test]
 fn acked_messages_survive_kill_9_with_nats_go() {
-    survives_two_kills(
-        Load {
-            messages: MESSAGES,
-            window: WINDOW,
-        },
-        |phase| Client::program(&[&provision::installed("bin/crash-client-go")], phase),
-    );
+    survives_two_kills(Load { messages: MESSAGES, window: WINDOW }, |phase| {
+        Client::program(&[&provision::installed("bin/crash-client-go")], phase)
+    });
 }
 
 #[test]
 fn acked_messages_survive_kill_9_with_async_nats() {
-    survives_two_kills(
-        Load {
-            messages: MESSAGES,
-            window: WINDOW,
-        },
-        |phase| Client::thread(phase, async_nats_client::run),
-    );
+    survives_two_kills(Load { messages: MESSAGES, window: WINDOW }, |phase| {
+        Client::thread(phase, async_nats_client::run)
+    });
 }
 
 #[test]
 fn acked_messages_survive_kill_9_with_the_nats_cli() {
-    let load = Load {
-        messages: CLI_MESSAGES,
-        window: 1,
-    };
+    let load = Load { messages: CLI_MESSAGES, window: 1 };
     survives_two_kills(load, |phase| Client::thread(phase, nats_cli_client::run));
 }

@@ -9,14 +9,8 @@ pub fn subject(index: u64) -> String {
 
 /// The payload of message `index`: every byte value occurs, CR LF among them.
 pub fn payload(index: u64) -> Vec<u8> {
-    let size = if index % 500 == 0 {
-        40_000
-    } else {
-        index * 7919 % 700
-    };
-    let mut state = (index as u32)
-        .wrapping_mul(2_654_435_761)
-        .wrapping_add(12_345);
+    let size = if index % 500 == 0 { 40_000 } else { index * 7919 % 700 };
+    let mut state = (index as u32).wrapping_mul(2_654_435_761).wrapping_add(12_345);
     (0..size).map(|_| next_byte(&mut state)).collect()
 }
 

@@ -19,10 +19,7 @@ type Lines = SyncSender<String>;
 pub fn run(phase: Phase, lines: Lines) {
     let nobody_listens = match phase {
         Phase::Publish { url, messages, .. } => publish(&Cli { url }, messages, &lines),
-        Phase::Consume {
-            url,
-            ack_wait_seconds,
-        } => consume(&Cli { url }, ack_wait_seconds, &lines),
+        Phase::Consume { url, ack_wait_seconds } => consume(&Cli { url }, ack_wait_seconds, &lines),
     };
     if nobody_listens.is_some() {
         let _ = lines.send("done".into());
@@ -66,16 +63,7 @@ impl Cli {
 }
 
 fn publish(cli: &Cli, messages: u64, lines: &Lines) -> Option<()> {
-    cli.insist(&[
-        "stream",
-        "add",
-        "CRASH",
-        "--subjects",
-        "crash.*",
-        "--storage",
-        "file",
-        "--defaults",
-    ]);
+    cli.insist(&["stream", "add", "CRASH", "--subjects", "crash.*", "--storage", "file", "--defaults"]);
     for index in 0..messages {
         let sequence = loop {
             match stored_as(cli, index) {
@@ -89,22 +77,9 @@ fn publish(cli: &Cli, messages: u64, lines: &Lines) -> Option<()> {
 }
 
 fn stored_as(cli: &Cli, index: u64) -> Option<u64> {
-    let (id, note) = (
-        format!("Nats-Msg-Id:{index}"),
-        format!("Note:message {index}"),
-    );
+    let (id, note) = (format!("Nats-Msg-Id:{index}"), format!("Note:message {index}"));
     let subject = subject(index);
-    let arguments = [
-        "pub",
-        "-J",
-        "--force-stdin",
-        "--no-templates",
-        "-H",
-        &id,
-        "-H",
-        &note,
-        &subject,
-    ];
+    let arguments = ["pub", "-J", "--force-stdin", "--no-templates", "-H", &id, "-H", &note, &subject];
     let output = cli.run(&arguments, &payload(index));
     let said = String::from_utf8_lossy(&output.stderr);
     let number = said.split("Sequence: ").nth(1)?.split_whitespace().next()?;
@@ -113,24 +88,8 @@ fn stored_as(cli: &Cli, index: u64) -> Option<u64> {
 
 fn consume(cli: &Cli, ack_wait_seconds: u64, lines: &Lines) -> Option<()> {
     let wait = format!("{ack_wait_seconds}s");
-    let add = [
-        "consumer",
-        "add",
-        "CRASH",
-        "worker",
-        "--pull",
-        "--ack",
-        "explicit",
-        "--deliver",
-        "all",
-    ];
-    cli.insist(
-        &[
-            &add[..],
-            &["--wait", &wait, "--max-pending", "1000", "--defaults"],
-        ]
-        .concat(),
-    );
+    let add = ["consumer", "add", "CRASH", "worker", "--pull", "--ack", "explicit", "--deliver", "all"];
+    cli.insist(&[&add[..], &["--wait", &wait, "--max-pending", "1000", "--defaults"]].concat());
     loop {
         let Some(delivery) = next(cli) else {
             if is_finished(cli) {
@@ -156,25 +115,13 @@ struct Delivery {
 
 impl Delivery {
     fn line(&self) -> String {
-        let Delivery {
-            sequence,
-            deliveries,
-            subject,
-            index,
-            digest,
-            ..
-        } = self;
+        let Delivery { sequence, deliveries, subject, index, digest, .. } = self;
         format!("got {sequence} {deliveries} {subject} {index} {digest}")
     }
 }
 
 fn next(cli: &Cli) -> Option<Delivery> {
-    let output = cli.run(
-        &[
-            "consumer", "next", "CRASH", "worker", "--count", "1", "--no-ack",
-        ],
-        b"",
-    );
+    let output = cli.run(&["consumer", "next", "CRASH", "worker", "--count", "1", "--no-ack"], b"");
     delivery(&output.stdout)
 }
 
@@ -197,12 +144,7 @@ fn delivery(said: &[u8]) -> Option<Delivery> {
 /// The CLI's own ack asks for no reply, so the double ack is a request to the ack subject. A broker goes by the three
 /// sequences in it; the time stamp and the pending count that follow are for the client.
 fn confirm(cli: &Cli, delivery: &Delivery) -> bool {
-    let Delivery {
-        deliveries,
-        sequence,
-        consumer_sequence,
-        ..
-    } = delivery;
+    let Delivery { deliveries, sequence, consumer_sequence, .. } = delivery;
     let subject = format!("$JS.ACK.CRASH.worker.{deliveries}.{sequence}.{consumer_sequence}.0.0");
     let output = cli.run(&["request", "--no-templates", &subject, "+ACK"], b"");
     output.status.success() && String::from_utf8_lossy(&output.stderr).contains("Received with rtt")
@@ -210,7 +152,6 @@ fn confirm(cli: &Cli, delivery: &Delivery) -> bool {
 
 fn is_finished(cli: &Cli) -> bool {
     let output = cli.insist(&["consumer", "info", "CRASH", "worker", "--json"]);
-    let info: serde_json::Value =
-        serde_json::from_slice(&output.stdout).expect("consumer info as JSON");
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).expect("consumer info as JSON");
     info["num_pending"] == 0 && info["num_ack_pending"] == 0
 }

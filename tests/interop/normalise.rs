@@ -19,10 +19,7 @@ const RULE_TEXTS: &[(&str, &str)] = &[
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
     (r"\bcid: ?\d+", "cid: N"),
     // Moments and spans; what a person set (2m0s, 30s) stays.
-    (
-        r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?",
-        "TIME",
-    ),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?", "TIME"),
     (r"\b\d\d:\d\d:\d\d\b", "TIME"),
     (r"\b(\d+m)?\d+\.\d+(s|ms|us|µs|ns)\b", "SPAN"),
     (r"\b\d+(ms|us|µs|ns)\b", "SPAN"),
@@ -33,27 +30,25 @@ const RULE_TEXTS: &[(&str, &str)] = &[
     (r"\b(cpu|mem)=[\d.,]+\S*", "LOAD"),
     (r"\b\d+\.\d+%", "PERCENT"),
     (r"\b(min|avg|max|stddev)(:? )[\d,.]+", "$1$2 N"),
+    (r"[\d.]+ [KM]?i?B in [\d.]+ [KM]?i?B out", "BYTES in BYTES out"),
     // What a broker is made of, and where it lies.
     (r"\bsubscriptions=\d+", "subscriptions=N"),
     (
-        r"(?m)^ *(Storage Directory|Process ID|Git Commit|Go Version|Memory|Uptime|Subscriptions|Sockets|Threads):.*$",
+        r"(?m)^ *(Storage Directory|Process ID|Client ID|Configuration Digest|GOMAXPROCS|Git Commit|Go Version|Memory|Uptime|Subscriptions|Sockets|Threads):.*$",
         "$1: HERE",
     ),
 ];
 
 /// `text` with placeholders, and runs of blanks folded since columns are as wide as what they hold.
 pub fn normalise(text: &str) -> String {
-    let text = RULES.iter().fold(text.to_owned(), |text, (pattern, by)| {
-        pattern.replace_all(&text, *by).into_owned()
-    });
+    let text = RULES
+        .iter()
+        .fold(text.to_owned(), |text, (pattern, by)| pattern.replace_all(&text, *by).into_owned());
     let lines = text.lines().map(folded).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn folded(line: &str) -> String {
     let words = line.split(|c: char| c.is_whitespace() || "│─╭╮╰╯├┤┬┴┼".contains(c));
-    words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -11,8 +11,7 @@ pub fn python() -> PathBuf {
 
 /// Node.js: the machine's own, or the one that `setup` had to bring.
 pub fn node() -> PathBuf {
-    let folder =
-        std::fs::read_to_string(installed("node.path")).expect("setup names the folder of node");
+    let folder = std::fs::read_to_string(installed("node.path")).expect("setup names the folder of node");
     Path::new(folder.trim()).join("node")
 }
 
@@ -41,18 +40,10 @@ pub fn source(path: &str) -> PathBuf {
 }
 
 fn install() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("cargo's tmp lies in target");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in target");
     let root = target.join("interop");
-    let status = Command::new(here().join("setup"))
-        .arg(&root)
-        .status()
-        .expect("setup is a bash script");
-    assert!(
-        status.success(),
-        "the clients could not be installed; what setup printed above says why"
-    );
+    let status = Command::new(here().join("setup")).arg(&root).status().expect("setup is a bash script");
+    assert!(status.success(), "the clients could not be installed; what setup printed above says why");
     root
 }
 

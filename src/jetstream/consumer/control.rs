@@ -1,7 +1,9 @@
 //! What operators do to a consumer: change, pause, reset, delete it.
 
 use headwater_protocol::headers::statuses;
-use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPolicy};
+use headwater_protocol::jetstream::consumer_config::{
+    ConsumerConfig, DeliverPolicy, PriorityPolicy,
+};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::timestamp::ZonedTime;
 
@@ -46,6 +48,8 @@ impl ConsumerMachine {
         }
         if old.priority != self.settings.priority || old.groups != self.settings.groups {
             self.pin.release();
+            self.waiting
+                .set_ranked(self.settings.priority == PriorityPolicy::Prioritized);
         }
         self.held_until = None;
         if self.config.sourcing {

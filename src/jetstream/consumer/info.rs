@@ -14,6 +14,7 @@ use crate::store::StoreError;
 impl ConsumerMachine {
     /// Position, counts, configuration as kept. Requests that have expired are ended first, so there may be effects.
     pub fn info(&mut self, turn: &mut Turn<'_>) -> Result<ConsumerInfo, StoreError> {
+        self.drop_removed(turn);
         self.sweep_waiting(turn, false);
         let num_pending = self.count_pending(turn.log, turn.visible_last_seq)?;
         let state = &self.state;

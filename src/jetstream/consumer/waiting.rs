@@ -131,6 +131,16 @@ impl WaitingQueue {
         }
     }
 
+    /// Requests are served by rank from now on, or in the order they came in.
+    pub fn set_ranked(&mut self, ranked: bool) {
+        self.ranked = ranked;
+        if ranked {
+            self.requests
+                .make_contiguous()
+                .sort_by_key(WaitingRequest::rank);
+        }
+    }
+
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()

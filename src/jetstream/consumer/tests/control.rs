@@ -208,3 +208,24 @@ fn a_durable_consumer_without_threshold_stays() {
     assert!(scene.lines().is_empty());
     assert_eq!(scene.consumer.next_deadline(), None);
 }
+
+#[test]
+fn what_fell_off_the_stream_is_not_reported_as_pending() {
+    let mut scene = used(EXPLICIT);
+    assert_eq!(scene.info().num_ack_pending, 2);
+    scene.log.purge_below(4).unwrap();
+    assert_eq!(scene.info().num_ack_pending, 1);
+}
+
+#[test]
+fn a_sourcing_server_that_asks_again_begins_with_what_it_did_not_confirm() {
+    let config = r#"{"durable_name":"C","ack_policy":"flow_control","deliver_subject":"d","max_ack_pending":5,"sourcing":true}"#;
+    let mut scene = Scene::new(&SUBJECTS, config);
+    scene.listen(true);
+    let again = scene.consumer.config().clone();
+    scene.turn(|consumer, turn| consumer.update_config(turn, again));
+    assert_eq!(
+        scene.position(),
+        "delivered 0/0 floor 0/0 unacked 0 redelivered 0 pending 5"
+    );
+}

@@ -166,3 +166,21 @@ fn an_operator_can_take_the_pin_away() {
         ["! unpinned g admin", "! pinned g", "b 2 #2 x1 +0 pinned"]
     );
 }
+
+#[test]
+fn waiting_requests_are_ranked_when_the_policy_changes() {
+    let mut scene = scene("overflow", 0);
+    scene.pull("low", r#"{"batch":1,"group":"g"}"#);
+    let ranked = r#"{"durable_name":"C","ack_policy":"explicit","priority_groups":["g"],"priority_policy":"prioritized"}"#;
+    let ranked = complete(&scene.stream, ranked);
+    scene.turn(|consumer, turn| consumer.update_config(turn, ranked));
+    scene.pull("a", r#"{"batch":1,"group":"g","priority":1}"#);
+    scene.pull("b", r#"{"batch":1,"group":"g"}"#);
+    for _ in 0..3 {
+        scene.store("s.1");
+    }
+    assert_eq!(
+        scene.lines(),
+        ["low 1 #1 x1 +0", "b 2 #2 x1 +0", "a 3 #3 x1 +0"]
+    );
+}
