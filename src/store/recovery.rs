@@ -181,7 +181,10 @@ fn resume(
         floors,
     };
     let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
-    Ok(Journal::new(Arc::clone(files), core, at.into(), options.clone(), Arc::new(Counters::default())))
+    let mut journal =
+        Journal::new(Arc::clone(files), core, at.into(), options.clone(), Arc::new(Counters::default()));
+    journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
+    Ok(journal)
 }
 
 fn first_segment(files: &SegmentFiles) -> Result<u32, StoreError> {

@@ -71,6 +71,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn run(mut self) {
+        if self.journal.unclose().is_err() {
+            return;
+        }
         while !self.stopped() {
             self.journal.wait(self.until_sync(), &|| self.stopped());
             self.gather();
