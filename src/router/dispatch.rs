@@ -24,6 +24,8 @@ pub struct Dispatch {
     /// The connection that does not want its own messages back.
     no_echo_cid: Option<u64>,
     touched: Vec<Arc<dyn Receiver>>,
+    /// Whether receivers with nearly too much waiting are passed over rather than waited for.
+    skips_crowded: bool,
     /// A receiver that has nearly too much waiting.
     crowded: Option<Arc<dyn Receiver>>,
     gates: Vec<Arc<Gate>>,
@@ -70,6 +72,7 @@ impl Dispatch {
             origin,
             no_echo_cid,
             touched: Vec::new(),
+            skips_crowded: false,
             crowded: None,
             gates: Vec::new(),
             nesting: 0,
@@ -152,6 +155,15 @@ impl Dispatch {
 
     pub(super) fn take_sizes(&mut self) -> Option<Box<SizeTexts>> {
         self.sizes.take()
+    }
+
+    /// Has receivers with nearly too much waiting miss messages, instead of the client being held back for them.
+    pub(crate) fn skip_crowded(&mut self, skip: bool) {
+        self.skips_crowded = skip;
+    }
+
+    pub(super) fn skips(&self, receiver: &impl Receiver) -> bool {
+        self.skips_crowded && receiver.outbound().is_crowded()
     }
 
     pub(super) fn suppresses_echo_to(&self, cid: u64) -> bool {

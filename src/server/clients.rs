@@ -134,8 +134,15 @@ impl Clients {
         }
     }
 
-    /// Remembers a client that left, also one that was never let in.
-    pub fn remember(&self, gone: ClosedClient) {
+    /// Like [`remove`](Self::remove), also for a client that was never let in.
+    pub fn remove_or_remember(&self, client: &Arc<Client>, gone: ClosedClient) {
+        match self.get(client.cid()).is_some() {
+            true => self.remove(client, gone),
+            false => self.remember(gone),
+        }
+    }
+
+    fn remember(&self, gone: ClosedClient) {
         let mut closed = self.closed.lock();
         while closed.len() >= self.closed_max.max(1) {
             closed.pop_front();

@@ -56,9 +56,28 @@ impl Session {
             self.account.disconnect();
         }
         self.server.counters().count_close(reason);
+        self.log_slow_consumer(reason);
         let stop = self.server.clock().now();
         self.server.clients().remove(&self.client, ClosedClient { client, stop, reason, subjects });
         log::debug!("{} - Client connection closed: {reason}", self.client.log_name());
+    }
+
+    fn log_slow_consumer(&self, reason: CloseReason) {
+        let name = || self.client.log_name();
+        match reason {
+            CloseReason::SlowConsumerPendingBytes => {
+                let max = self.options.outbound_bytes_max;
+                log::info!("{} - Slow Consumer Detected: MaxPending of {max} Exceeded", name());
+            }
+            CloseReason::SlowConsumerWriteDeadline => {
+                let (deadline, pending) = (self.options.write_deadline, self.outbound().pending_bytes());
+                log::info!(
+                    "{} - Slow Consumer Detected: WriteDeadline of {deadline:?} exceeded with {pending} total bytes.",
+                    name()
+                );
+            }
+            _ => {}
+        }
     }
 
     async fn say_last_words(&mut self) {

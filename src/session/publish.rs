@@ -37,8 +37,10 @@ impl Session {
     }
 
     #[inline]
-    fn is_permitted(&self, subject: &[u8]) -> bool {
-        self.rights.as_ref().is_none_or(|rights| rights.may_publish(subject))
+    fn is_permitted(&mut self, subject: &[u8]) -> bool {
+        let Some(rights) = &self.rights else { return true };
+        let allowed = self.permits.check(subject, |subject| rights.permissions().can_publish(subject));
+        allowed || rights.may_respond(subject)
     }
 
     #[inline]
