@@ -13,8 +13,8 @@ use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
 use crate::config::{Config, Logging, Source};
 use crate::jetstream::JetStream;
-use crate::monitoring::Monitoring;
 use crate::logging::LogHandle;
+use crate::monitoring::Monitoring;
 use crate::server::{RunningServer, Server, StartError};
 use crate::version::{NATS_VERSION, VERSION};
 

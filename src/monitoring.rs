@@ -75,5 +75,6 @@ async fn listen(
 fn encryption(config: &Config) -> Result<ServerTls, BrokerError> {
     let tls = config.client.tls.as_ref();
     let tls = tls.ok_or_else(|| BrokerError::Monitoring("https needs a tls block".to_owned()))?;
-    ServerTls::load(&tls_settings(tls).without_client_certificates()).map_err(|error| BrokerError::Monitoring(error.to_string()))
+    ServerTls::load(&tls_settings(tls).without_client_certificates())
+        .map_err(|error| BrokerError::Monitoring(error.to_string()))
 }

@@ -14,7 +14,10 @@ pub fn server_options(config: &Config) -> Options {
         host: client.host.clone(),
         port: client.port,
         server_name: config.server.name.clone().unwrap_or_default(),
-        client_advertise: client.advertise.as_deref().and_then(|advertise| host_and_port(advertise, client.port)),
+        client_advertise: client
+            .advertise
+            .as_deref()
+            .and_then(|advertise| host_and_port(advertise, client.port)),
         payload_bytes_max: limits.payload_bytes_max as usize,
         control_line_bytes_max: limits.control_line_bytes_max as usize,
         outbound_bytes_max: bytes(limits.pending_bytes_max),

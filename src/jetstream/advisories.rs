@@ -57,12 +57,14 @@ pub fn consumer_event(host: &StreamHost, cx: &mut Dispatch, consumer: &str, even
             Advisory::Nak(Nak { stream, consumer, consumer_seq, stream_seq, deliveries, domain })
         }
         Event::Terminated { stream_seq, consumer_seq, deliveries, ref reason } => {
-            let terminated = Terminated { stream, consumer, consumer_seq, stream_seq, deliveries, reason, domain };
+            let terminated =
+                Terminated { stream, consumer, consumer_seq, stream_seq, deliveries, reason, domain };
             Advisory::Terminated(terminated)
         }
         Event::AckSample { stream_seq, consumer_seq, deliveries, ack_time_nanos } => {
             let ack_time = ack_time_nanos;
-            let ack = ConsumerAck { stream, consumer, consumer_seq, stream_seq, ack_time, deliveries, domain };
+            let ack =
+                ConsumerAck { stream, consumer, consumer_seq, stream_seq, ack_time, deliveries, domain };
             Advisory::ConsumerAck(ack)
         }
         Event::Pause { paused, until } => {

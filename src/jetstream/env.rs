@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::host::StreamHost;
 use super::settings::Settings;
+use super::stream::Bounds;
 use crate::clock::{Clock, UnixNanos};
 use crate::router::Gate;
 use crate::store::{CommitObserver, Lsn, Store, StoreError};
@@ -31,6 +32,11 @@ impl Env {
     /// The current moment.
     pub fn now(&self) -> UnixNanos {
         self.clock.now()
+    }
+
+    /// What a stream may use.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { payload_bytes_max: self.settings.payload_bytes_max }
     }
 
     /// Up to where the journal counts as safe: synced, or written where the configuration relaxes that.

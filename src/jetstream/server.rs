@@ -180,8 +180,8 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     let env = &account.env;
     let now = env.now();
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let machine =
-        StreamMachine::recover(config, stream.log.as_ref(), now).map_err(|error| error.to_string())?;
+    let machine = StreamMachine::recover(config, env.bounds(), stream.log.as_ref(), now)
+        .map_err(|error| error.to_string())?;
     let mut consumers = Consumers::default();
     for consumer in stream.consumers {
         let name = consumer.name.clone();
@@ -212,7 +212,6 @@ fn recover_consumer(
         .map_err(|error| error.to_string())?;
     Ok(Hosted::new(&stream.name, machine))
 }
-
 
 impl StreamHost {
     /// Finds out what changed while the broker was down: interest, expired messages, limits.

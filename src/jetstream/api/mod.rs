@@ -24,9 +24,9 @@ use super::account::JsAccount;
 use super::advisories;
 use super::host::StreamHost;
 use super::host::replies::Reply;
-pub use stream::listed as listed_stream;
 use crate::account::Account;
 use crate::router::{Dispatch, Message, Service};
+pub use stream::listed as listed_stream;
 
 /// The subscriber on `$JS.API.>` of an account that has JetStream.
 pub struct Api {
@@ -219,7 +219,8 @@ impl Answer {
 
 /// Whether we serve the API level a request asks for, if it asks for one.
 fn level_is_served(block: &[u8]) -> bool {
-    let Some(wanted) = headers::get(block, headers::names::REQUIRED_API_LEVEL).filter(|level| !level.is_empty())
+    let Some(wanted) =
+        headers::get(block, headers::names::REQUIRED_API_LEVEL).filter(|level| !level.is_empty())
     else {
         return true;
     };

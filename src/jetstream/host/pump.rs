@@ -13,6 +13,7 @@ use super::replies::{Reply, ReplyMessage};
 use super::run_consumers::Parcel;
 use super::{StreamHost, StreamState};
 use crate::clock::UnixNanos;
+use crate::jetstream::stream::Answer;
 use crate::router::{Dispatch, Message};
 use crate::store::StoreError;
 
@@ -66,29 +67,29 @@ impl StreamHost {
     fn collect(self: &Arc<Self>, pump: &mut Pump) -> bool {
         let now = self.env.now();
         let mut state = self.lock();
+        let expiry = self.expire(&mut state, now);
         let settled = self.env.settled();
-        let seen = state.visible.last_seq();
-        if state.visible.advance(settled) > seen {
+        if state.visible.advance(settled) {
             state.consumers.wake_hungry();
         }
         let more_messages = state.run_consumers(self, now);
+        state.return_undeliverable(self, now);
         state.write_consumers(self, now);
         let more_replies = pump.take_settled(&mut state, self.env.settled());
         std::mem::swap(&mut state.parcels, &mut pump.parcels);
         if state.visible.waits() || !state.replies.is_empty() {
             self.wait_for_commit();
         }
-        self.arm_timer(&mut state, now);
+        let deadlines = [expiry, state.consumers.next_deadline(), state.unwritten.deadline()];
+        self.arm(deadlines.into_iter().flatten().min().unwrap_or(UnixNanos::MAX));
         more_replies || more_messages || self.env.settled() > settled
     }
 
-    fn arm_timer(&self, state: &mut StreamState, now: UnixNanos) {
-        let expiry = state.expire(now).unwrap_or_else(|error| {
+    fn expire(&self, state: &mut StreamState, now: UnixNanos) -> Option<UnixNanos> {
+        state.expire(now).unwrap_or_else(|error| {
             self.log_store_error("expiry", &error);
             None
-        });
-        let deadline = [expiry, state.consumers.next_deadline(), state.unwritten.deadline()].into_iter().flatten().min();
-        self.arm(deadline.unwrap_or(UnixNanos::MAX));
+        })
     }
 
     fn log_store_error(&self, what: &str, error: &StoreError) {
@@ -124,13 +125,8 @@ impl StreamHost {
     fn send_reply(&self, cx: &mut Dispatch, to: &[u8], reply: &Reply, body: &mut Vec<u8>) {
         body.clear();
         let message = match reply {
-            Reply::PubAck { seq, duplicate } => {
-                let ack = PubAck { seq: *seq, duplicate: *duplicate, ..self.pub_ack() };
-                ack.write(body);
-                Message { subject: to, payload: body, ..Message::default() }
-            }
-            Reply::Refused(error) => {
-                pub_ack::write_refusal(body, &self.name, self.env.settings.domain(), error);
+            Reply::Publish(answer) => {
+                self.write_answer(answer, body);
                 Message { subject: to, payload: body, ..Message::default() }
             }
             Reply::Body(payload) => Message { subject: to, payload, ..Message::default() },
@@ -143,8 +139,15 @@ impl StreamHost {
         self.account.publish(cx, &message);
     }
 
-    fn pub_ack(&self) -> PubAck<'_> {
-        PubAck { stream: &self.name, domain: self.env.settings.domain(), ..PubAck::default() }
+    fn write_answer(&self, answer: &Answer, body: &mut Vec<u8>) {
+        let domain = self.env.settings.domain();
+        let ack = PubAck { stream: &self.name, domain, ..PubAck::default() };
+        match answer {
+            Answer::Stored { seq } => PubAck { seq: *seq, ..ack }.write(body),
+            Answer::Counted { seq, total } => PubAck { seq: *seq, value: Some(total), ..ack }.write(body),
+            Answer::Duplicate { seq } => PubAck { seq: *seq, duplicate: true, ..ack }.write(body),
+            Answer::Refused(error) => pub_ack::write_refusal(body, &self.name, domain, error),
+        }
     }
 }
 

@@ -2,22 +2,14 @@
 
 use std::collections::VecDeque;
 
-use headwater_protocol::jetstream::error::ApiError;
-
+use crate::jetstream::stream::Answer;
 use crate::store::Lsn;
 
 /// What is sent once the store has passed the position the reply waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// The acknowledgement of a stored publish.
-    PubAck {
-        /// The sequence the message got.
-        seq: u64,
-        /// Its message id was known.
-        duplicate: bool,
-    },
-    /// The publish was refused.
-    Refused(Box<ApiError>),
+    /// What becomes of a publish.
+    Publish(Answer),
     /// An answer of the API, ready to send.
     Body(Box<[u8]>),
     /// An answer that is a whole message: headers, subject, payload.
@@ -93,7 +85,7 @@ mod tests {
     #[test]
     fn a_reply_waits_for_its_position_and_keeps_its_turn() {
         let mut replies = Replies::default();
-        let ack = |seq| Reply::PubAck { seq, duplicate: false };
+        let ack = |seq| Reply::Publish(Answer::Stored { seq });
         replies.promise(Lsn(10), b"inbox.1", ack(1));
         replies.promise(Lsn(20), b"inbox.22", ack(2));
         replies.promise(Lsn(20), b"x", Reply::AckConfirmed);

@@ -120,12 +120,16 @@ impl StreamState {
             self.keep(host, key, effect);
         }
         self.effects = effects;
-        for (key, delivery) in std::mem::take(&mut self.undeliverable) {
-            self.with_consumer(host, key, now, |machine, turn| {
-                machine.delivery_failed(turn, delivery.seq, &delivery.to);
-            });
-        }
         Some(result)
+    }
+
+    /// Deliveries that turned out impossible go back to their consumers.
+    pub(super) fn return_undeliverable(&mut self, host: &StreamHost, now: UnixNanos) {
+        for (key, delivery) in std::mem::take(&mut self.undeliverable) {
+            let (seq, to) = (delivery.seq, delivery.to);
+            self.with_consumer(host, key, now, |machine, turn| machine.delivery_failed(turn, seq, &to));
+            self.consumers.wake(key);
+        }
     }
 
     fn keep(&mut self, host: &StreamHost, key: ConsumerKey, effect: Effect) {

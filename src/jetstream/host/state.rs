@@ -4,18 +4,16 @@ use headwater_protocol::jetstream::stream_config::StreamConfig;
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::transform::Transform;
 
-use super::replies::{Replies, Reply};
+use super::replies::{Replies, Reply, ReplyMessage};
 use super::run_consumers::Parcel;
 use super::unwritten::Unwritten;
 use super::visible::Visible;
 use crate::clock::UnixNanos;
 use crate::jetstream::consumer::{Delivery, Effect, StreamTraits};
 use crate::jetstream::consumers::{ConsumerKey, Consumers};
-use crate::jetstream::stream::{Ingest, Published, Purge, Refusal, StreamMachine};
+use crate::jetstream::env::Env;
+use crate::jetstream::stream::{Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
 use crate::store::{Lsn, MessageLog, StoreError};
-
-/// Messages removed for their age in one go, so that a publish never waits for a long expiry.
-const EXPIRED_PER_ROUND_MAX: u64 = 10_000;
 
 /// What the lock of a [`StreamHost`](super::StreamHost) protects.
 pub struct StreamState {
@@ -38,13 +36,19 @@ pub struct StreamState {
     /// Deliveries whose message turned out not to be there.
     pub(super) undeliverable: Vec<(ConsumerKey, Delivery)>,
     pub(super) unwritten: Unwritten,
-    /// Kept for its memory.
+    /// Kept for their memory.
     pub(super) effects: Vec<Effect>,
+    stream_effects: Vec<StreamEffect>,
 }
 
 impl StreamState {
     /// A stream with what the store holds of it.
-    pub fn new(machine: StreamMachine, log: Box<dyn MessageLog>, consumers: Consumers, created: Timestamp) -> Self {
+    pub fn new(
+        machine: StreamMachine,
+        log: Box<dyn MessageLog>,
+        consumers: Consumers,
+        created: Timestamp,
+    ) -> Self {
         let visible = Visible::up_to(log.state().last_seq);
         let mut state = Self {
             machine,
@@ -59,6 +63,7 @@ impl StreamState {
             undeliverable: Vec::new(),
             unwritten: Unwritten::default(),
             effects: Vec::new(),
+            stream_effects: Vec::new(),
         };
         state.read_transform();
         state
@@ -68,13 +73,7 @@ impl StreamState {
     pub fn publish(&mut self, now: UnixNanos, message: &Ingest<'_>, reply: &[u8]) {
         let transformed = self.transform.as_ref().and_then(|transform| transform.apply(message.subject));
         let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
-        let consumers = &self.consumers;
-        let wanted = |subject: &[u8]| consumers.want(subject);
-        let published = self.machine.publish(self.log.as_mut(), now, &message, &wanted);
-        self.note_published(&published);
-        if !reply.is_empty() && !self.machine.config().no_ack {
-            self.promise_pub_ack(reply, published);
-        }
+        self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message));
     }
 
     /// Promises an answer that may leave once everything the stream has written so far is settled.
@@ -89,8 +88,7 @@ impl StreamState {
 
     /// Removes what has grown too old; returns when to look again.
     pub(super) fn expire(&mut self, now: UnixNanos) -> Result<Option<UnixNanos>, StoreError> {
-        let more = self.machine.expire(self.log.as_mut(), now, EXPIRED_PER_ROUND_MAX)?;
-        Ok(if more { Some(now) } else { self.machine.next_expiry(self.log.as_ref()) })
+        self.with_machine(now, b"", |machine, turn| machine.expire(turn))
     }
 
     /// The first message of a new stream gets `first_seq`.
@@ -118,12 +116,13 @@ impl StreamState {
     }
 
     /// Goes on with another configuration.
-    pub fn reconfigure(&mut self, config: StreamConfig, payload_bytes_max: u64) -> Result<(), StoreError> {
-        self.machine.reconfigure(config, self.log.as_mut())?;
+    pub fn reconfigure(&mut self, config: StreamConfig, env: &Env) -> Result<(), StoreError> {
+        self.machine.reconfigure(config, self.log.as_mut(), env.now())?;
         self.read_transform();
         for key in self.consumers.keys() {
             if let Some(hosted) = self.consumers.get_mut(key) {
-                hosted.machine.update_stream(StreamTraits::of(self.machine.config(), payload_bytes_max));
+                let traits = StreamTraits::of(self.machine.config(), env.settings.payload_bytes_max);
+                hosted.machine.update_stream(traits);
             }
         }
         self.consumers.wake_all();
@@ -136,21 +135,40 @@ impl StreamState {
             configured.and_then(|transform| Transform::new(&transform.src, &transform.dest).ok());
     }
 
-    fn note_published(&mut self, published: &Result<Published, Refusal>) {
-        if let Ok(Published::Stored { seq, lsn } | Published::Unwanted { seq, lsn }) = *published {
-            self.visible.stored(seq, lsn);
-            self.wrote(lsn);
+    /// Gives one input to the machine and promises what comes of it; answers go to `reply`.
+    fn with_machine<T>(
+        &mut self,
+        now: UnixNanos,
+        reply: &[u8],
+        input: impl FnOnce(&mut StreamMachine, &mut Turn<'_>) -> T,
+    ) -> T {
+        let mut effects = std::mem::take(&mut self.stream_effects);
+        let consumers = &self.consumers;
+        let wanted = |subject: &[u8]| consumers.want(subject);
+        let mut turn = Turn { log: self.log.as_mut(), now, wanted: &wanted, effects: &mut effects };
+        let result = input(&mut self.machine, &mut turn);
+        for effect in effects.drain(..) {
+            self.keep_stream_effect(effect, reply);
         }
+        self.stream_effects = effects;
+        result
     }
 
-    fn promise_pub_ack(&mut self, reply: &[u8], published: Result<Published, Refusal>) {
-        let answer = match published {
-            Ok(Published::Stored { seq, .. } | Published::Unwanted { seq, .. }) => {
-                Reply::PubAck { seq, duplicate: false }
+    fn keep_stream_effect(&mut self, effect: StreamEffect, reply: &[u8]) {
+        match effect {
+            StreamEffect::Stored { seq, lsn } => {
+                self.visible.stored(seq, lsn);
+                self.wrote(lsn);
             }
-            Ok(Published::Duplicate { seq }) => Reply::PubAck { seq, duplicate: true },
-            Err(refusal) => Reply::Refused(Box::new(refusal.into())),
-        };
-        self.promise(reply, answer);
+            StreamEffect::Republish(outgoing) => {
+                let message = ReplyMessage { headers: outgoing.headers, payload: outgoing.payload };
+                self.promise(&outgoing.subject, Reply::Message(Box::new(message)));
+            }
+            StreamEffect::Answer(answer) => {
+                if !reply.is_empty() && !self.machine.config().no_ack {
+                    self.promise(reply, Reply::Publish(answer));
+                }
+            }
+        }
     }
 }

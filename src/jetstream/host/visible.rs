@@ -8,13 +8,15 @@ use crate::store::Lsn;
 #[derive(Debug)]
 pub struct Visible {
     last_seq: u64,
+    /// What [`advance`](Self::advance) has told of.
+    told_seq: u64,
     unsettled: VecDeque<(Lsn, u64)>,
 }
 
 impl Visible {
     /// Everything up to `last_seq` is settled.
     pub fn up_to(last_seq: u64) -> Self {
-        Self { last_seq, unsettled: VecDeque::new() }
+        Self { last_seq, told_seq: last_seq, unsettled: VecDeque::new() }
     }
 
     /// `seq` was stored and is settled once the store has passed `lsn`.
@@ -26,8 +28,8 @@ impl Visible {
         }
     }
 
-    /// The store has come to `settled`; returns the highest sequence that may be seen.
-    pub fn advance(&mut self, settled: Lsn) -> u64 {
+    /// The store has come to `settled`; returns whether more may be seen than at the last call.
+    pub fn advance(&mut self, settled: Lsn) -> bool {
         while let Some(&(lsn, seq)) = self.unsettled.front() {
             if lsn > settled {
                 break;
@@ -35,7 +37,7 @@ impl Visible {
             self.last_seq = seq;
             self.unsettled.pop_front();
         }
-        self.last_seq
+        std::mem::replace(&mut self.told_seq, self.last_seq) < self.last_seq
     }
 
     /// The highest sequence that may be seen.
@@ -58,10 +60,13 @@ mod tests {
         let mut visible = Visible::up_to(5);
         visible.stored(6, Lsn(100));
         visible.stored(7, Lsn(200));
-        assert_eq!(visible.advance(Lsn(99)), 5);
-        assert_eq!(visible.advance(Lsn(100)), 6);
+        assert!(!visible.advance(Lsn(99)));
+        assert_eq!(visible.last_seq(), 5);
+        assert!(visible.advance(Lsn(100)));
+        assert_eq!(visible.last_seq(), 6);
         assert!(visible.waits());
-        assert_eq!(visible.advance(Lsn(1_000)), 7);
+        assert!(visible.advance(Lsn(1_000)));
+        assert_eq!(visible.last_seq(), 7);
         assert!(!visible.waits());
     }
 
@@ -70,5 +75,7 @@ mod tests {
         let mut visible = Visible::up_to(0);
         visible.stored(1, Lsn::ZERO);
         assert_eq!(visible.last_seq(), 1);
+        assert!(visible.advance(Lsn::ZERO));
+        assert!(!visible.advance(Lsn::ZERO));
     }
 }

@@ -1,16 +1,15 @@
-//! Limits that remove messages: count, bytes, per subject, age.
+//! Limits that remove messages: count, bytes, per subject. What grows too old is [`expiry`](super::expiry)'s.
 
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::publish::{Ingest, limit};
+use super::publish::Accepted;
 use super::{Discard, StreamMachine};
-use crate::clock::UnixNanos;
 use crate::store::{MessageLog, StorageKind, StoreError};
 
 /// What a message counts against `max_bytes`: the sum nats-server reports for its file and memory stores.
-pub(super) fn accounted_bytes(kind: StorageKind, message: &Ingest<'_>) -> u64 {
+pub(super) fn accounted_bytes(kind: StorageKind, message: &Accepted<'_>) -> u64 {
     let content = message.subject.len() + message.payload.len();
     let size = match kind {
         StorageKind::File if message.headers.is_empty() => content + 30,
@@ -18,6 +17,11 @@ pub(super) fn accounted_bytes(kind: StorageKind, message: &Ingest<'_>) -> u64 {
         StorageKind::Memory => content + 16 + message.headers.len(),
     };
     size as u64
+}
+
+/// A limit as configured: `-1` (and 0, which configs never keep) means none.
+pub(super) fn limit(configured: i64) -> Option<u64> {
+    u64::try_from(configured).ok().filter(|limit| *limit > 0)
 }
 
 impl StreamMachine {
@@ -36,7 +40,8 @@ impl StreamMachine {
     fn over_limits(&self, log: &dyn MessageLog) -> bool {
         let state = log.state();
         let over = |used: u64, max: i64| limit(max).is_some_and(|max| used > max);
-        state.messages > 0 && (over(state.messages, self.config.max_msgs) || over(state.bytes, self.config.max_bytes))
+        state.messages > 0
+            && (over(state.messages, self.config.max_msgs) || over(state.bytes, self.config.max_bytes))
     }
 
     /// Removes the oldest messages of `subject` until it is within `max_msgs_per_subject`.
@@ -74,34 +79,6 @@ impl StreamMachine {
             }
         }
         self.enforce_limits(log)
-    }
-
-    /// Removes what has grown older than `max_age`. At most `removals_max` messages go at once, so that the stream's
-    /// other work is not held up; returns whether more are due.
-    pub fn expire(
-        &mut self,
-        log: &mut dyn MessageLog,
-        now: UnixNanos,
-        removals_max: u64,
-    ) -> Result<bool, StoreError> {
-        if self.config.max_age <= 0 || log.state().messages == 0 {
-            return Ok(false);
-        }
-        let state = log.state();
-        let oldest_kept = now.saturating_sub(self.config.max_age).saturating_add(1);
-        if state.first_ts >= oldest_kept {
-            return Ok(false);
-        }
-        let keep_from = log.seq_at_or_after(oldest_kept)?;
-        let up_to = keep_from.min(state.first_seq.saturating_add(removals_max));
-        log.purge_below(up_to)?;
-        Ok(up_to < keep_from)
-    }
-
-    /// When the oldest message reaches `max_age`.
-    pub fn next_expiry(&self, log: &dyn MessageLog) -> Option<UnixNanos> {
-        let state = log.state();
-        (self.config.max_age > 0 && state.messages > 0).then(|| state.first_ts.saturating_add(self.config.max_age))
     }
 }
 

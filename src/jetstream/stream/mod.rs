@@ -4,28 +4,48 @@
 //! |---|---|
 //! | [`config`] | which configurations and updates are valid, and their defaults |
 //! | [`publish`] | what becomes of a publish |
-//! | [`limits`] | which messages limits and age remove |
+//! | [`turn`] | what an input is handed, and what comes of it |
+//! | [`expectations`] | whether the stream is as a publisher expects |
+//! | [`limits`] | which messages limits remove |
+//! | [`ttl`], [`expiry`] | how long a message lives, and what it leaves behind |
+//! | [`counter`], [`decimal_sum`] | subjects that count |
+//! | [`republish`] | where stored messages go again |
 //! | [`purge`] | what a purge or delete removes |
 //! | [`dedup`] | which message ids were seen already |
 
+pub mod bounds;
 pub mod config;
+pub mod counter;
+pub mod decimal_sum;
 pub mod dedup;
+pub mod expectations;
+pub mod expiry;
 pub mod limits;
 pub mod publish;
 pub mod publish_headers;
 pub mod purge;
 pub mod refusal;
+pub mod republish;
+#[cfg(test)]
+mod tests;
+pub mod timers;
+pub mod ttl;
+pub mod turn;
 
 use headwater_protocol::headers;
 use headwater_protocol::jetstream::stream_config::{Discard, Retention, StreamConfig};
 
-pub use publish::{Ingest, Published};
+pub use bounds::Bounds;
+pub use publish::Ingest;
 pub use purge::Purge;
 pub use refusal::Refusal;
+pub use turn::{Answer, Effect, Turn};
 
 use crate::clock::UnixNanos;
 use crate::store::{MessageLog, StoreError};
 use dedup::Dedup;
+use expiry::Lives;
+use republish::Republisher;
 
 /// The most messages read back at recovery to learn which message ids are still within the duplicate window.
 const RECOVERED_IDS_MAX: u64 = 1_000_000;
@@ -33,22 +53,33 @@ const RECOVERED_IDS_MAX: u64 = 1_000_000;
 /// What a stream decides by; its messages are in a [`MessageLog`] that every call is handed.
 pub struct StreamMachine {
     config: StreamConfig,
+    bounds: Bounds,
     dedup: Dedup,
     /// Id of the last message stored, empty when it had none.
     last_msg_id: Vec<u8>,
+    lives: Lives,
+    republisher: Option<Republisher>,
 }
 
 impl StreamMachine {
     /// A stream that holds nothing yet. `config` has been completed by [`config::complete`].
-    pub fn new(config: StreamConfig) -> Self {
+    pub fn new(config: StreamConfig, bounds: Bounds) -> Self {
         let dedup = Dedup::new(config.duplicate_window);
-        Self { config, dedup, last_msg_id: Vec::new() }
+        let republisher = Republisher::new(&config);
+        Self { config, bounds, dedup, last_msg_id: Vec::new(), lives: Lives::default(), republisher }
     }
 
-    /// A stream whose messages were found in the store; message ids still within the window are learnt from them.
-    pub fn recover(config: StreamConfig, log: &dyn MessageLog, now: UnixNanos) -> Result<Self, StoreError> {
-        let mut machine = Self::new(config);
+    /// A stream whose messages were found in the store. Message ids still within the window and the ends of messages'
+    /// lives are learnt from their headers.
+    pub fn recover(
+        config: StreamConfig,
+        bounds: Bounds,
+        log: &dyn MessageLog,
+        now: UnixNanos,
+    ) -> Result<Self, StoreError> {
+        let mut machine = Self::new(config, bounds);
         machine.learn_ids(log, now)?;
+        machine.learn_lives(log, now)?;
         Ok(machine)
     }
 
@@ -59,9 +90,20 @@ impl StreamMachine {
 
     /// Goes on with another configuration, which [`config::check_update`] has allowed, and removes what it no longer
     /// has room for.
-    pub fn reconfigure(&mut self, config: StreamConfig, log: &mut dyn MessageLog) -> Result<(), StoreError> {
+    pub fn reconfigure(
+        &mut self,
+        config: StreamConfig,
+        log: &mut dyn MessageLog,
+        now: UnixNanos,
+    ) -> Result<(), StoreError> {
         self.dedup.set_window(config.duplicate_window);
+        self.republisher = Republisher::new(&config);
+        let lives_matter_now = config.allow_msg_ttl && !self.config.allow_msg_ttl;
         self.config = config;
+        self.lives.forget_deadline();
+        if lives_matter_now {
+            self.learn_lives(log, now)?;
+        }
         self.enforce_all_limits(log)
     }
 

@@ -1,14 +1,18 @@
 //! What becomes of one publish: refused, known already, or stored.
 
-use bytes::Bytes;
-use headwater_protocol::subject;
+use std::borrow::Cow;
 
-use super::limits::accounted_bytes;
+use super::counter::Counter;
+use super::decimal_sum::Decimal;
+use super::expectations::{check_last_seq, check_last_subject_seq};
+use super::limits::{accounted_bytes, limit};
 use super::publish_headers::PublishHeaders;
 use super::refusal::Refusal;
+use super::ttl::Ttl;
+use super::turn::{Answer, Effect, Turn};
 use super::{Discard, Retention, StreamMachine};
 use crate::clock::UnixNanos;
-use crate::store::{Lsn, MessageLog, NewMessage};
+use crate::store::{MessageLog, NewMessage};
 
 /// The largest header block a stream takes, in bytes.
 const HEADER_BYTES_MAX: usize = 65_535;
@@ -24,123 +28,134 @@ pub struct Ingest<'a> {
     pub payload: &'a [u8],
 }
 
-/// What the stream did with a publish it accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    /// Stored; durable once the store has passed `lsn`.
-    Stored {
-        /// The sequence it got.
-        seq: u64,
-        /// Where its record ends.
-        lsn: Lsn,
-    },
-    /// Its message id was seen within the duplicate window.
-    Duplicate {
-        /// The sequence the first of its kind got.
-        seq: u64,
-    },
-    /// Nobody is interested: the sequence is used up, nothing is stored.
-    Unwanted {
-        /// The sequence that was used up.
-        seq: u64,
-        /// Where the record of that ends.
-        lsn: Lsn,
-    },
+/// A message that was found in order, as it will be stored.
+#[derive(Debug)]
+pub(super) struct Accepted<'a> {
+    pub(super) subject: &'a [u8],
+    pub(super) headers: Cow<'a, [u8]>,
+    pub(super) payload: Cow<'a, [u8]>,
+    pub(super) msg_id: &'a [u8],
+    pub(super) rollup: Option<Rollup>,
+    pub(super) ttl: Option<Ttl>,
+    /// What its subject has counted to.
+    pub(super) total: Option<String>,
+    /// Whether it is stored; under interest retention, what nobody is interested in is not.
+    pub(super) wanted: bool,
 }
 
 /// Which older messages a publish replaces (`Nats-Rollup`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rollup {
+pub(super) enum Rollup {
     Subject,
     All,
 }
 
+/// What the checks made of a publish.
+enum Checked<'a> {
+    Accepted(Accepted<'a>),
+    Duplicate { seq: u64 },
+}
+
 impl StreamMachine {
-    /// Takes one publish. `wanted` tells whether some consumer's filter matches a subject; it is asked only under
-    /// interest retention.
-    pub fn publish(
-        &mut self,
-        log: &mut dyn MessageLog,
-        now: UnixNanos,
-        message: &Ingest<'_>,
-        wanted: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Published, Refusal> {
-        let headers = PublishHeaders::read(message.headers);
-        self.check_expectations(log, message, &headers)?;
-        if headers.stream_source.is_some() {
+    /// Takes one publish. What the publisher is told is the last of the effects.
+    pub fn publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>) {
+        let answer = self
+            .try_publish(turn, message)
+            .unwrap_or_else(|refusal| Answer::Refused(Box::new(refusal.into())));
+        turn.effects.push(Effect::Answer(answer));
+    }
+
+    fn try_publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>) -> Result<Answer, Refusal> {
+        match self.check(turn, message)? {
+            Checked::Accepted(accepted) => {
+                let seq = self.store(turn, &accepted)?;
+                Ok(match accepted.total {
+                    Some(total) if accepted.wanted => Answer::Counted { seq, total: total.into() },
+                    _ => Answer::Stored { seq },
+                })
+            }
+            Checked::Duplicate { seq } => Ok(Answer::Duplicate { seq }),
+        }
+    }
+
+    /// The order is nats-server's, because the first failure answers.
+    fn check<'a>(&mut self, turn: &Turn<'_>, message: &Ingest<'a>) -> Result<Checked<'a>, Refusal> {
+        let asked = PublishHeaders::read(message.headers);
+        if self.config.sealed {
+            return Err(Refusal::Sealed);
+        }
+        let increment = self.check_increment(&asked, message.payload)?;
+        self.check_expectations(turn.log, message.subject, &asked)?;
+        if !asked.stream_source.is_empty() {
             return Err(Refusal::StreamSourceHeader);
         }
-        if let Some(seq) = self.duplicate_of(&headers, now) {
-            return Ok(Published::Duplicate { seq });
+        if let Some(seq) = self.duplicate_of(asked.msg_id, turn.now) {
+            return Ok(Checked::Duplicate { seq });
         }
-        self.check_last_msg_id(&headers)?;
-        let rollup = self.check_rollup(&headers)?;
-        self.check_sizes(message)?;
-        self.check_discard_new(log, message, rollup)?;
-        let published = self.store(log, now, message, wanted)?;
-        self.after_store(log, now, message, &headers, rollup, published)?;
-        Ok(published)
+        self.check_last_msg_id(&asked)?;
+        let mut accepted = Accepted {
+            subject: message.subject,
+            headers: Cow::Borrowed(message.headers),
+            payload: Cow::Borrowed(message.payload),
+            msg_id: asked.msg_id,
+            rollup: self.check_rollup(&asked)?,
+            ttl: None,
+            total: None,
+            wanted: self.is_wanted(turn, message.subject),
+        };
+        self.count(turn.log, increment, &mut accepted)?;
+        self.check_sizes(&accepted)?;
+        if accepted.wanted {
+            accepted.ttl = self.raise_ttl(Ttl::parse(asked.ttl)?, &mut accepted.headers);
+            self.check_discard_new(turn.log, &accepted)?;
+        }
+        Ok(Checked::Accepted(accepted))
     }
 
     fn check_expectations(
         &self,
         log: &dyn MessageLog,
-        message: &Ingest<'_>,
-        headers: &PublishHeaders<'_>,
+        subject: &[u8],
+        asked: &PublishHeaders<'_>,
     ) -> Result<(), Refusal> {
-        if self.config.sealed {
-            return Err(Refusal::Sealed);
-        }
-        if headers.incr.is_some() {
-            return Err(Refusal::CountersDisabled);
-        }
-        if headers.expected_stream.is_some_and(|expected| expected != self.config.name.as_bytes()) {
-            return Err(Refusal::ExpectedStream);
-        }
-        if headers.ttl.is_some_and(|ttl| !ttl.is_empty()) && !self.config.allow_msg_ttl {
+        self.check_expected_stream(asked)?;
+        // What is no TTL at all is refused later, after everything else.
+        if !self.config.allow_msg_ttl && Ttl::parse(asked.ttl).is_ok_and(|ttl| ttl.is_some()) {
             return Err(Refusal::TtlDisabled);
         }
-        self.check_last_subject_seq(log, message, headers)?;
-        let last_seq = log.state().last_seq;
-        match headers.expected_last_seq {
-            Some(expected) if parse_seq(expected) != last_seq => Err(Refusal::WrongLastSeq(last_seq)),
-            _ => Ok(()),
-        }
+        check_last_subject_seq(log, subject, asked)?;
+        check_last_seq(asked, log.state().last_seq)
     }
 
-    fn check_last_subject_seq(
+    fn count(
         &self,
         log: &dyn MessageLog,
-        message: &Ingest<'_>,
-        headers: &PublishHeaders<'_>,
+        increment: Option<Decimal>,
+        message: &mut Accepted<'_>,
     ) -> Result<(), Refusal> {
-        let filter = headers.expected_last_subject_seq_subject;
-        let Some(expected) = headers.expected_last_subject_seq else {
-            return if filter.is_some() { Err(Refusal::MissingLastSubjectSeq) } else { Ok(()) };
-        };
-        let actual = last_seq_of(log, filter.unwrap_or(message.subject))?;
-        if parse_seq(expected) == actual { Ok(()) } else { Err(Refusal::WrongLastSeq(actual)) }
-    }
-
-    fn duplicate_of(&mut self, headers: &PublishHeaders<'_>, now: UnixNanos) -> Option<u64> {
-        let id = headers.msg_id.filter(|id| !id.is_empty())?;
-        self.dedup.find(id, now)
-    }
-
-    fn check_last_msg_id(&self, headers: &PublishHeaders<'_>) -> Result<(), Refusal> {
-        let Some(expected) = headers.expected_last_msg_id.filter(|id| !id.is_empty()) else {
-            return Ok(());
-        };
-        if self.last_msg_id == expected {
+        if !self.config.allow_msg_counter {
             return Ok(());
         }
-        Err(Refusal::WrongLastMsgId(String::from_utf8_lossy(&self.last_msg_id).into_owned()))
+        let increment = increment.ok_or(Refusal::IncrementMissing)?;
+        let mut counter = Counter::read(log, message.subject)?;
+        message.total = Some(counter.add(&increment, &mut message.headers, &mut message.payload));
+        let size = message.headers.len() + message.payload.len();
+        if size as u64 > self.bounds.payload_bytes_max { Err(Refusal::MessageTooLarge) } else { Ok(()) }
+    }
+
+    pub(super) fn is_wanted(&self, turn: &Turn<'_>, subject: &[u8]) -> bool {
+        self.config.retention != Retention::Interest || (turn.wanted)(subject)
+    }
+
+    fn duplicate_of(&mut self, msg_id: &[u8], now: UnixNanos) -> Option<u64> {
+        if msg_id.is_empty() { None } else { self.dedup.find(msg_id, now) }
     }
 
     fn check_rollup(&self, headers: &PublishHeaders<'_>) -> Result<Option<Rollup>, Refusal> {
-        let Some(value) = headers.rollup.filter(|value| !value.is_empty()) else {
+        let value = headers.rollup;
+        if value.is_empty() {
             return Ok(None);
-        };
+        }
         if !self.config.allow_rollup_hdrs || self.config.deny_purge {
             return Err(Refusal::RollupNotPermitted);
         }
@@ -153,7 +168,7 @@ impl StreamMachine {
         }
     }
 
-    fn check_sizes(&self, message: &Ingest<'_>) -> Result<(), Refusal> {
+    fn check_sizes(&self, message: &Accepted<'_>) -> Result<(), Refusal> {
         let size = message.headers.len() + message.payload.len();
         if self.config.max_msg_size >= 0 && size as u64 > self.config.max_msg_size as u64 {
             return Err(Refusal::MessageTooLarge);
@@ -165,17 +180,16 @@ impl StreamMachine {
     }
 
     /// Discard new refuses what would not fit, except where the message takes the place of another of its subject.
-    fn check_discard_new(
+    pub(super) fn check_discard_new(
         &self,
         log: &dyn MessageLog,
-        message: &Ingest<'_>,
-        rollup: Option<Rollup>,
+        message: &Accepted<'_>,
     ) -> Result<(), Refusal> {
         if self.config.discard != Discard::New {
             return Ok(());
         }
         let subject = self.subject_at_limit(log, message.subject);
-        if subject.is_some() && self.config.discard_new_per_subject && rollup.is_none() {
+        if subject.is_some() && self.config.discard_new_per_subject && message.rollup.is_none() {
             return Err(Refusal::MaxMsgsPerSubject);
         }
         let state = log.state();
@@ -200,76 +214,57 @@ impl StreamMachine {
         log.subject(subject).filter(|state| state.count >= max).map(|state| state.first_seq)
     }
 
-    fn store(
-        &mut self,
-        log: &mut dyn MessageLog,
-        now: UnixNanos,
-        message: &Ingest<'_>,
-        wanted: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Published, Refusal> {
-        let seq = self.next_seq(log);
-        if self.config.retention == Retention::Interest && !wanted(message.subject) {
-            let lsn = log.skip_to(seq)?;
-            return Ok(Published::Unwanted { seq, lsn });
-        }
-        let Ingest { subject, headers, payload } = *message;
-        let lsn = log.append(&NewMessage { seq, ts: now, subject, headers, payload })?;
-        Ok(Published::Stored { seq, lsn })
+    /// Stores a message; returns its sequence. What nobody wants is not stored, but its sequence is used up.
+    pub(super) fn store(&mut self, turn: &mut Turn<'_>, message: &Accepted<'_>) -> Result<u64, Refusal> {
+        let Accepted { subject, headers, payload, .. } = message;
+        let seq = self.next_seq(turn.log);
+        let (lsn, republish) = if message.wanted {
+            let new = NewMessage { seq, ts: turn.now, subject, headers, payload };
+            let republish = self.republished(turn.log, &new);
+            (turn.log.append(&new)?, republish)
+        } else {
+            (turn.log.skip_to(seq)?, None)
+        };
+        turn.effects.push(Effect::Stored { seq, lsn });
+        turn.effects.extend(republish);
+        self.after_store(turn, message, seq)?;
+        Ok(seq)
     }
 
-    fn after_store(
-        &mut self,
-        log: &mut dyn MessageLog,
-        now: UnixNanos,
-        message: &Ingest<'_>,
-        headers: &PublishHeaders<'_>,
-        rollup: Option<Rollup>,
-        published: Published,
-    ) -> Result<(), Refusal> {
-        let (Published::Stored { seq, .. } | Published::Unwanted { seq, .. }) = published else {
-            return Ok(());
-        };
-        self.remember_id(headers, now, seq);
-        if !matches!(published, Published::Stored { .. }) {
-            return Ok(());
-        }
-        match rollup {
-            Some(Rollup::Subject) => self.keep_newest_of_subject(log, message.subject, 1)?,
-            Some(Rollup::All) => drop(log.purge_below(seq)?),
+    /// What goes out again when `message` is stored.
+    fn republished(&self, log: &dyn MessageLog, message: &NewMessage<'_>) -> Option<Effect> {
+        let republisher = self.republisher.as_ref()?;
+        let to = republisher.subject(message.subject)?;
+        let previous_seq = log.subject(message.subject).map_or(0, |state| state.last_seq);
+        let outgoing = republisher.outgoing(to, &self.config.name, message, previous_seq);
+        Some(Effect::Republish(Box::new(outgoing)))
+    }
+
+    fn after_store(&mut self, turn: &mut Turn<'_>, message: &Accepted<'_>, seq: u64) -> Result<(), Refusal> {
+        self.remember_id(message.msg_id, turn.now, seq);
+        let keep = u64::from(message.wanted);
+        match message.rollup {
+            Some(Rollup::Subject) => self.roll_up_subject(turn.log, message.subject, keep)?,
+            Some(Rollup::All) => drop(turn.log.purge_below(seq + 1 - keep)?),
             None => {}
         }
-        self.enforce_subject_limit(log, message.subject)?;
-        self.enforce_limits(log)?;
+        if message.wanted {
+            self.note_life(turn.now, turn.now, seq, message.ttl);
+            self.enforce_subject_limit(turn.log, message.subject)?;
+            self.enforce_limits(turn.log)?;
+        }
         Ok(())
     }
 
-    fn remember_id(&mut self, headers: &PublishHeaders<'_>, now: UnixNanos, seq: u64) {
+    fn remember_id(&mut self, msg_id: &[u8], now: UnixNanos, seq: u64) {
         self.last_msg_id.clear();
-        if let Some(id) = headers.msg_id.filter(|id| !id.is_empty()) {
-            self.dedup.remember(id, now, seq);
-            self.last_msg_id.extend_from_slice(id);
+        if !msg_id.is_empty() {
+            self.dedup.remember(msg_id, now, seq);
+            self.last_msg_id.extend_from_slice(msg_id);
         }
     }
 
     fn next_seq(&self, log: &dyn MessageLog) -> u64 {
         (log.state().last_seq + 1).max(self.config.first_seq)
     }
-}
-
-/// A limit as configured: `-1` (and 0, which configs never keep) means none.
-pub(super) fn limit(configured: i64) -> Option<u64> {
-    u64::try_from(configured).ok().filter(|limit| *limit > 0)
-}
-
-fn last_seq_of(log: &dyn MessageLog, filter: &[u8]) -> Result<u64, Refusal> {
-    if !subject::has_wildcards(filter) {
-        return Ok(log.subject(filter).map_or(0, |state| state.last_seq));
-    }
-    let filters = [Bytes::copy_from_slice(filter)];
-    Ok(log.last_match(log.state().last_seq, &filters)?.unwrap_or(0))
-}
-
-/// A sequence in a header; anything that is not a number counts as 0, as with nats-server.
-fn parse_seq(text: &[u8]) -> u64 {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -2,31 +2,31 @@
 
 use headwater_protocol::headers;
 
-/// What a publisher asks of the stream, read in one pass over the header block.
+/// What a publisher asks of the stream, read in one pass over the header block. An empty value asks for nothing.
 ///
 /// Names are matched exactly, as nats-server does; of repeated headers the first counts.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct PublishHeaders<'a> {
     /// `Nats-Msg-Id`.
-    pub msg_id: Option<&'a [u8]>,
+    pub msg_id: &'a [u8],
     /// `Nats-Expected-Stream`.
-    pub expected_stream: Option<&'a [u8]>,
+    pub expected_stream: &'a [u8],
     /// `Nats-Expected-Last-Sequence`.
-    pub expected_last_seq: Option<&'a [u8]>,
+    pub expected_last_seq: &'a [u8],
     /// `Nats-Expected-Last-Subject-Sequence`.
-    pub expected_last_subject_seq: Option<&'a [u8]>,
+    pub expected_last_subject_seq: &'a [u8],
     /// `Nats-Expected-Last-Subject-Sequence-Subject`.
-    pub expected_last_subject_seq_subject: Option<&'a [u8]>,
+    pub expected_last_subject_seq_subject: &'a [u8],
     /// `Nats-Expected-Last-Msg-Id`.
-    pub expected_last_msg_id: Option<&'a [u8]>,
+    pub expected_last_msg_id: &'a [u8],
     /// `Nats-Rollup`.
-    pub rollup: Option<&'a [u8]>,
-    /// `Nats-TTL`.
-    pub ttl: Option<&'a [u8]>,
-    /// `Nats-Incr`.
-    pub incr: Option<&'a [u8]>,
+    pub rollup: &'a [u8],
+    /// `Nats-TTL` (ADR-43).
+    pub ttl: &'a [u8],
+    /// `Nats-Incr` (ADR-49).
+    pub incr: &'a [u8],
     /// `Nats-Stream-Source`.
-    pub stream_source: Option<&'a [u8]>,
+    pub stream_source: &'a [u8],
 }
 
 impl<'a> PublishHeaders<'a> {
@@ -34,14 +34,26 @@ impl<'a> PublishHeaders<'a> {
     pub fn read(block: &'a [u8]) -> Self {
         let mut found = Self::default();
         for (name, value) in headers::iter(block) {
-            if let Some(slot) = found.slot(name) {
-                slot.get_or_insert(value);
+            if let Some(slot) = found.slot(name).filter(|slot| slot.is_empty()) {
+                *slot = value;
             }
         }
         found
     }
 
-    fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>> {
+    /// Whether the publish depends on what the stream holds or is called.
+    pub fn expects_something(&self) -> bool {
+        let expectations = [
+            self.expected_stream,
+            self.expected_last_seq,
+            self.expected_last_subject_seq,
+            self.expected_last_subject_seq_subject,
+            self.expected_last_msg_id,
+        ];
+        expectations.iter().any(|expectation| !expectation.is_empty())
+    }
+
+    fn slot(&mut self, name: &[u8]) -> Option<&mut &'a [u8]> {
         let slot = match name.strip_prefix(b"Nats-")? {
             b"Msg-Id" => &mut self.msg_id,
             b"Expected-Stream" => &mut self.expected_stream,

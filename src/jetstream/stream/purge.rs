@@ -1,6 +1,7 @@
 //! Purging a stream: all of it, a subject, up to a sequence, or all but the newest few (ADR-10).
 
 use bytes::Bytes;
+use headwater_protocol::subject::has_wildcards;
 
 use super::StreamMachine;
 use super::refusal::Refusal;
@@ -30,6 +31,21 @@ impl StreamMachine {
             Some(filter) if filter.as_ref() != b">" => purge_filtered(log, filter, purge)?,
             _ => purge_front(log, purge)?,
         })
+    }
+
+    /// Removes all but the `keep` newest messages of what `subject` matches: a publish on `a.*` rolls up all of them.
+    pub(super) fn roll_up_subject(
+        &mut self,
+        log: &mut dyn MessageLog,
+        subject: &[u8],
+        keep: u64,
+    ) -> Result<(), StoreError> {
+        if !has_wildcards(subject) {
+            return self.keep_newest_of_subject(log, subject, keep);
+        }
+        let filter = Bytes::copy_from_slice(subject);
+        let purge = Purge { keep: Some(keep), ..Purge::default() };
+        purge_filtered(log, &filter, &purge).map(drop)
     }
 
     /// Removes one message by its sequence.

@@ -23,8 +23,18 @@ pub enum Refusal {
     StreamSourceHeader,
     /// `Nats-TTL` on a stream that does not allow it.
     TtlDisabled,
+    /// `Nats-TTL` makes no sense.
+    TtlInvalid,
     /// `Nats-Incr` on a stream that does not count.
     CountersDisabled,
+    /// A stream that counts wants `Nats-Incr`.
+    IncrementMissing,
+    /// `Nats-Incr` beside a payload.
+    IncrementWithPayload,
+    /// `Nats-Incr` is no number, or stands beside what it cannot stand beside.
+    IncrementInvalid,
+    /// The last message of the subject tells no total.
+    CounterBroken,
     /// `Nats-Rollup` on a stream that does not allow it.
     RollupNotPermitted,
     /// `Nats-Rollup` with an unknown value.
@@ -70,7 +80,12 @@ impl From<Refusal> for ApiError {
             Refusal::MissingLastSubjectSeq => Code::StreamExpectedLastSeqPerSubjectInvalid.error(),
             Refusal::StreamSourceHeader => Code::MessageSourceHdrNotAllowed.error(),
             Refusal::TtlDisabled => Code::MessageTtlDisabled.error(),
+            Refusal::TtlInvalid => Code::MessageTtlInvalid.error(),
             Refusal::CountersDisabled => Code::MessageIncrDisabled.error(),
+            Refusal::IncrementMissing => Code::MessageIncrMissing.error(),
+            Refusal::IncrementWithPayload => Code::MessageIncrPayload.error(),
+            Refusal::IncrementInvalid => Code::MessageIncrInvalid.error(),
+            Refusal::CounterBroken => Code::MessageCounterBroken.error(),
             Refusal::RollupNotPermitted => Code::StreamRollupFailed.saying("rollup not permitted"),
             Refusal::RollupInvalid(value) => {
                 Code::StreamRollupFailed.with(format_args!("rollup value invalid: {value:?}"))
@@ -79,7 +94,9 @@ impl From<Refusal> for ApiError {
             Refusal::HeadersTooLarge => Code::StreamHeaderExceedsMaximum.error(),
             Refusal::MaxMsgs => Code::StreamStoreFailed.saying("maximum messages exceeded"),
             Refusal::MaxBytes => Code::StreamStoreFailed.saying("maximum bytes exceeded"),
-            Refusal::MaxMsgsPerSubject => Code::StreamStoreFailed.saying("maximum messages per subject exceeded"),
+            Refusal::MaxMsgsPerSubject => {
+                Code::StreamStoreFailed.saying("maximum messages per subject exceeded")
+            }
             Refusal::PurgeDenied => Code::StreamPurgeFailed.saying("stream purge not permitted"),
             Refusal::DeleteDenied => Code::StreamMsgDeleteFailed.saying("message delete not permitted"),
             Refusal::Store(error) => store_error(error),

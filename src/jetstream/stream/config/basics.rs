@@ -4,7 +4,9 @@ use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::go_duration;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
 
-use super::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, invalid, is_valid_name, pedantic_error};
+use super::{
+    DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, invalid, is_valid_name, pedantic_error,
+};
 use crate::clock::UnixNanos;
 
 /// What ids are remembered for when the configuration does not say: two minutes.
@@ -28,7 +30,9 @@ pub(super) fn check_names(config: &StreamConfig) -> Result<(), ApiError> {
     }
     let metadata_bytes: usize = config.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     if metadata_bytes > METADATA_BYTES_MAX {
-        return Err(invalid(format_args!("stream metadata exceeds maximum size of {METADATA_BYTES_MAX} bytes")));
+        return Err(invalid(format_args!(
+            "stream metadata exceeds maximum size of {METADATA_BYTES_MAX} bytes"
+        )));
     }
     Ok(())
 }

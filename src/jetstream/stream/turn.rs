@@ -1,0 +1,70 @@
+//! What a stream is handed with an input, and what comes of it.
+
+use bytes::Bytes;
+use headwater_protocol::jetstream::error::ApiError;
+
+use crate::clock::UnixNanos;
+use crate::store::{Lsn, MessageLog};
+
+/// The surroundings of one input.
+pub struct Turn<'a> {
+    /// The stream's messages.
+    pub log: &'a mut dyn MessageLog,
+    /// The current moment.
+    pub now: UnixNanos,
+    /// Whether some consumer's filter matches a subject; asked only under interest retention.
+    pub wanted: &'a dyn Fn(&[u8]) -> bool,
+    /// Takes what comes of the input, in order.
+    pub effects: &'a mut Vec<Effect>,
+}
+
+/// Something an input led to outside the stream's messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Sequences up to `seq` are taken. The outside may see them once the store has passed `lsn`.
+    Stored {
+        /// The last sequence taken.
+        seq: u64,
+        /// Where the record of it ends.
+        lsn: Lsn,
+    },
+    /// A stored message goes out again, once everything stored so far is settled.
+    Republish(Box<Outgoing>),
+    /// What the publisher is told, once everything stored so far is settled.
+    Answer(Answer),
+}
+
+/// A message the stream publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its subject.
+    pub subject: Vec<u8>,
+    /// The header block, or empty.
+    pub headers: Vec<u8>,
+    /// The body.
+    pub payload: Bytes,
+}
+
+/// What a publisher is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The message has this sequence; under interest retention it may have been used up without a message.
+    Stored {
+        /// The sequence.
+        seq: u64,
+    },
+    /// The message has this sequence, and its subject has come to this total.
+    Counted {
+        /// The sequence.
+        seq: u64,
+        /// The total, in decimal.
+        total: Box<str>,
+    },
+    /// The message id was seen within the duplicate window.
+    Duplicate {
+        /// The sequence the first of its kind got.
+        seq: u64,
+    },
+    /// Nothing was stored.
+    Refused(Box<ApiError>),
+}
