@@ -112,9 +112,10 @@ impl Session {
     }
 
     fn end_batch(&mut self) {
-        self.dispatch.flush();
+        // Counted first: who sees the answers finds the numbers up to date.
         let Batch { messages, bytes } = std::mem::take(&mut self.batch);
         self.client.count_in(messages, bytes, self.server.clock().now());
+        self.dispatch.flush();
         self.pause_after_batch();
     }
 }
