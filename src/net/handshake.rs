@@ -17,7 +17,7 @@ use super::tls::{
 use super::transport::Transport;
 use crate::ids;
 use crate::router::{CloseReason, ConnectionKind, Receiver};
-use crate::server::{ClosedClient, Server};
+use crate::server::{ClosedClient, ServedConnection, Server};
 use crate::session::{Client, Established, Session, TlsFacts};
 
 /// How long a client that is turned away may take to read why.
@@ -25,6 +25,7 @@ const TURNED_AWAY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Serves one accepted connection to its end.
 pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, addr: SocketAddr) {
+    let _served = ServedConnection::new(&server);
     let options = server.options();
     let cid = server.clients().next_cid();
     let now = server.clock().now();

@@ -138,6 +138,15 @@ impl Dispatch {
         self.touched.shrink_to(INLINE_FLUSHES_MAX);
     }
 
+    /// Gives back what earlier batches needed.
+    pub(crate) fn give_memory_back(&mut self) {
+        self.flush();
+        self.touched = Vec::new();
+        self.expired = Vec::new();
+        self.matches = Matches::default();
+        self.frame = Frame::default();
+    }
+
     /// The gates this batch has to wait at, once.
     pub fn take_gates(&mut self) -> Vec<Arc<Gate>> {
         std::mem::take(&mut self.gates)
@@ -176,8 +185,8 @@ impl Dispatch {
         }
     }
 
-    /// A number below `bound`, for choosing a queue group member.
-    pub(super) fn random_below(&mut self, bound: usize) -> usize {
+    /// A number below `bound`, which must not be over 32 bits, for spreading load.
+    pub(crate) fn random_below(&mut self, bound: usize) -> usize {
         // xorshift64*: quality enough to spread load.
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;

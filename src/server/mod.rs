@@ -17,7 +17,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use self::clients::{CLOSED_SUBJECTS_MAX, Clients, ClosedClient, Traffic, TrafficTotals};
+pub use self::clients::{
+    CLOSED_SUBJECTS_MAX, Clients, ClosedClient, ServedConnection, Traffic, TrafficTotals,
+};
 pub use self::counters::Counters;
 pub use self::hooks::{HookFuture, ServerHook};
 pub use self::lifecycle::{RunningServer, StartError};

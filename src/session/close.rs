@@ -36,7 +36,12 @@ impl Session {
         }
         self.outbound().detach();
         self.transport.end_writing().await;
-        if heard && !matches!(reason, CloseReason::ClientClosed | CloseReason::ReadError) {
+        if heard
+            && !matches!(
+                reason,
+                CloseReason::ClientClosed | CloseReason::ReadError | CloseReason::ServerShutdown
+            )
+        {
             self.linger().await;
         }
     }
@@ -86,10 +91,15 @@ impl Session {
         let transport = &mut self.transport;
         let flushed = poll_fn(|cx| {
             outbound.register_owner(cx.waker());
-            match outbound.poll_owner(cx, transport).blocked || outbound.pending_bytes() > 0 {
-                true if !outbound.is_broken() => Poll::Pending,
-                _ => Poll::Ready(()),
+            let blocked = outbound.poll_owner(cx, transport).blocked;
+            if outbound.is_broken() || outbound.pending_bytes() == 0 {
+                return Poll::Ready(());
             }
+            if !blocked {
+                // Another task is writing and will be done in a moment.
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
         });
         // A client that does not listen misses them.
         let _ = timeout(LAST_WORDS_TIMEOUT, flushed).await;

@@ -231,8 +231,12 @@ impl Session {
 
     fn handle_due(&mut self, due: Due) -> Result<(), CloseReason> {
         match due {
-            Due::Nothing => self.give_memory_back(),
-            Due::Ping => self.send_ping(),
+            Due::Nothing => {}
+            Due::Ping => {
+                // Only a quiet connection is asked for a sign of life.
+                self.give_memory_back();
+                self.send_ping();
+            }
             Due::Stale => return Err(self.fail("Stale Connection", CloseReason::StaleConnection)),
             Due::LoginTimeout => {
                 return Err(self.fail("Authentication Timeout", CloseReason::AuthenticationTimeout));
@@ -249,6 +253,7 @@ impl Session {
     fn give_memory_back(&mut self) {
         self.routes.clear();
         self.permits.clear();
+        self.dispatch.give_memory_back();
     }
 
     /// Queues a protocol line to the client; it is sent when the batch ends.
