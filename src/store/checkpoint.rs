@@ -56,7 +56,8 @@ struct State {
 /// What the streams looked like to a checkpoint.
 struct Attempt {
     number: u32,
-    replay_from: Lsn,
+    /// Removals up to here are reflected in what it stores.
+    covers: Lsn,
     records: HashMap<u32, (StoredPage, Option<Placed>)>,
     garbage: Vec<Vec<u8>>,
     /// Keys this attempt has written.
@@ -184,7 +185,7 @@ impl Shared {
         state.bytes_written = self.journal.stats().bytes_written;
         Attempt {
             number: state.number,
-            replay_from: Lsn::ZERO,
+            covers: Lsn::ZERO,
             records: HashMap::new(),
             garbage: std::mem::take(&mut state.leftovers),
             written: Vec::new(),
@@ -216,17 +217,18 @@ impl Shared {
     fn root(&self, attempt: &mut Attempt) -> (Root, Vec<u32>) {
         let mut registry = self.registry.lock();
         attempt.garbage.append(&mut registry.garbage);
-        let root = self.journal.with_core(|core| Root {
-            number: attempt.number,
-            replay_from: core.position(),
-            last_stream: registry.last_stream(),
-            streams: Vec::new(),
-            tombstones: core.usage.tombstones(),
-            compactions: core.usage.compactions(),
-            deletions: registry.deletions.clone(),
-            garbage: Vec::new(),
+        let root = self.journal.with_core(|core| {
+            attempt.covers = core.deferred_lsn();
+            Root {
+                number: attempt.number,
+                replay_from: core.position(),
+                last_stream: registry.last_stream(),
+                tombstones: core.usage.tombstones(),
+                compactions: core.usage.compactions(),
+                deletions: registry.deletions.clone(),
+                ..Root::default()
+            }
         });
-        attempt.replay_from = root.replay_from;
         (root, registry.streams.keys().copied().collect())
     }
 
@@ -270,7 +272,7 @@ impl Shared {
     fn complete(&self, state: &mut State, attempt: Attempt) -> Result<(), StoreError> {
         Counters::add(&self.journal.counters.checkpoints, 1);
         state.complete = attempt.number;
-        state.covers = attempt.replay_from;
+        state.covers = attempt.covers;
         state.records = attempt.records;
         state.garbage = attempt.garbage;
         state.position = self.journal.with_core(|core| core.position());
@@ -294,7 +296,7 @@ impl Shared {
     /// start reads the whole journal unless a later checkpoint succeeds.
     fn void_checkpoints(&self) -> Result<(), StoreError> {
         let mut state = self.checkpoints.state.lock();
-        let covers = self.journal.with_core(|core| core.position());
+        let covers = self.journal.with_core(|core| core.deferred_lsn());
         state.number += 1;
         log::warn!("catalogue: cannot be written, the next start will read the whole journal");
         self.note_checkpoint(state.number)?;

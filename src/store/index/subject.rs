@@ -9,6 +9,9 @@ use super::postings::Postings;
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
 
+/// Is shown a subject and its encoded postings.
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// A page is split when it grows beyond this.
 const PAGE_BYTES_MAX: usize = 1536;
 
@@ -145,7 +148,7 @@ impl SubjectIndex {
         &mut self,
         prefix: &[u8],
         after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         let mut unseen = |subject: &[u8], state: &[u8]| match after {
             Some(after) if subject <= after => ControlFlow::Continue(()),
@@ -318,11 +321,7 @@ impl Page {
 }
 
 /// Visits the subjects of one page that begin with `prefix`; breaks when the visitor does or none can follow.
-fn walk_page(
-    bytes: &[u8],
-    prefix: &[u8],
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, StoreError> {
+fn walk_page(bytes: &[u8], prefix: &[u8], visit: &mut Visit<'_>) -> Result<ControlFlow<()>, StoreError> {
     let mut walker = Walker::new(bytes);
     while let Some((subject, state)) = walker.step() {
         if subject.starts_with(prefix) {

@@ -47,8 +47,10 @@ pub struct Journal {
     pending_start: AtomicU64,
     written: AtomicU64,
     durable: AtomicU64,
-    /// Bytes appended and not yet written.
-    waiting_bytes: AtomicU64,
+    /// Bytes that wait for a commit; changed under the core's lock.
+    pending_bytes: AtomicU64,
+    /// Bytes of the commit on its way.
+    in_flight_bytes: AtomicU64,
     /// What observers were told last.
     pressed: Mutex<bool>,
     observers: RwLock<Vec<Arc<dyn CommitObserver>>>,
@@ -76,7 +78,8 @@ impl Journal {
             pending_start: AtomicU64::new(durable.0),
             written: AtomicU64::new(durable.0),
             durable: AtomicU64::new(durable.0),
-            waiting_bytes: AtomicU64::new(0),
+            pending_bytes: AtomicU64::new(0),
+            in_flight_bytes: AtomicU64::new(0),
             pressed: Mutex::new(false),
             observers: RwLock::default(),
             options,
@@ -102,13 +105,9 @@ impl Journal {
     /// Changes the writing end under its lock, which must be short.
     pub fn with_core<T>(&self, change: impl FnOnce(&mut JournalCore) -> T) -> T {
         let mut core = self.core.lock();
-        let before = core.pending_bytes();
         let changed = change(&mut core);
-        let added = core.pending_bytes().saturating_sub(before);
-        let waits = core.has_pending();
-        let chore = core.take_chore();
-        // Under the lock: the committer must not take away what was not added yet.
-        let waiting = self.waiting_bytes.fetch_add(added, Ordering::Relaxed) + added;
+        let (waits, chore) = (core.has_pending(), core.take_chore());
+        self.pending_bytes.store(core.pending_bytes(), Ordering::Relaxed);
         drop(core);
         if chore {
             self.chores.wake();
@@ -116,7 +115,7 @@ impl Journal {
         if waits {
             self.wake.notify_one();
         }
-        if added > 0 && waiting > self.options.pending_bytes_max {
+        if self.pressure() {
             self.update_pressure();
         }
         changed
@@ -134,12 +133,12 @@ impl Journal {
 
     /// Whether appenders should pause.
     pub fn pressure(&self) -> bool {
-        self.waiting_bytes.load(Ordering::Relaxed) > self.options.pending_bytes_max
+        self.waiting_bytes() > self.options.pending_bytes_max
     }
 
     /// Bytes appended and not yet written.
     pub fn waiting_bytes(&self) -> u64 {
-        self.waiting_bytes.load(Ordering::Relaxed)
+        self.pending_bytes.load(Ordering::Relaxed) + self.in_flight_bytes.load(Ordering::Relaxed)
     }
 
     /// Has `observer` told of every commit from now on.
@@ -251,9 +250,9 @@ impl Journal {
 
     fn take(&self, synced: bool) -> Result<Option<Batch>, StoreError> {
         let mut core = self.core.lock();
-        let before = core.pending_bytes();
         let Some(batch) = core.take(synced)? else { return Ok(None) };
-        self.waiting_bytes.fetch_add(batch.bytes.saturating_sub(before), Ordering::Relaxed);
+        self.in_flight_bytes.store(batch.bytes, Ordering::Relaxed);
+        self.pending_bytes.store(0, Ordering::Relaxed);
         let mut tail = self.tail.write();
         for part in &batch.parts {
             tail.push(Location { segment: part.segment.id, offset: part.offset }, part.bytes.clone());
@@ -289,7 +288,7 @@ impl Journal {
             self.durable.fetch_max(batch.end.0, Ordering::AcqRel);
         }
         self.tail.write().trim(batch.end);
-        self.waiting_bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
+        self.in_flight_bytes.store(0, Ordering::Relaxed);
         self.tell_committed();
         if *self.pressed.lock() {
             self.update_pressure();
@@ -329,7 +328,7 @@ impl Journal {
 
     fn update_pressure(&self) {
         let mut pressed = self.pressed.lock();
-        let waiting = self.waiting_bytes.load(Ordering::Relaxed);
+        let waiting = self.waiting_bytes();
         let high = waiting
             > if *pressed { self.options.pending_bytes_max / 2 } else { self.options.pending_bytes_max };
         if high != *pressed {

@@ -41,7 +41,7 @@ pub(super) fn fill_limits(config: &mut StreamConfig, pedantic: bool) -> Result<(
     if config.num_replicas == 0 {
         config.num_replicas = 1;
     }
-    if i64::from(config.num_replicas) > REPLICAS_MAX {
+    if config.num_replicas > REPLICAS_MAX {
         return Err(invalid(format_args!("maximum replicas is {REPLICAS_MAX}")));
     }
     if config.num_replicas < 0 {
@@ -53,9 +53,7 @@ pub(super) fn fill_limits(config: &mut StreamConfig, pedantic: bool) -> Result<(
     let mut max_msg_size = i64::from(config.max_msg_size);
     fill_limit(&mut max_msg_size, "max_msg_size", pedantic)?;
     config.max_msg_size = max_msg_size as _;
-    let mut max_consumers = i64::from(config.max_consumers);
-    fill_limit(&mut max_consumers, "max_consumers", pedantic)?;
-    config.max_consumers = max_consumers as _;
+    fill_limit(&mut config.max_consumers, "max_consumers", pedantic)?;
     check_max_age(config.max_age)
 }
 
