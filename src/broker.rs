@@ -29,6 +29,8 @@ pub enum BrokerError {
     JetStream(String),
     /// The monitoring listener.
     Monitoring(String),
+    /// Settings that do not work out.
+    Settings(String),
     /// A file that was to be written.
     File(String),
 }
@@ -39,7 +41,7 @@ impl fmt::Display for BrokerError {
             Self::Server(error) => error.fmt(f),
             Self::JetStream(reason) => write!(f, "Can't start JetStream: {reason}"),
             Self::Monitoring(reason) => write!(f, "Can't start monitoring: {reason}"),
-            Self::File(reason) => f.write_str(reason),
+            Self::File(reason) | Self::Settings(reason) => f.write_str(reason),
         }
     }
 }
@@ -68,6 +70,8 @@ impl Broker {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
         assemble::apply_account_limits(config, &server);
+        assemble::apply_mappings(config, &server)
+            .map_err(|error| BrokerError::Settings(error.to_string()))?;
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));

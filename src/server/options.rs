@@ -48,7 +48,9 @@ pub struct Options {
     pub tls: Option<TlsSettings>,
     /// Whether clients may do without TLS although it is configured.
     pub allow_non_tls: bool,
-    /// Whether producers are never slowed down for slow receivers.
+    /// TLS handshakes that may start per second; 0 for no limit.
+    pub tls_connections_per_second_max: u32,
+    /// Whether producers are never slowed down for slow receivers, which miss messages instead.
     pub no_fast_producer_stall: bool,
     /// Whether clients are told that there are no headers.
     pub no_header_support: bool,
@@ -87,6 +89,7 @@ impl Default for Options {
             auth: AuthSettings::default(),
             tls: None,
             allow_non_tls: false,
+            tls_connections_per_second_max: 0,
             no_fast_producer_stall: false,
             no_header_support: false,
             lame_duck_duration: Duration::from_secs(120),
