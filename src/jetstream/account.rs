@@ -249,7 +249,7 @@ impl JsAccount {
             .create_stream(self.account.name(), &config.name, &meta, kind)
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let first_seq = config.first_seq;
-        let mut state = StreamState::new(StreamMachine::new(config, self.env.bounds()), log, Consumers::default(), created);
+        let mut state = StreamState::new(StreamMachine::new(config, self.env.bounds.clone()), log, Consumers::default(), created);
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);

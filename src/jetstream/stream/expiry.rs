@@ -6,7 +6,7 @@ use headwater_protocol::headers::{self, HeaderBuilder, names};
 use headwater_protocol::jetstream::go_duration::{GoDuration, SECOND};
 
 use super::StreamMachine;
-use super::publish::{Accepted, Rollup};
+use super::accept::{Accepted, Rollup};
 use super::timers::Timers;
 use super::ttl::Ttl;
 use super::turn::Turn;
@@ -45,7 +45,7 @@ impl Lives {
 
 impl StreamMachine {
     /// Ends the lives that are over; returns when to look again.
-    pub fn expire(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
         let aged = self.expire_aged(turn)?;
         self.expire_ttls(turn)?;
         Ok([aged, self.lives.ttls.next()].into_iter().flatten().min())

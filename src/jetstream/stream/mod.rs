@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`config`] | which configurations and updates are valid, and their defaults |
 //! | [`publish`] | what becomes of a publish |
-//! | [`turn`] | what an input is handed, and what comes of it |
+//! | `accept`, `storing` | whether a message is in order; storing it and what follows from that |
+//! | [`batch`] | messages that are stored all or none |
+//! | [`turn`], [`bounds`] | what an input is handed, and what comes of it |
 //! | [`expectations`] | whether the stream is as a publisher expects |
 //! | [`limits`] | which messages limits remove |
 //! | [`ttl`], [`expiry`] | how long a message lives, and what it leaves behind |
@@ -13,6 +15,8 @@
 //! | [`purge`] | what a purge or delete removes |
 //! | [`dedup`] | which message ids were seen already |
 
+mod accept;
+pub mod batch;
 pub mod bounds;
 pub mod config;
 pub mod counter;
@@ -26,6 +30,7 @@ pub mod publish_headers;
 pub mod purge;
 pub mod refusal;
 pub mod republish;
+mod storing;
 #[cfg(test)]
 mod tests;
 pub mod timers;
@@ -43,6 +48,7 @@ pub use turn::{Answer, Effect, Turn};
 
 use crate::clock::UnixNanos;
 use crate::store::{MessageLog, StoreError};
+use batch::atomic::AtomicBatches;
 use dedup::Dedup;
 use expiry::Lives;
 use republish::Republisher;
@@ -58,6 +64,7 @@ pub struct StreamMachine {
     /// Id of the last message stored, empty when it had none.
     last_msg_id: Vec<u8>,
     lives: Lives,
+    atomic: AtomicBatches,
     republisher: Option<Republisher>,
 }
 
@@ -66,7 +73,15 @@ impl StreamMachine {
     pub fn new(config: StreamConfig, bounds: Bounds) -> Self {
         let dedup = Dedup::new(config.duplicate_window);
         let republisher = Republisher::new(&config);
-        Self { config, bounds, dedup, last_msg_id: Vec::new(), lives: Lives::default(), republisher }
+        Self {
+            config,
+            bounds,
+            dedup,
+            last_msg_id: Vec::new(),
+            lives: Lives::default(),
+            atomic: AtomicBatches::default(),
+            republisher,
+        }
     }
 
     /// A stream whose messages were found in the store. Message ids still within the window and the ends of messages'
@@ -101,10 +116,20 @@ impl StreamMachine {
         let lives_matter_now = config.allow_msg_ttl && !self.config.allow_msg_ttl;
         self.config = config;
         self.lives.forget_deadline();
+        if !self.config.allow_atomic {
+            self.atomic.clear();
+        }
         if lives_matter_now {
             self.learn_lives(log, now)?;
         }
         self.enforce_all_limits(log)
+    }
+
+    /// Does what time has made due; returns when to look again.
+    pub fn tick(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
+        self.atomic.time_out(turn);
+        let expiry = self.expire(turn)?;
+        Ok([expiry, self.atomic.deadline()].into_iter().flatten().min())
     }
 
     fn learn_ids(&mut self, log: &dyn MessageLog, now: UnixNanos) -> Result<(), StoreError> {

@@ -27,6 +27,14 @@ pub struct PublishHeaders<'a> {
     pub incr: &'a [u8],
     /// `Nats-Stream-Source`.
     pub stream_source: &'a [u8],
+    /// `Nats-Batch-Id` (ADR-50).
+    pub batch_id: &'a [u8],
+    /// `Nats-Batch-Sequence` (ADR-50).
+    pub batch_seq: &'a [u8],
+    /// `Nats-Batch-Commit` (ADR-50); here an empty value counts.
+    pub batch_commit: Option<&'a [u8]>,
+    /// `Nats-Required-Api-Level` (ADR-44).
+    pub required_api_level: &'a [u8],
 }
 
 impl<'a> PublishHeaders<'a> {
@@ -34,8 +42,11 @@ impl<'a> PublishHeaders<'a> {
     pub fn read(block: &'a [u8]) -> Self {
         let mut found = Self::default();
         for (name, value) in headers::iter(block) {
+            let Some(name) = name.strip_prefix(b"Nats-") else { continue };
             if let Some(slot) = found.slot(name).filter(|slot| slot.is_empty()) {
                 *slot = value;
+            } else if name == b"Batch-Commit" {
+                found.batch_commit.get_or_insert(value);
             }
         }
         found
@@ -53,8 +64,9 @@ impl<'a> PublishHeaders<'a> {
         expectations.iter().any(|expectation| !expectation.is_empty())
     }
 
+    /// Where the value of the header `Nats-<name>` goes.
     fn slot(&mut self, name: &[u8]) -> Option<&mut &'a [u8]> {
-        let slot = match name.strip_prefix(b"Nats-")? {
+        let slot = match name {
             b"Msg-Id" => &mut self.msg_id,
             b"Expected-Stream" => &mut self.expected_stream,
             b"Expected-Last-Sequence" => &mut self.expected_last_seq,
@@ -65,6 +77,9 @@ impl<'a> PublishHeaders<'a> {
             b"TTL" => &mut self.ttl,
             b"Incr" => &mut self.incr,
             b"Stream-Source" => &mut self.stream_source,
+            b"Batch-Id" => &mut self.batch_id,
+            b"Batch-Sequence" => &mut self.batch_seq,
+            b"Required-Api-Level" => &mut self.required_api_level,
             _ => return None,
         };
         Some(slot)
