@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater::assemble::auth_settings;
 use headwater::config::Config;
-use headwater::monitor::{BrokerSource, Limits, Monitor};
+use headwater::monitor::{BrokerSource, MonitorLimits, Monitor};
 use headwater::server::{Options, RunningServer, Server};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -36,7 +36,7 @@ impl Broker {
         };
         let running = Server::start(options).await.unwrap();
         let source = BrokerSource::new(running.server().clone(), config);
-        Self { running, monitor: Monitor::new(Arc::new(source), "", Limits::default()) }
+        Self { running, monitor: Monitor::new(Arc::new(source), "", MonitorLimits::default()) }
     }
 
     fn ask(&self, path: &str, query: &str) -> Value {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use headwater::monitor::connz::{ConnzOptions, State, connz};
 use headwater::monitor::jsz::{JszOptions, jsz_of_account};
-use headwater::monitor::{HealthProblem, Leaf, Limits, Monitor, TlsFacts};
+use headwater::monitor::{HealthProblem, Leaf, MonitorLimits, Monitor, TlsFacts};
 use headwater::router::CloseReason;
 use monitor_support::{FakeJetStream, FakeSource, NOW, SECOND, closed, connection};
 use serde_json::{Value, json};
 
 fn monitor(source: FakeSource) -> Monitor {
-    Monitor::new(Arc::new(source), "", Limits::default())
+    Monitor::new(Arc::new(source), "", MonitorLimits::default())
 }
 
 /// Status and text of an answer.
@@ -185,7 +185,7 @@ fn what_does_not_exist_is_not_found() {
 #[test]
 fn a_base_path_precedes_every_path() {
     for base in ["/base", "base/"] {
-        let monitor = Monitor::new(Arc::new(FakeSource::default()), base, Limits::default());
+        let monitor = Monitor::new(Arc::new(FakeSource::default()), base, MonitorLimits::default());
         let status = |path: &str| monitor.answer(path, "").status;
         let statuses = ["/base", "/base/varz", "/base/", "/varz", "/", "/basevarz"].map(status);
         assert_eq!(statuses, [200, 200, 404, 404, 404, 404], "{base}");

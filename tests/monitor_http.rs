@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater::monitor::{Limits, Monitor, serve};
+use headwater::monitor::{MonitorLimits, Monitor, serve};
 use headwater::net::tls::{CertificatePair, ServerTls, TlsSettings};
 use monitor_support::FakeSource;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(limits: Limits, tls: Option<Arc<ServerTls>>) -> Self {
+    async fn start(limits: MonitorLimits, tls: Option<Arc<ServerTls>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let monitor = Arc::new(Monitor::new(Arc::new(FakeSource::default()), "", limits));
@@ -56,7 +56,7 @@ fn get(path: &str) -> String {
 
 #[tokio::test]
 async fn json_comes_with_the_headers_of_nats_server() {
-    let server = Server::start(Limits::default(), None).await;
+    let server = Server::start(MonitorLimits::default(), None).await;
     let response = exchange(&server, &get("/healthz")).await.to_lowercase();
     assert!(
         response.starts_with("http/1.1 200 ok\r\n") && response.ends_with("\r\n\r\n{\"status\":\"ok\"}"),
@@ -71,7 +71,7 @@ async fn json_comes_with_the_headers_of_nats_server() {
 
 #[tokio::test]
 async fn errors_come_as_text_with_their_status() {
-    let server = Server::start(Limits::default(), None).await;
+    let server = Server::start(MonitorLimits::default(), None).await;
     let response = exchange(&server, &get("/connz?state=foo")).await;
     assert!(
         response.starts_with("HTTP/1.1 400 ") && response.ends_with("\r\n\r\nError decoding state for foo"),
@@ -90,7 +90,7 @@ async fn errors_come_as_text_with_their_status() {
 
 #[tokio::test]
 async fn any_method_is_answered_and_head_without_a_body() {
-    let server = Server::start(Limits::default(), None).await;
+    let server = Server::start(MonitorLimits::default(), None).await;
     let request = "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
     assert!(exchange(&server, request).await.ends_with("{\"status\":\"ok\"}"));
     let response = exchange(&server, &get("/healthz").replace("GET", "HEAD")).await;
@@ -99,7 +99,7 @@ async fn any_method_is_answered_and_head_without_a_body() {
 
 #[tokio::test]
 async fn a_connection_serves_a_limited_number_of_requests() {
-    let limits = Limits { requests_per_connection_max: 2, ..Limits::default() };
+    let limits = MonitorLimits { requests_per_connection_max: 2, ..MonitorLimits::default() };
     let server = Server::start(limits, None).await;
     let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let response = exchange(&server, &request.repeat(3)).await;
@@ -108,7 +108,7 @@ async fn a_connection_serves_a_limited_number_of_requests() {
 
 #[tokio::test]
 async fn an_oversized_head_is_refused() {
-    let server = Server::start(Limits { head_bytes_max: 8 * 1024, ..Limits::default() }, None).await;
+    let server = Server::start(MonitorLimits { head_bytes_max: 8 * 1024, ..MonitorLimits::default() }, None).await;
     let mut stream = server.connect().await;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024));
     // The server may hang up before it has read all of it.
@@ -121,7 +121,7 @@ async fn an_oversized_head_is_refused() {
 #[tokio::test]
 async fn a_peer_that_asks_nothing_is_hung_up_on() {
     let server =
-        Server::start(Limits { request_time_max: Duration::from_millis(20), ..Limits::default() }, None)
+        Server::start(MonitorLimits { request_time_max: Duration::from_millis(20), ..MonitorLimits::default() }, None)
             .await;
     let mut stream = server.connect().await;
     assert_eq!(rest_of(&mut stream).await, "");
@@ -129,7 +129,7 @@ async fn a_peer_that_asks_nothing_is_hung_up_on() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_their_turn() {
-    let server = Server::start(Limits { connections_max: 1, ..Limits::default() }, None).await;
+    let server = Server::start(MonitorLimits { connections_max: 1, ..MonitorLimits::default() }, None).await;
     let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut first = server.connect().await;
     let mut response = [0; 512];
@@ -149,7 +149,7 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
 
 #[tokio::test]
 async fn stopping_ends_the_service_and_its_connections() {
-    let mut server = Server::start(Limits::default(), None).await;
+    let mut server = Server::start(MonitorLimits::default(), None).await;
     let mut open = server.connect().await;
     open.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut byte = [0];
@@ -172,7 +172,7 @@ async fn https_uses_the_servers_certificate_and_asks_for_none() {
     let ca_file = Some(pair.cert_file.clone());
     let settings = TlsSettings { certificates: vec![pair], verify: true, ca_file, ..TlsSettings::default() };
     let tls = ServerTls::load(&settings.without_client_certificates()).unwrap();
-    let server = Server::start(Limits::default(), Some(Arc::new(tls))).await;
+    let server = Server::start(MonitorLimits::default(), Some(Arc::new(tls))).await;
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate.der().clone()).unwrap();

@@ -6,7 +6,7 @@ mod monitor_support;
 use std::fmt;
 use std::sync::Arc;
 
-use headwater::monitor::{Monitor, MonitorLimits as Limits};
+use headwater::monitor::{Monitor, MonitorLimits};
 use monitor_support::FakeSource;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -94,7 +94,7 @@ fn collect(shape: &Shape, path: &str, names: &mut Vec<String>) {
 }
 
 fn names_at(path: &str, query: &str) -> Vec<String> {
-    let monitor = Monitor::new(Arc::new(FakeSource::default()), "", Limits::default());
+    let monitor = Monitor::new(Arc::new(FakeSource::default()), "", MonitorLimits::default());
     let mut names = Vec::new();
     collect(&serde_json::from_slice(&monitor.answer(path, query).body).unwrap(), "", &mut names);
     names

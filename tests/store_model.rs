@@ -6,7 +6,7 @@ mod store_support;
 use std::path::Path;
 use std::sync::Arc;
 
-use headwater::store::{MemoryLog, MessageLog, Store};
+use headwater::store::{MemoryLog, MessageLog, Store, StoreOptions};
 use proptest::prelude::*;
 use store_support::{Model, SUBJECTS, create, message, open_one, tiny};
 
@@ -24,7 +24,9 @@ enum Step {
     Check,
     Close,
     Crash,
+    LoseCatalog,
     Maintain,
+    Checkpoint,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -43,7 +45,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Check),
         1 => Just(Step::Close),
         1 => Just(Step::Crash),
+        1 => Just(Step::LoseCatalog),
         2 => Just(Step::Maintain),
+        2 => Just(Step::Checkpoint),
     ]
 }
 
@@ -90,45 +94,56 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
             log.skip_to(seq).unwrap();
             model.skip_to(seq);
         }
-        Step::Commit | Step::Check | Step::Close | Step::Crash | Step::Maintain => {}
+        _ => {}
     }
 }
 
 /// A store with one stream, what it should hold, and what it held at the last commit.
 struct Journaled {
-    store: Arc<Store>,
+    store: Option<Arc<Store>>,
+    options: StoreOptions,
     log: Box<dyn MessageLog>,
     model: Model,
     committed: Model,
 }
 
 impl Journaled {
-    fn new(dir: &Path) -> Self {
-        let (store, ..) = store_support::open(dir, tiny());
+    fn new(dir: &Path, options: StoreOptions) -> Self {
+        let (store, ..) = store_support::open(dir, options.clone());
         let log = create(&store, "S");
         store.flush().unwrap();
-        Self { store, log, model: Model::default(), committed: Model::default() }
+        Self { store: Some(store), options, log, model: Model::default(), committed: Model::default() }
     }
 
     fn step(&mut self, dir: &Path, step: &Step) {
         apply(&mut *self.log, &mut self.model, step);
         match step {
             Step::Commit => {
-                self.store.commit().unwrap();
+                self.store().commit().unwrap();
                 self.committed = self.model.clone();
             }
             Step::Check => self.model.check(&*self.log),
             Step::Close => {
-                self.store.try_close().unwrap();
+                self.store().try_close().unwrap();
                 self.reopen(dir);
             }
             Step::Crash => {
                 self.model = self.committed.clone();
                 self.reopen(dir);
             }
+            Step::LoseCatalog => {
+                self.model = self.committed.clone();
+                self.drop_store();
+                let _ = std::fs::remove_dir_all(dir.join("catalog"));
+                self.reopen(dir);
+            }
             Step::Maintain => {
-                self.store.flush().unwrap();
-                self.store.maintain().unwrap();
+                self.store().flush().unwrap();
+                self.store().maintain().unwrap();
+                self.committed = self.model.clone();
+            }
+            Step::Checkpoint => {
+                self.store().checkpoint().unwrap();
                 self.committed = self.model.clone();
             }
             _ => {}
@@ -136,14 +151,31 @@ impl Journaled {
     }
 
     fn reopen(&mut self, dir: &Path) {
-        self.log = Box::new(MemoryLog::new());
-        let (empty, ..) = store_support::open(tempfile::tempdir().unwrap().path(), tiny());
-        drop(std::mem::replace(&mut self.store, empty));
-        let (store, stream) = open_one(dir, tiny());
-        (self.store, self.log) = (store, stream.log);
+        self.drop_store();
+        let (store, stream) = open_one(dir, self.options.clone());
+        (self.store, self.log) = (Some(store), stream.log);
         self.committed = self.model.clone();
         self.model.check(&*self.log);
     }
+
+    fn drop_store(&mut self) {
+        self.log = Box::new(MemoryLog::new());
+        self.store = None;
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+}
+
+fn run(steps: &[Step], options: StoreOptions) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journaled = Journaled::new(dir.path(), options);
+    for step in steps {
+        journaled.step(dir.path(), step);
+    }
+    journaled.model.check(&*journaled.log);
+    journaled.step(dir.path(), &Step::Close);
 }
 
 proptest! {
@@ -151,13 +183,19 @@ proptest! {
 
     #[test]
     fn a_file_stream_answers_as_an_ordered_map_does(steps in proptest::collection::vec(step(), 1..300)) {
-        let dir = tempfile::tempdir().unwrap();
-        let mut journaled = Journaled::new(dir.path());
-        for step in &steps {
-            journaled.step(dir.path(), step);
-        }
-        journaled.model.check(&*journaled.log);
-        journaled.step(dir.path(), &Step::Close);
+        run(&steps, tiny());
+    }
+
+    #[test]
+    fn a_file_stream_whose_index_does_not_fit_into_memory_does_so_too(
+        steps in proptest::collection::vec(step(), 1..300)
+    ) {
+        run(&steps, StoreOptions { index_bytes_max: 0, ..tiny() });
+    }
+
+    #[test]
+    fn a_file_stream_without_a_catalogue_does_so_too(steps in proptest::collection::vec(step(), 1..300)) {
+        run(&steps, StoreOptions { catalog: false, ..tiny() });
     }
 
     #[test]

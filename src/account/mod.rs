@@ -17,7 +17,7 @@ pub use self::service::{InvalidSubject, ServiceSubscription};
 
 use self::interest::Watchers;
 use crate::router::{
-    Dispatch, Lookup, Matches, Message, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
+    Dispatch, Matches, Message, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
     fan_out_to_queue,
 };
 
@@ -125,17 +125,10 @@ impl Account {
 
     /// Like [`publish`](Self::publish), for a connection that publishes to the same subjects again and again.
     pub fn publish_cached(&self, cx: &mut Dispatch, cache: &mut RouteCache, message: &Message<'_>) -> bool {
-        match cache.look_up(&self.index, message.subject) {
-            Lookup::Known(matches) => self.delivering(cx, |cx| fan_out(cx, &matches, message)),
-            Lookup::FirstSeen => self.publish(cx, message),
-            Lookup::Wanted { generation } => {
-                let mut matches = Matches::default();
-                self.index.collect(message.subject, &mut matches);
-                let matches = Arc::new(matches);
-                cache.store(message.subject, generation, matches.clone());
-                self.delivering(cx, |cx| fan_out(cx, &matches, message))
-            }
-        }
+        let delivered = cache.with_matches(&self.index, message.subject, |matches| {
+            self.delivering(cx, |cx| fan_out(cx, matches, message))
+        });
+        delivered.unwrap_or_else(|| self.publish(cx, message))
     }
 
     /// Whether anybody has subscribed to the literal `subject`.

@@ -267,7 +267,7 @@ impl JsAccount {
             .update_stream(host.id, &record::encode(state.created, &config))
             .map_err(store_failed)?;
         state.wrote(lsn);
-        state.reconfigure(config, self.env.now()).map_err(store_failed)?;
+        state.reconfigure(config, &self.env).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

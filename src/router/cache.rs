@@ -1,7 +1,5 @@
 //! One connection's memory of where its subjects lead.
 
-use std::sync::Arc;
-
 use super::{Matches, SubjectHash, SubjectIndex};
 
 /// Slots of a fresh cache.
@@ -24,51 +22,33 @@ pub struct RouteCache {
 struct Slot {
     /// Of the subject seen last.
     hash: u64,
-    generation: u64,
     subject: Box<[u8]>,
-    matches: Option<Arc<Matches>>,
-}
-
-/// The answer of a [`RouteCache`].
-pub enum Lookup {
-    /// The stored answer, still true.
-    Known(Arc<Matches>),
-    /// Not stored, and not worth storing yet.
-    FirstSeen,
-    /// Not stored; the caller should find out and [`store`](RouteCache::store) it.
-    Wanted {
-        /// To be handed back with the answer.
-        generation: u64,
-    },
+    /// 0 while there is no answer.
+    generation: u64,
+    generation_slot: usize,
+    matches: Matches,
 }
 
 impl RouteCache {
-    /// What is known of `subject`.
-    pub fn look_up(&mut self, index: &SubjectIndex, subject: &[u8]) -> Lookup {
+    /// Calls `deliver` with whom `subject` reaches; `None` if that is not stored and not worth storing yet.
+    pub fn with_matches<T>(
+        &mut self,
+        index: &SubjectIndex,
+        subject: &[u8],
+        deliver: impl FnOnce(&Matches) -> T,
+    ) -> Option<T> {
         let hash = SubjectHash::of(subject);
-        let generation = index.generation(subject);
         let Some(slot) = self.slot(hash) else {
             self.slots.resize_with(SLOTS_MIN, Slot::default);
-            return self.note(hash);
+            self.note(hash);
+            return None;
         };
         if slot.hash != hash {
-            return self.note(hash);
+            self.note(hash);
+            return None;
         }
-        match &slot.matches {
-            Some(matches) if slot.generation == generation && *slot.subject == *subject => {
-                Lookup::Known(matches.clone())
-            }
-            _ => Lookup::Wanted { generation },
-        }
-    }
-
-    /// Remembers the answer for `subject`, found after `generation` was asked for.
-    pub fn store(&mut self, subject: &[u8], generation: u64, matches: Arc<Matches>) {
-        if let Some(slot) = self.slot(SubjectHash::of(subject)) {
-            slot.generation = generation;
-            slot.subject = subject.into();
-            slot.matches = Some(matches);
-        }
+        slot.refresh(index, subject);
+        Some(deliver(&slot.matches))
     }
 
     /// Forgets everything and gives the memory back.
@@ -82,14 +62,12 @@ impl RouteCache {
     }
 
     /// Makes the slot wait for a second message to the subject of this hash.
-    fn note(&mut self, hash: u64) -> Lookup {
+    fn note(&mut self, hash: u64) {
         self.grow_if_crowded();
-        let displaced = self.slot(hash).is_some_and(|slot| {
-            slot.matches = None;
-            std::mem::replace(&mut slot.hash, hash) != 0
-        });
-        self.displaced += usize::from(displaced);
-        Lookup::FirstSeen
+        if let Some(slot) = self.slot(hash) {
+            let displaced = std::mem::replace(slot, Slot { hash, ..Slot::default() });
+            self.displaced += usize::from(displaced.hash != 0);
+        }
     }
 
     fn grow_if_crowded(&mut self) {
@@ -104,5 +82,23 @@ impl RouteCache {
                 }
             }
         }
+    }
+}
+
+impl Slot {
+    /// Makes sure that the answer is for this subject, and true.
+    fn refresh(&mut self, index: &SubjectIndex, subject: &[u8]) {
+        let known = *self.subject == *subject;
+        if known && self.generation == index.generation(self.generation_slot) {
+            return;
+        }
+        if !known {
+            self.subject = subject.into();
+            self.generation_slot = SubjectIndex::generation_slot(subject);
+        }
+        // Asked for before the look-up, so that a change in between makes the answer old rather than wrong.
+        self.generation = index.generation(self.generation_slot);
+        self.matches.clear();
+        index.collect(subject, &mut self.matches);
     }
 }

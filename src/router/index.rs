@@ -67,9 +67,15 @@ impl SubjectIndex {
         self.root.read().collect(subject, matches);
     }
 
-    /// The generation of the answer for `subject`: while it stays the same, so does the answer.
-    pub fn generation(&self, subject: &[u8]) -> u64 {
-        self.generations.of(subject)
+    /// The generation of the answers for all subjects with this [slot](Self::generation_slot): while it stays the same, so do
+    /// the answers. Never 0.
+    pub fn generation(&self, slot: usize) -> u64 {
+        self.generations.of(slot)
+    }
+
+    /// What to ask [`generation`](Self::generation) for, to learn whether the answer for the literal `subject` is still true.
+    pub fn generation_slot(subject: &[u8]) -> usize {
+        generations::slot_of(subject)
     }
 
     /// How many subscriptions there are.

@@ -19,7 +19,7 @@ mod service;
 mod subscriber;
 mod subscription;
 
-pub use cache::{Lookup, RouteCache};
+pub use cache::RouteCache;
 pub use client_info::{ClientInfo, ConnectionKind};
 pub use deliver::{fan_out, fan_out_to_queue};
 pub use dispatch::{AfterBatch, Dispatch};

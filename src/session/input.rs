@@ -58,7 +58,7 @@ impl Input {
     fn make_room(&mut self) {
         if self.buffer.capacity() < READ_BYTES {
             let mut large = BufferPool::take(READ_BYTES);
-            large.reserve(READ_BYTES);
+            large.reserve_exact(READ_BYTES);
             large.extend_from_slice(&self.buffer);
             self.buffer = large;
         }

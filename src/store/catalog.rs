@@ -25,6 +25,9 @@ const CACHE_BYTES: u64 = 4 << 20;
 /// What a catalogue that failed is renamed to; the one before goes.
 const SET_ASIDE: &str = "catalog.damaged";
 
+/// Beside the catalogue, says that it must not be believed.
+const DISTRUSTED: &str = "catalog.distrusted";
+
 /// One change of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -43,6 +46,9 @@ pub struct Catalog {
 impl Catalog {
     /// Opens the catalogue in `path`, or makes a new one.
     pub fn open(path: PathBuf) -> Result<Self, StoreError> {
+        if path.with_file_name(DISTRUSTED).exists() {
+            return Err(failed("open", "it was found damaged"));
+        }
         let db = guarded("open", || config(&path).open())?;
         Ok(Self { path, db: RwLock::new(Some(db)) })
     }
@@ -55,7 +61,18 @@ impl Catalog {
             fs::rename(path, &aside).map_err(|error| failed("set aside", &error.to_string()))?;
             log::warn!("catalogue: set aside as {}, it is rebuilt from the journal", aside.display());
         }
+        let _ = fs::remove_file(path.with_file_name(DISTRUSTED));
         Ok(())
+    }
+
+    /// Removes a catalogue that is of no use any more.
+    pub fn remove(path: &Path) -> Result<(), StoreError> {
+        fs::remove_dir_all(path).map_err(|error| failed("remove", &error.to_string()))
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        self.with("read", |db| Ok(db.is_empty()))
     }
 
     /// Closes sled and opens it again: after an error it answers nothing else.
@@ -64,6 +81,14 @@ impl Catalog {
         close(held.take());
         *held = Some(guarded("open", || config(&self.path).open())?);
         Ok(())
+    }
+
+    /// What was read from it is wrong: it is not to be opened again.
+    pub fn distrust(&self) {
+        let marked = File::create(self.path.with_file_name(DISTRUSTED)).and_then(|file| file.sync_all());
+        if let Err(error) = marked {
+            log::error!("catalogue: cannot be marked as damaged: {error}");
+        }
     }
 
     /// A value.

@@ -125,6 +125,7 @@ impl Shared {
         let stream = registry.streams.get_mut(&record.header.stream);
         let Some(stream) = stream.filter(|stream| is_at(stream.put, at)) else { return Ok(()) };
         let appended = self.copy(record)?;
+        stream.changed = true;
         release(&self.journal, stream.put.replace(appended.placed));
         Ok(())
     }
@@ -200,7 +201,7 @@ impl Shared {
     }
 
     fn carry_checkpoint(&self, record: &Record) -> Result<(), StoreError> {
-        if record.header.seq == self.last_checkpoint() {
+        if record.header.seq == u64::from(self.last_checkpoint()) {
             let appended = self.copy(record)?;
             release(&self.journal, Some(appended.placed));
         }

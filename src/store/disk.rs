@@ -41,6 +41,11 @@ pub trait Disk: Send + Sync {
     /// Bytes a process without privileges can still allocate.
     fn free_bytes(&self) -> io::Result<u64>;
 
+    /// Where the catalogue may keep its files, which do not go through this trait; `None` to have none.
+    fn catalog_dir(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// A random number; segments get their salt from it.
     fn random(&self) -> io::Result<u64>;
 
@@ -137,6 +142,10 @@ impl Disk for RealDisk {
     fn free_bytes(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn catalog_dir(&self) -> Option<PathBuf> {
+        Some(self.path("catalog"))
     }
 
     fn random(&self) -> io::Result<u64> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::checkpoint::Checkpoints;
 use super::disk::{Disk, DiskLock, RealDisk};
 use super::error::io_error;
 use super::janitor::{Janitor, JanitorThread, Left};
@@ -76,6 +77,7 @@ pub(crate) struct Shared {
     pub journal: Arc<Journal>,
     pub quarantine: Arc<Quarantine>,
     pub registry: Mutex<Registry>,
+    pub checkpoints: Checkpoints,
 }
 
 impl Store {
@@ -216,6 +218,12 @@ impl Store {
         Ok(())
     }
 
+    /// Makes everything durable and brings the catalogue up to date, so that a restart reads little of the journal.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.shared.journal.flush()?;
+        self.shared.checkpoint()
+    }
+
     fn start_threads(&self) -> io::Result<()> {
         *self.committer.lock() = Some(Committer::start(Arc::clone(&self.shared.journal))?);
         *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(&self.shared))?);
@@ -235,6 +243,10 @@ impl Store {
         let journal = &self.shared.journal;
         drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());
+        let saved = self.shared.checkpoint();
+        if let Err(error) = saved {
+            log::warn!("catalogue: {error}; the next start will read more of the journal");
+        }
         let closed = journal
             .flush()
             .and_then(|()| journal.append(&Draft::new(Kind::Closed, 0), Class::Housekeeping))
@@ -256,25 +268,11 @@ impl Store {
 }
 
 impl Shared {
-    /// The number of the last complete checkpoint.
-    pub fn last_checkpoint(&self) -> u64 {
-        0
-    }
-
-    pub fn checkpoint_if_due(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    pub fn next_checkpoint_in(&self, _now: std::time::Instant) -> Option<std::time::Duration> {
-        None
-    }
-
-    pub fn reclaimable_up_to(&self) -> Lsn {
-        self.journal.durable()
-    }
-
     /// Makes an index reachable for logs, handles and the janitor.
-    pub fn access(&self, index: StreamIndex) -> StreamAccess {
+    pub fn access(&self, mut index: StreamIndex) -> StreamAccess {
+        if let Some(pages) = self.checkpoints.pages(index.stream) {
+            index.set_source(&pages);
+        }
         StreamAccess {
             journal: Arc::clone(&self.journal),
             quarantine: Arc::clone(&self.quarantine),

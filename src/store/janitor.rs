@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::StoreError;
 use super::compact::Compaction;
@@ -45,8 +45,10 @@ impl Janitor {
     /// One round of housekeeping: small enough that nobody waits for it.
     pub fn round(&mut self, shared: &Shared) -> Result<Left, StoreError> {
         shared.prepare_next(None)?;
-        shared.checkpoint_if_due()?;
+        let saved = shared.checkpoint_if_due();
+        shared.trim_indexes();
         shared.reclaim()?;
+        saved?;
         let compacting = self.compact(shared);
         if shared.journal.with_core(|core| core.is_full()) {
             return Ok(Left::More(RETRY_PAUSE));
@@ -171,7 +173,7 @@ fn run(shared: &Shared, stop: &AtomicBool) {
         if shared.journal.with_core(|core| core.failure().is_some()) {
             return;
         }
-        let due = shared.next_checkpoint_in(Instant::now());
+        let due = shared.next_checkpoint_in();
         let pause = match left {
             Left::More(pause) => Some(due.map_or(pause, |due| due.min(pause))),
             Left::Nothing => due,

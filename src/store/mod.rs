@@ -14,10 +14,13 @@
 //! | `memory` | its twin in memory |
 //! | `registry` | which streams and consumers there are, and where their records lie |
 //! | `recovery` | opening |
-//! | `janitor` | segments made ready and given back |
+//! | `janitor`, `compact` | segments made ready, copied forward, given back |
+//! | `catalog`, `checkpoint`, `restore` | the index kept in sled between runs |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
 mod catalog;
+mod checkpoint;
+mod checkpoint_record;
 mod compact;
 pub mod disk;
 mod error;
@@ -32,6 +35,7 @@ mod options;
 mod recovery;
 mod registry;
 mod report;
+mod restore;
 mod signal;
 mod stats;
 mod stream_index;

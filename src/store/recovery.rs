@@ -1,10 +1,14 @@
 //! Opening the store: from what lies on disk to streams that can be used.
 
+use std::collections::HashMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::catalog::Catalog;
+use super::checkpoint::Checkpoints;
 use super::disk::{Disk, DiskLock};
 use super::error::io_error;
 use super::facade::{RecoveredConsumer, RecoveredStream, Shared};
@@ -20,6 +24,7 @@ use super::journal_log::JournalLog;
 use super::options::StoreOptions;
 use super::registry::Registry;
 use super::report::RecoveryReport;
+use super::restore::{Restored, restore};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
 use super::{Lsn, StoreError, StreamId};
@@ -48,21 +53,101 @@ pub(crate) fn no_thread(error: io::Error) -> StoreError {
     io_error("start a thread of the store", &error)
 }
 
-/// Reads the journal and makes it ready to be written on.
+/// Reads catalogue and journal and makes the journal ready to be written on.
 pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Recovered, StoreError> {
     let mut report = RecoveryReport::default();
     let (files, unreadable) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
     report.unreadable_files = unreadable;
     let files = Arc::new(files);
+    let catalog_dir = disk.catalog_dir().filter(|_| options.catalog);
     let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max));
-    let replayed = Replay::new(&files, &quarantine, &mut report, Model::default()).run(Lsn::ZERO)?;
+    let (replayed, checkpoints) = match catalog_dir {
+        Some(dir) => with_catalog(dir, &files, &quarantine, &mut report)?,
+        None => without_catalog(&files, &quarantine, &mut report)?,
+    };
     sync_unsure(&files, &replayed)?;
     let journal = Arc::new(resume(&files, &replayed, options)?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
-    let shared = Shared { journal, quarantine, registry };
+    let shared = Shared { journal, quarantine, registry, checkpoints };
     let streams =
         replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
     Ok(Recovered { shared, streams, report })
+}
+
+fn without_catalog(
+    files: &SegmentFiles,
+    quarantine: &Quarantine,
+    report: &mut RecoveryReport,
+) -> Result<(Replayed, Checkpoints), StoreError> {
+    let replayed = Replay::new(files, quarantine, report, Model::default()).run(Lsn::ZERO)?;
+    let checkpoints = Checkpoints::new(None, replayed.model.checkpoint, None, HashMap::new());
+    Ok((replayed, checkpoints))
+}
+
+fn with_catalog(
+    dir: PathBuf,
+    files: &SegmentFiles,
+    quarantine: &Quarantine,
+    report: &mut RecoveryReport,
+) -> Result<(Replayed, Checkpoints), StoreError> {
+    let catalog = match from_checkpoint(&dir, files, quarantine) {
+        Ok(FromCheckpoint::Restored(replayed, checkpoints, found)) => {
+            report.add(*found);
+            return Ok((*replayed, *checkpoints));
+        }
+        Ok(FromCheckpoint::Empty(catalog)) => Some(catalog),
+        Ok(FromCheckpoint::Stale) => anew(dir, Catalog::remove, report)?,
+        Err(error) => {
+            log::warn!("{error}");
+            anew(dir, Catalog::set_aside, report)?
+        }
+    };
+    let replayed = Replay::new(files, quarantine, report, Model::default()).run(Lsn::ZERO)?;
+    let checkpoints = Checkpoints::new(catalog, replayed.model.checkpoint, None, HashMap::new());
+    Ok((replayed, checkpoints))
+}
+
+/// A new catalogue in place of one that is of no use. Without one everything works, but for a quick start.
+fn anew(
+    dir: PathBuf,
+    get_rid: impl FnOnce(&Path) -> Result<(), StoreError>,
+    report: &mut RecoveryReport,
+) -> Result<Option<Arc<Catalog>>, StoreError> {
+    report.catalog_rebuilt = true;
+    get_rid(&dir)?;
+    let catalog = Catalog::open(dir).map_err(|error| log::error!("{error}; there is none"));
+    Ok(catalog.map(Arc::new).ok())
+}
+
+/// What the catalogue is good for.
+enum FromCheckpoint {
+    Restored(Box<Replayed>, Box<Checkpoints>, Box<RecoveryReport>),
+    /// It holds nothing yet.
+    Empty(Arc<Catalog>),
+    /// It holds a checkpoint that is damaged or not the last.
+    Stale,
+}
+
+fn from_checkpoint(
+    dir: &Path,
+    files: &SegmentFiles,
+    quarantine: &Quarantine,
+) -> Result<FromCheckpoint, StoreError> {
+    let catalog = Arc::new(Catalog::open(dir.to_path_buf())?);
+    if catalog.is_empty()? {
+        return Ok(FromCheckpoint::Empty(catalog));
+    }
+    let Some(Restored { root, records, model }) = restore(&catalog, files)? else {
+        return Ok(FromCheckpoint::Stale);
+    };
+    let mut report = RecoveryReport::default();
+    let replayed = Replay::new(files, quarantine, &mut report, model).run(root.replay_from)?;
+    if replayed.model.checkpoint > root.number {
+        log::warn!("catalogue: checkpoint {} is not the last", root.number);
+        return Ok(FromCheckpoint::Stale);
+    }
+    let checkpoints = Checkpoints::new(Some(catalog), root.number, Some(&root), records);
+    Ok(FromCheckpoint::Restored(Box::new(replayed), Box::new(checkpoints), Box::new(report)))
 }
 
 /// What was read may be in the system's cache only; it is about to be relied upon.

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::journal::Journal;
+use bytes::Bytes;
+
+use super::checkpoint_record::item_key;
+use super::index::pages::PageWrites;
 use super::journal::core::{Appended, Class};
 use super::journal::model::{Deletion, Model, ModelConsumer, ModelStream};
 use super::journal::record::{Draft, Kind};
@@ -15,6 +19,8 @@ use super::{Lsn, StoreError, StreamId};
 pub struct Registry {
     pub(crate) streams: HashMap<u32, StreamEntry>,
     pub(crate) deletions: Vec<Deletion>,
+    /// Catalogue keys of deleted streams.
+    pub(crate) garbage: Vec<Vec<u8>>,
     last_stream: u32,
 }
 
@@ -24,10 +30,14 @@ pub struct StreamEntry {
     pub account: String,
     /// Its name.
     pub name: String,
+    /// What the owner stored with it.
+    pub meta: Bytes,
     /// Its latest creation or update record.
     pub put: Option<Placed>,
     /// The first segment that may hold a record of it.
     pub oldest: u32,
+    /// Something besides its messages has changed since the last checkpoint.
+    pub changed: bool,
     /// Its messages.
     pub access: StreamAccess,
     /// Its consumers.
@@ -50,7 +60,7 @@ pub struct ConsumerEntry {
 impl Registry {
     /// What recovery has found; `access` makes a stream's index reachable.
     pub fn recovered(model: &Model) -> Self {
-        Self { streams: HashMap::new(), deletions: model.deletions.clone(), last_stream: model.last_stream }
+        Self { deletions: model.deletions.clone(), last_stream: model.last_stream, ..Self::default() }
     }
 
     /// Takes in a recovered stream.
@@ -60,6 +70,8 @@ impl Registry {
         let entry = StreamEntry {
             account: stream.account.clone(),
             name: stream.name.clone(),
+            meta: stream.meta.clone(),
+            changed: stream.index.changed,
             put: stream.put,
             oldest: stream.oldest,
             access,
@@ -92,6 +104,8 @@ impl Registry {
         let entry = StreamEntry {
             account: account.into(),
             name: name.into(),
+            meta: Bytes::copy_from_slice(meta),
+            changed: true,
             put: Some(appended.placed),
             oldest: appended.placed.at.segment,
             access,
@@ -116,6 +130,8 @@ impl Registry {
         let journal = &entry.access.journal;
         let appended = put_stream(journal, id.0, (&entry.account, &entry.name), meta)?;
         release(journal, entry.put.replace(appended.placed));
+        entry.meta = Bytes::copy_from_slice(meta);
+        entry.changed = true;
         Ok(appended.lsn)
     }
 
@@ -128,7 +144,8 @@ impl Registry {
         if let Some(entry) = self.streams.remove(&id.0) {
             let newest = appended.placed.at.segment;
             self.deletions.push(Deletion { placed: appended.placed, oldest: entry.oldest, newest });
-            entry.release_all(id.0);
+            let garbage = entry.release_all(id.0);
+            self.garbage.extend(garbage);
         }
         Ok(appended.lsn)
     }
@@ -136,6 +153,7 @@ impl Registry {
     /// Records a consumer's configuration.
     pub fn put_consumer(&mut self, id: StreamId, name: &str, config: &[u8]) -> Result<Lsn, StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
+        entry.changed = true;
         let journal = &entry.access.journal;
         let appended = consumer_record(journal, Kind::ConsumerPut, id, name, config)?;
         let fresh = || ConsumerEntry { oldest: appended.placed.at.segment, ..ConsumerEntry::default() };
@@ -198,11 +216,14 @@ impl Registry {
 
     /// A consumer's records.
     pub fn consumer_mut(&mut self, id: StreamId, name: &str) -> Option<&mut ConsumerEntry> {
-        self.streams.get_mut(&id.0)?.consumers.get_mut(name)
+        let entry = self.streams.get_mut(&id.0)?;
+        entry.changed = true;
+        entry.consumers.get_mut(name)
     }
 
     fn consumer(&mut self, id: StreamId, name: &str) -> Result<(&mut ConsumerEntry, &Journal), StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
+        entry.changed = true;
         let consumer = entry.consumers.get_mut(name);
         let consumer =
             consumer.ok_or_else(|| StoreError::Io(format!("stream {} has no consumer {name:?}", id.0)))?;
@@ -211,13 +232,15 @@ impl Registry {
 }
 
 impl StreamEntry {
-    fn release_all(self, number: u32) {
+    /// Frees everything the stream has; returns the keys its index had in the catalogue.
+    fn release_all(self, number: u32) -> Vec<Vec<u8>> {
         let journal = &self.access.journal;
-        let live = {
-            let mut index = self.access.index.lock();
-            index.deleted = true;
-            index.forget_everything()
-        };
+        let mut index = self.access.index.lock();
+        index.deleted = true;
+        let live = index.forget_everything();
+        let mut writes = PageWrites::new(0);
+        index.write_pages(&mut writes);
+        drop(index);
         journal.with_core(|core| {
             live.iter().for_each(|(segment, bytes)| core.release(*segment, *bytes));
             let records =
@@ -225,6 +248,7 @@ impl StreamEntry {
             records.for_each(|placed| core.release(placed.at.segment, u64::from(placed.len)));
             core.forget_stream(number);
         });
+        writes.garbage.into_iter().map(|(item, checkpoint)| item_key(number, item, checkpoint)).collect()
     }
 }
 

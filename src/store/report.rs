@@ -53,6 +53,12 @@ impl RecoveryReport {
         }
     }
 
+    /// Takes in what a replay has found.
+    pub(crate) fn add(&mut self, found: RecoveryReport) {
+        let unreadable_files = std::mem::take(&mut self.unreadable_files);
+        *self = RecoveryReport { unreadable_files, ..found };
+    }
+
     /// A message is known to be lost.
     pub(crate) fn note_lost(&mut self, stream: u32, seq: u64) {
         if self.lost_messages.len() < LOST_MESSAGES_MAX {

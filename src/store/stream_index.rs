@@ -1,9 +1,11 @@
 //! All that is known in memory of one stream's messages in the journal.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::index::pages::{PageSource, PageWrites};
 use super::index::{Entry, Messages, Postings, SeqIndex, Subjects, TagSet, subject_tag};
 use super::journal::RecordReader;
 use super::journal::record::{Header, Location};
@@ -25,6 +27,8 @@ pub struct StreamIndex {
     pub stream: u32,
     /// The stream is gone; its log takes nothing more.
     pub deleted: bool,
+    /// Something has changed since the last checkpoint.
+    pub changed: bool,
     pub(crate) seqs: SeqIndex,
     pub(crate) subjects: Subjects,
     /// Live bytes by segment.
@@ -63,6 +67,7 @@ impl StreamIndex {
         Self {
             stream,
             deleted: false,
+            changed: true,
             seqs,
             subjects,
             live: BTreeMap::new(),
@@ -87,6 +92,7 @@ impl StreamIndex {
 
     /// Takes in a message that has just been appended.
     pub fn insert(&mut self, seq: u64, ts: i64, subject: &[u8], entry: Entry) -> Result<(), StoreError> {
+        self.changed = true;
         if let Some(moved) = self.seqs.insert(seq, entry)? {
             self.forget_bytes(&moved);
         } else {
@@ -105,6 +111,7 @@ impl StreamIndex {
 
     /// Gives sequences away up to `last_seq`.
     pub fn skip_to(&mut self, last_seq: u64) {
+        self.changed = true;
         self.last_seq = self.last_seq.max(last_seq);
         if self.messages == 0 {
             self.first_seq = self.last_seq.saturating_add(1);
@@ -119,6 +126,7 @@ impl StreamIndex {
     /// A message has been copied to `to`; false when it is not where it was copied from any more.
     pub fn relocate(&mut self, seq: u64, from: Location, to: Location) -> Result<bool, StoreError> {
         let Some(entry) = self.seqs.get(seq)?.filter(|entry| entry.at == from) else { return Ok(false) };
+        self.changed = true;
         self.seqs.insert(seq, Entry { at: to, ..entry })?;
         self.forget_bytes(&entry);
         *self.live.entry(to.segment).or_default() += u64::from(entry.record_len());
@@ -133,6 +141,7 @@ impl StreamIndex {
         journal: &dyn RecordReader,
     ) -> Result<Option<Entry>, StoreError> {
         let Some(entry) = self.seqs.get(seq)? else { return Ok(None) };
+        self.changed = true;
         let guessed;
         let subject = match subject {
             Some(subject) => Some(subject),
@@ -166,6 +175,7 @@ impl StreamIndex {
         if seq > self.last_seq {
             return Ok(self.purge_all(seq));
         }
+        self.changed = true;
         let count = self.seqs.count(first, seq - 1)?;
         if count <= READ_TO_REMOVE_MAX {
             self.unlist_one_by_one(seq, journal)?;
@@ -188,6 +198,35 @@ impl StreamIndex {
             last_ts: self.last_ts,
             subjects: self.subjects.len(),
         }
+    }
+
+    /// Has pages that are not in memory fetched from `source`.
+    pub fn set_source(&mut self, source: &Arc<dyn PageSource>) {
+        self.seqs.source = Arc::clone(source);
+        self.subjects.index.source = Arc::clone(source);
+    }
+
+    /// Hands over every page that has changed.
+    pub fn write_pages(&mut self, out: &mut PageWrites) {
+        self.seqs.write_pages(out);
+        self.subjects.index.write_pages(out);
+    }
+
+    /// The checkpoint did not come to an end.
+    pub fn unwrite_pages(&mut self, checkpoint: u32) {
+        self.seqs.unwrite_pages(checkpoint);
+        self.subjects.index.unwrite_pages(checkpoint);
+    }
+
+    /// Bytes of pages in memory.
+    pub fn resident_bytes(&self) -> usize {
+        self.seqs.resident_bytes() + self.subjects.index.resident_bytes()
+    }
+
+    /// Drops stored pages from memory until `bytes` are freed or none is left.
+    pub fn evict(&mut self, bytes: usize) -> usize {
+        let freed = self.seqs.evict(bytes);
+        freed + self.subjects.index.evict(bytes.saturating_sub(freed))
     }
 
     /// The ends as a state record says them.

@@ -14,7 +14,7 @@ use crate::provision;
 /// An application's account without a password, and the system account for the server commands.
 const CONFIG: &str = r#"
     server_name: edge
-    jetstream { sync_interval: 2m, max_memory_store: 64MB, max_file_store: 4GB }
+    jetstream { sync_interval: "2m", max_memory_store: 64MB, max_file_store: 4GB }
     accounts {
         APP { jetstream: enabled, users: [ { user: app, password: app } ] }
         $SYS { users: [ { user: sys, password: sys } ] }
@@ -22,6 +22,7 @@ const CONFIG: &str = r#"
     no_auth_user: app
 "#;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/setup");
+const LINES_SHOWN_MAX: usize = 20;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What one command did: exit code and normalised output. The CLI prints headers in no particular order, so the order
@@ -136,14 +137,16 @@ fn difference(theirs: &Outcome, ours: &Outcome) -> String {
 /// The lines of `these` that `those` lack, or have fewer of.
 fn lines_missing(these: &str, those: &str, sign: &str) -> String {
     let mut those: Vec<&str> = those.lines().collect();
-    let mut missing = String::new();
+    let mut missing = Vec::new();
     for line in these.lines() {
         match those.iter().position(|other| *other == line) {
             Some(at) => drop(those.swap_remove(at)),
-            None => missing += &format!("  {sign} {line}\n"),
+            None => missing.push(line),
         }
     }
-    missing
+    let rest = missing.split_off(missing.len().min(LINES_SHOWN_MAX)).len();
+    let more = if rest > 0 { format!("  {sign} and {rest} more lines\n") } else { String::new() };
+    missing.iter().map(|line| format!("  {sign} {line}\n")).collect::<String>() + &more
 }
 
 const STREAMS: &[&str] = &[

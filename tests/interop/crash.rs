@@ -67,8 +67,9 @@ fn collect(client: &mut Client, broker: &Broker, go_on: impl Fn(u64) -> bool) ->
     let deadline = Instant::now() + PHASE_TIME_MAX;
     let (mut reports, mut confirmed) = (Vec::new(), 0);
     while go_on(confirmed) {
-        let report =
-            client.next(SILENCE_MAX).unwrap_or_else(|| panic!("the client is stuck\n{}", broker.log_tail()));
+        let report = client
+            .next(SILENCE_MAX)
+            .unwrap_or_else(|| panic!("the client is stuck\n{}\n{}", client.notes(), broker.log_tail()));
         assert!(Instant::now() < deadline, "the client does not get done\n{}", broker.log_tail());
         confirmed += u64::from(is_confirmation(&report));
         let done = report == Report::Done;

@@ -30,10 +30,11 @@ const RULE_TEXTS: &[(&str, &str)] = &[
     (r"\b(cpu|mem)=[\d.,]+\S*", "LOAD"),
     (r"\b\d+\.\d+%", "PERCENT"),
     (r"\b(min|avg|max|stddev)(:? )[\d,.]+", "$1$2 N"),
+    (r"[\d.]+ [KM]?i?B in [\d.]+ [KM]?i?B out", "BYTES in BYTES out"),
     // What a broker is made of, and where it lies.
     (r"\bsubscriptions=\d+", "subscriptions=N"),
     (
-        r"(?m)^ *(Storage Directory|Process ID|Git Commit|Go Version|Memory|Uptime|Subscriptions|Sockets|Threads):.*$",
+        r"(?m)^ *(Storage Directory|Process ID|Client ID|Configuration Digest|GOMAXPROCS|Git Commit|Go Version|Memory|Uptime|Subscriptions|Sockets|Threads):.*$",
         "$1: HERE",
     ),
 ];

@@ -73,6 +73,7 @@ impl StreamHost {
             state.consumers.wake_hungry();
         }
         let more_messages = state.run_consumers(self, now);
+        state.return_undeliverable(self, now);
         state.write_consumers(self, now);
         let more_replies = pump.take_settled(&mut state, self.env.settled());
         std::mem::swap(&mut state.parcels, &mut pump.parcels);

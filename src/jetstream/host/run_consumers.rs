@@ -131,6 +131,15 @@ impl StreamState {
         Some(result)
     }
 
+    /// Deliveries that turned out impossible go back to their consumers.
+    pub(super) fn return_undeliverable(&mut self, host: &StreamHost, now: UnixNanos) {
+        for (key, delivery) in std::mem::take(&mut self.undeliverable) {
+            let (seq, to) = (delivery.seq, delivery.to);
+            self.with_consumer(host, key, now, |machine, turn| machine.delivery_failed(turn, seq, &to));
+            self.consumers.wake(key);
+        }
+    }
+
     fn keep(&mut self, host: &StreamHost, key: ConsumerKey, effect: Effect) {
         match effect {
             Effect::Deliver(delivery) => self.keep_delivery(key, delivery),
@@ -157,11 +166,11 @@ impl StreamState {
         let Some(hosted) = self.consumers.get(key) else { return };
         let message = match self.log.load(delivery.seq) {
             Ok(Some(message)) => message,
-            // Removed or damaged since the consumer chose it; the consumer finds out when it is to be redelivered.
-            Ok(None) | Err(StoreError::Damaged { .. }) => return,
+            // Removed or damaged since the consumer chose it.
+            Ok(None) | Err(StoreError::Damaged { .. }) => return self.undeliverable.push((key, delivery)),
             Err(error) => {
                 log::warn!("message {} cannot be read: {error}", delivery.seq);
-                return;
+                return self.undeliverable.push((key, delivery));
             }
         };
         let ack_replies = hosted.ack_replies.clone();

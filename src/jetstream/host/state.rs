@@ -9,8 +9,9 @@ use super::run_consumers::Parcel;
 use super::unwritten::Unwritten;
 use super::visible::Visible;
 use crate::clock::UnixNanos;
-use crate::jetstream::consumer::Effect;
-use crate::jetstream::consumers::Consumers;
+use crate::jetstream::consumer::{Delivery, Effect, StreamTraits};
+use crate::jetstream::consumers::{ConsumerKey, Consumers};
+use crate::jetstream::env::Env;
 use crate::jetstream::stream::{Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
 use crate::store::{Lsn, MessageLog, StoreError};
 
@@ -32,6 +33,8 @@ pub struct StreamState {
     transform: Option<Transform>,
     /// What consumers have handed over and the pump has not sent yet.
     pub(super) parcels: Vec<Parcel>,
+    /// Deliveries whose message turned out not to be there.
+    pub(super) undeliverable: Vec<(ConsumerKey, Delivery)>,
     pub(super) unwritten: Unwritten,
     /// Kept for their memory.
     pub(super) effects: Vec<Effect>,
@@ -57,6 +60,7 @@ impl StreamState {
             last_lsn: Lsn::ZERO,
             transform: None,
             parcels: Vec::new(),
+            undeliverable: Vec::new(),
             unwritten: Unwritten::default(),
             effects: Vec::new(),
             stream_effects: Vec::new(),
@@ -112,9 +116,15 @@ impl StreamState {
     }
 
     /// Goes on with another configuration.
-    pub fn reconfigure(&mut self, config: StreamConfig, now: UnixNanos) -> Result<(), StoreError> {
-        self.machine.reconfigure(config, self.log.as_mut(), now)?;
+    pub fn reconfigure(&mut self, config: StreamConfig, env: &Env) -> Result<(), StoreError> {
+        self.machine.reconfigure(config, self.log.as_mut(), env.now())?;
         self.read_transform();
+        for key in self.consumers.keys() {
+            if let Some(hosted) = self.consumers.get_mut(key) {
+                let traits = StreamTraits::of(self.machine.config(), env.settings.payload_bytes_max);
+                hosted.machine.update_stream(traits);
+            }
+        }
         self.consumers.wake_all();
         Ok(())
     }

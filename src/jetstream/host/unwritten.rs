@@ -67,7 +67,10 @@ impl StreamState {
         let Some(delta) = hosted.machine.take_delta() else { return };
         match host.env.store.append_consumer_delta(host.id, hosted.machine.name(), &delta) {
             Ok(lsn) => self.wrote(lsn),
-            Err(error) => log::error!("stream {}: consumer state was not written: {error}", host.name),
+            Err(error) => {
+                hosted.machine.delta_was_lost();
+                log::error!("stream {}: consumer state was not written: {error}", host.name);
+            }
         }
     }
 }

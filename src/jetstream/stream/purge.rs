@@ -1,6 +1,7 @@
 //! Purging a stream: all of it, a subject, up to a sequence, or all but the newest few (ADR-10).
 
 use bytes::Bytes;
+use headwater_protocol::subject::has_wildcards;
 
 use super::StreamMachine;
 use super::refusal::Refusal;
@@ -87,4 +88,18 @@ fn purge_filtered(log: &mut dyn MessageLog, filter: &Bytes, purge: &Purge) -> Re
         left -= 1;
     }
     Ok(done)
+}
+
+/// Removes what is older than `seq` and matches `subject`: a publish on `a.*` rolls up all of them.
+pub(super) fn roll_up_subject(log: &mut dyn MessageLog, subject: &[u8], seq: u64) -> Result<(), StoreError> {
+    if has_wildcards(subject) {
+        let purge = Purge { below: Some(seq), ..Purge::default() };
+        return purge_filtered(log, &Bytes::copy_from_slice(subject), &purge).map(drop);
+    }
+    while let Some(state) = log.subject(subject).filter(|state| state.first_seq < seq) {
+        if log.remove(state.first_seq)?.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }

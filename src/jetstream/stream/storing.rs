@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::StreamMachine;
 use super::accept::{Accepted, Rollup};
+use super::purge::roll_up_subject;
 use super::refusal::Refusal;
 use super::turn::{Effect, Turn};
 use crate::clock::UnixNanos;
-use crate::store::{MessageLog, NewMessage, StoreError};
+use crate::store::{MessageLog, NewMessage};
 
 impl StreamMachine {
     /// Stores a message; returns its sequence. What nobody wants is not stored, but its sequence is used up.
@@ -69,7 +70,7 @@ impl StreamMachine {
     fn after_store(&mut self, turn: &mut Turn<'_>, message: &Accepted<'_>, seq: u64) -> Result<(), Refusal> {
         self.remember_id(message.msg_id, turn.now, seq);
         match message.rollup {
-            Some(Rollup::Subject) => remove_subject_below(turn.log, message.subject, seq)?,
+            Some(Rollup::Subject) => roll_up_subject(turn.log, message.subject, seq)?,
             Some(Rollup::All) => drop(turn.log.purge_below(seq + u64::from(!message.wanted))?),
             None => {}
         }
@@ -97,14 +98,4 @@ impl StreamMachine {
 fn new_message<'a>(message: &'a Accepted<'_>, seq: u64, now: UnixNanos) -> NewMessage<'a> {
     let Accepted { subject, headers, payload, .. } = message;
     NewMessage { seq, ts: now, subject, headers, payload }
-}
-
-/// Removes the messages of a literal subject that are older than the one at `seq`.
-fn remove_subject_below(log: &mut dyn MessageLog, subject: &[u8], seq: u64) -> Result<(), StoreError> {
-    while let Some(state) = log.subject(subject).filter(|state| state.first_seq < seq) {
-        if log.remove(state.first_seq)?.is_none() {
-            break;
-        }
-    }
-    Ok(())
 }

@@ -27,21 +27,27 @@ impl Generations {
     pub(super) fn advance(&self, subject: &[u8]) {
         let token = first_token(subject);
         let counter = match token {
-            b"*" | b">" => &self.everywhere,
-            _ => self.slot(token),
+            b"*" | b">" => Some(&self.everywhere),
+            _ => self.by_first_token.get(slot(token)),
         };
-        counter.fetch_add(1, Ordering::Release);
+        counter.into_iter().for_each(|counter| _ = counter.fetch_add(1, Ordering::Release));
     }
 
-    /// The generation of the literal `subject`. Both counters only grow, so the sum changes with either.
-    pub(super) fn of(&self, subject: &[u8]) -> u64 {
+    /// The generation of all subjects with this slot. Both counters only grow, so the sum changes with either.
+    pub(super) fn of(&self, slot: usize) -> u64 {
         let everywhere = self.everywhere.load(Ordering::Acquire);
-        everywhere.wrapping_add(self.slot(first_token(subject)).load(Ordering::Acquire))
+        let here = self.by_first_token.get(slot).map_or(0, |counter| counter.load(Ordering::Acquire));
+        everywhere.wrapping_add(here)
     }
+}
 
-    fn slot(&self, token: &[u8]) -> &AtomicU64 {
-        &self.by_first_token[SubjectHash::of(token) as usize % SLOTS]
-    }
+/// Which counter is kept for the literal `subject`.
+pub(super) fn slot_of(subject: &[u8]) -> usize {
+    slot(first_token(subject))
+}
+
+fn slot(token: &[u8]) -> usize {
+    SubjectHash::of(token) as usize % SLOTS
 }
 
 fn first_token(subject: &[u8]) -> &[u8] {

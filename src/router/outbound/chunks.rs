@@ -40,7 +40,7 @@ impl Chunks {
         }
         if let Some(last) = self.list.back_mut() {
             let before = last.len();
-            last.reserve(bytes_hint);
+            make_room(last, bytes_hint);
             write(last);
             self.bytes += last.len() - before;
         }
@@ -78,5 +78,13 @@ impl Chunks {
         self.list.drain(..).for_each(BufferPool::put);
         self.sent = 0;
         self.bytes = 0;
+    }
+}
+
+/// Grows by doubling, but not beyond what the pool takes back unless a frame needs it.
+fn make_room(buffer: &mut Vec<u8>, bytes: usize) {
+    if buffer.capacity() - buffer.len() < bytes {
+        let doubled = (buffer.capacity() * 2).min(CHUNK_BYTES_MAX);
+        buffer.reserve_exact(doubled.saturating_sub(buffer.len()).max(bytes));
     }
 }

@@ -1,14 +1,46 @@
-//! What sequence pages and subject pages have in common: where they are stored and who fetches them.
+//! What sequence pages and subject pages have in common: how a checkpoint stores them, and who fetches them again.
+//!
+//! A page is never overwritten: every checkpoint stores changed pages under its own number and lists all pages, with
+//! checksums, in directory chunks. So the checkpoint before stays whole until the next one is complete, and a page that is
+//! stale or lost is noticed.
 
 use crate::store::StoreError;
 
-/// A page as the catalogue holds it.
+use super::varint::{self, Reader};
+
+/// Pages per directory chunk.
+pub const CHUNK_PAGES: u64 = 128;
+
+/// A page or chunk as the catalogue holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredPage {
     /// The checkpoint that wrote it.
     pub checkpoint: u32,
     /// CRC-32C of its bytes.
     pub crc: u32,
+}
+
+impl StoredPage {
+    /// What `bytes` are stored as by a checkpoint.
+    pub fn of(bytes: &[u8], checkpoint: u32) -> Self {
+        Self { checkpoint, crc: crc32c::crc32c(bytes) }
+    }
+
+    /// Whether `bytes` are what was stored.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        crc32c::crc32c(bytes) == self.crc
+    }
+
+    /// Appends checksum and checkpoint.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.crc.to_le_bytes());
+        varint::put(out, u64::from(self.checkpoint));
+    }
+
+    /// Reads what [`StoredPage::encode`] wrote.
+    pub fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { crc: reader.u32()?, checkpoint: reader.small()? })
+    }
 }
 
 /// Which of a stream's page sets a page belongs to.
@@ -20,10 +52,52 @@ pub enum PageSet {
     Subjects,
 }
 
+/// A page, or a chunk of the directory of pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Item {
+    /// A page.
+    Page(PageSet, u64),
+    /// The chunk that lists the pages of this number times [`CHUNK_PAGES`] and following.
+    Chunk(PageSet, u64),
+}
+
+/// What a checkpoint stores of one stream's index.
+#[derive(Debug)]
+pub struct PageWrites {
+    /// The checkpoint's number.
+    pub checkpoint: u32,
+    /// What to store.
+    pub puts: Vec<(Item, Box<[u8]>)>,
+    /// What is not needed once the checkpoint is complete: the item and the checkpoint that wrote it.
+    pub garbage: Vec<(Item, u32)>,
+}
+
+impl PageWrites {
+    /// Nothing yet.
+    pub fn new(checkpoint: u32) -> Self {
+        Self { checkpoint, puts: Vec::new(), garbage: Vec::new() }
+    }
+
+    /// Stores `bytes` in place of `old`.
+    pub fn put(&mut self, item: Item, bytes: Box<[u8]>, old: Option<StoredPage>) -> StoredPage {
+        let stored = StoredPage::of(&bytes, self.checkpoint);
+        self.puts.push((item, bytes));
+        self.drop(item, old);
+        stored
+    }
+
+    /// Forgets what is stored as `old`.
+    pub fn drop(&mut self, item: Item, old: Option<StoredPage>) {
+        if let Some(old) = old {
+            self.garbage.push((item, old.checkpoint));
+        }
+    }
+}
+
 /// Fetches pages that are not in memory.
 pub trait PageSource: Send + Sync {
     /// The bytes of a page, verified against `stored`; an error means that the index must be rebuilt.
-    fn load(&self, set: PageSet, page: u64, stored: StoredPage) -> Result<Box<[u8]>, StoreError>;
+    fn load(&self, item: Item, stored: StoredPage) -> Result<Box<[u8]>, StoreError>;
 }
 
 /// The source of an index that is wholly in memory.
@@ -31,7 +105,7 @@ pub trait PageSource: Send + Sync {
 pub struct NoPages;
 
 impl PageSource for NoPages {
-    fn load(&self, _: PageSet, page: u64, _: StoredPage) -> Result<Box<[u8]>, StoreError> {
-        Err(StoreError::Io(format!("index page {page} is nowhere")))
+    fn load(&self, item: Item, _: StoredPage) -> Result<Box<[u8]>, StoreError> {
+        Err(StoreError::Io(format!("{item:?} of an index is nowhere")))
     }
 }

@@ -1,10 +1,10 @@
 //! From a stream sequence to the place of its record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::pages::{NoPages, PageSet, PageSource, StoredPage};
+use super::pages::{CHUNK_PAGES, Item, NoPages, PageSet, PageSource, StoredPage};
 use super::seq_page::{self, Entry, PAGE_SEQS, Unpacker};
 use crate::store::StoreError;
 
@@ -15,58 +15,51 @@ const OPEN_PAGES_MAX: usize = 4;
 ///
 /// A page without live messages does not exist. Totals are the owner's business.
 pub struct SeqIndex {
-    pages: BTreeMap<u64, Slot>,
+    pub(super) pages: BTreeMap<u64, Slot>,
     /// Numbers of the unpacked pages, least recently used first.
-    open: Vec<u64>,
-    source: Arc<dyn PageSource>,
-    resident_bytes: usize,
+    pub(super) open: Vec<u64>,
+    pub(crate) source: Arc<dyn PageSource>,
+    pub(super) resident_bytes: usize,
+    /// Where the directory of the pages is stored.
+    pub(super) chunks: BTreeMap<u64, StoredPage>,
+    /// Chunks that have lost a page since they were stored.
+    pub(super) touched: BTreeSet<u64>,
+    /// Pages that are stored and not needed any more.
+    pub(super) gone: Vec<(u64, StoredPage)>,
 }
 
-struct Slot {
-    live: u16,
+/// One page.
+pub(super) struct Slot {
+    pub(super) live: u16,
     /// Changed since it was stored last.
-    dirty: bool,
-    stored: Option<StoredPage>,
-    body: Body,
+    pub(super) dirty: bool,
+    pub(super) stored: Option<StoredPage>,
+    pub(super) body: Body,
 }
 
-enum Body {
+/// What is in memory of a page.
+pub(super) enum Body {
     Open(Vec<Entry>),
     Packed(Box<[u8]>),
     /// In the catalogue only.
     Stored,
 }
 
-/// A page as the stream's checkpoint lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeqPageRef {
-    /// Page number: first sequence / [`PAGE_SEQS`].
-    pub page: u64,
-    /// Live messages in it.
-    pub live: u16,
-    /// Where it is stored.
-    pub stored: StoredPage,
-}
-
 impl Default for SeqIndex {
     fn default() -> Self {
-        Self { pages: BTreeMap::new(), open: Vec::new(), source: Arc::new(NoPages), resident_bytes: 0 }
+        Self {
+            pages: BTreeMap::new(),
+            open: Vec::new(),
+            source: Arc::new(NoPages),
+            resident_bytes: 0,
+            chunks: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            gone: Vec::new(),
+        }
     }
 }
 
 impl SeqIndex {
-    /// An index whose pages are all stored; they are fetched from `source` when needed.
-    pub fn stored(source: Arc<dyn PageSource>, pages: &[SeqPageRef]) -> Self {
-        let slot = |page: &SeqPageRef| Slot {
-            live: page.live,
-            dirty: false,
-            stored: Some(page.stored),
-            body: Body::Stored,
-        };
-        let pages = pages.iter().map(|page| (page.page, slot(page))).collect();
-        Self { pages, open: Vec::new(), source, resident_bytes: 0 }
-    }
-
     /// Sets where `seq` lies; returns where it lay before.
     pub fn insert(&mut self, seq: u64, entry: Entry) -> Result<Option<Entry>, StoreError> {
         let (page, slot) = split(seq);
@@ -274,9 +267,9 @@ impl SeqIndex {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.pages.clear();
-        self.open.clear();
-        self.resident_bytes = 0;
+        for page in self.pages.keys().copied().collect::<Vec<_>>() {
+            self.forget_page(page);
+        }
     }
 
     /// Bytes of pages in memory.
@@ -315,7 +308,7 @@ impl SeqIndex {
     fn fetch(&mut self, page: u64) -> Result<(), StoreError> {
         let Some(held) = self.pages.get_mut(&page) else { return Ok(()) };
         if let (Body::Stored, Some(stored)) = (&held.body, held.stored) {
-            let packed = self.source.load(PageSet::Seqs, page, stored)?;
+            let packed = self.source.load(Item::Page(PageSet::Seqs, page), stored)?;
             self.resident_bytes += packed.len();
             held.body = Body::Packed(packed);
         }
@@ -364,8 +357,13 @@ impl SeqIndex {
 
     fn forget_page(&mut self, page: u64) {
         self.open.retain(|open| *open != page);
-        if let Some(Slot { body: Body::Packed(packed), .. }) = self.pages.remove(&page) {
+        let Some(slot) = self.pages.remove(&page) else { return };
+        if let Body::Packed(packed) = &slot.body {
             self.resident_bytes -= packed.len();
+        }
+        if let Some(stored) = slot.stored {
+            self.gone.push((page, stored));
+            self.touched.insert(page / CHUNK_PAGES);
         }
     }
 }

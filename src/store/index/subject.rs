@@ -1,10 +1,10 @@
 //! From a subject to its messages, for all live subjects of one stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound as RangeBound, ControlFlow};
 use std::sync::Arc;
 
-use super::pages::{NoPages, PageSet, PageSource, StoredPage};
+use super::pages::{CHUNK_PAGES, Item, NoPages, PageSet, PageSource, StoredPage};
 use super::postings::Postings;
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
@@ -15,53 +15,47 @@ const PAGE_BYTES_MAX: usize = 1536;
 /// The live subjects of one stream in byte order, in front-coded pages of some sixty subjects.
 pub struct SubjectIndex {
     /// Pages by a lower fence of their subjects; the first fence is empty.
-    pages: BTreeMap<Box<[u8]>, Page>,
-    subjects: u64,
-    next_page_id: u64,
-    source: Arc<dyn PageSource>,
-    resident_bytes: usize,
+    pub(super) pages: BTreeMap<Box<[u8]>, Page>,
+    pub(super) subjects: u64,
+    pub(super) next_page_id: u64,
+    pub(crate) source: Arc<dyn PageSource>,
+    pub(super) resident_bytes: usize,
+    /// Where the directory of the pages is stored.
+    pub(super) chunks: BTreeMap<u64, StoredPage>,
+    /// Chunks that have lost a page since they were stored.
+    pub(super) touched: BTreeSet<u64>,
+    /// Pages that are stored and not needed any more.
+    pub(super) gone: Vec<(u64, StoredPage)>,
 }
 
-struct Page {
-    id: u64,
+/// One page.
+pub(super) struct Page {
+    pub(super) id: u64,
     /// Changed since it was stored last.
-    dirty: bool,
-    stored: Option<StoredPage>,
+    pub(super) dirty: bool,
+    pub(super) stored: Option<StoredPage>,
     /// `None`: in the catalogue only.
-    bytes: Option<Vec<u8>>,
-}
-
-/// A page as the stream's checkpoint lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubjectPageRef {
-    /// The fence: no subject of the page sorts below it.
-    pub fence: Box<[u8]>,
-    /// The page's id, unique within the stream.
-    pub id: u64,
-    /// Where it is stored.
-    pub stored: StoredPage,
+    pub(super) bytes: Option<Vec<u8>>,
 }
 
 impl Default for SubjectIndex {
     fn default() -> Self {
         let mut pages = BTreeMap::new();
         pages.insert(Box::default(), Page::new(0, Vec::new()));
-        Self { pages, subjects: 0, next_page_id: 1, source: Arc::new(NoPages), resident_bytes: 0 }
+        Self {
+            pages,
+            subjects: 0,
+            next_page_id: 1,
+            source: Arc::new(NoPages),
+            resident_bytes: 0,
+            chunks: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            gone: Vec::new(),
+        }
     }
 }
 
 impl SubjectIndex {
-    /// An index whose pages are all stored; they are fetched from `source` when needed.
-    pub fn stored(source: Arc<dyn PageSource>, subjects: u64, refs: Vec<SubjectPageRef>) -> Self {
-        let mut index = Self { source, subjects, ..Self::default() };
-        for page in refs {
-            index.next_page_id = index.next_page_id.max(page.id + 1);
-            let slot = Page { id: page.id, dirty: false, stored: Some(page.stored), bytes: None };
-            index.pages.insert(page.fence, slot);
-        }
-        index
-    }
-
     /// Distinct live subjects.
     pub fn len(&self) -> u64 {
         self.subjects
@@ -182,11 +176,13 @@ impl SubjectIndex {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        let next_page_id = self.next_page_id;
-        *self = Self { source: Arc::clone(&self.source), next_page_id: next_page_id + 1, ..Self::default() };
-        if let Some(page) = self.pages.get_mut(&[] as &[u8]) {
-            page.id = next_page_id;
+        for fence in self.pages.keys().cloned().collect::<Vec<_>>() {
+            self.forget_page(&fence);
         }
+        self.pages.insert(Box::default(), Page::new(self.next_page_id, Vec::new()));
+        self.next_page_id += 1;
+        self.subjects = 0;
+        self.resident_bytes = 0;
     }
 
     /// Bytes of pages in memory.
@@ -234,7 +230,15 @@ impl SubjectIndex {
     fn drop_if_empty(&mut self, fence: &[u8]) {
         let empty = self.pages.get(fence).is_some_and(|page| page.bytes.as_ref().is_some_and(Vec::is_empty));
         if empty && !fence.is_empty() {
-            self.pages.remove(fence);
+            self.forget_page(fence);
+        }
+    }
+
+    fn forget_page(&mut self, fence: &[u8]) {
+        let Some(page) = self.pages.remove(fence) else { return };
+        if let Some(stored) = page.stored {
+            self.gone.push((page.id, stored));
+            self.touched.insert(page.id / CHUNK_PAGES);
         }
     }
 
@@ -299,7 +303,7 @@ impl SubjectIndex {
     fn fetch(&mut self, fence: &[u8]) -> Result<&mut Page, StoreError> {
         let page = self.pages.get_mut(fence).ok_or_else(damaged)?;
         if let (None, Some(stored)) = (&page.bytes, page.stored) {
-            let bytes = self.source.load(PageSet::Subjects, page.id, stored)?.into_vec();
+            let bytes = self.source.load(Item::Page(PageSet::Subjects, page.id), stored)?.into_vec();
             self.resident_bytes += bytes.len();
             page.bytes = Some(bytes);
         }

@@ -107,6 +107,8 @@ impl Journal {
         let added = core.pending_bytes().saturating_sub(before);
         let waits = core.has_pending();
         let chore = core.take_chore();
+        // Under the lock: the committer must not take away what was not added yet.
+        let waiting = self.waiting_bytes.fetch_add(added, Ordering::Relaxed) + added;
         drop(core);
         if chore {
             self.chores.wake();
@@ -114,11 +116,8 @@ impl Journal {
         if waits {
             self.wake.notify_one();
         }
-        if added > 0 {
-            let waiting = self.waiting_bytes.fetch_add(added, Ordering::Relaxed) + added;
-            if waiting > self.options.pending_bytes_max {
-                self.update_pressure();
-            }
+        if added > 0 && waiting > self.options.pending_bytes_max {
+            self.update_pressure();
         }
         changed
     }

@@ -73,10 +73,12 @@ pub struct Model {
     pub deletions: Vec<Deletion>,
     /// Tombstone records: where, how long, and which segment they name.
     pub tombstones: Vec<(Placed, u32)>,
+    /// Bytes of tombstones the checkpoint has counted: segment, segment they name, bytes.
+    pub tombstone_bytes: Vec<(u32, u32, u64)>,
     /// Segments whose copying forward was begun, and where that was noted.
     pub compactions: Vec<(u32, u32)>,
     /// The latest complete checkpoint.
-    pub checkpoint: u64,
+    pub checkpoint: u32,
     /// The highest stream number seen.
     pub last_stream: u32,
     /// Streams that were deleted; what is left of their records is void.
@@ -109,12 +111,15 @@ impl Model {
         let header = &record.header;
         let placed = Placed { at, len: header.record_len() as u32 };
         self.last_stream = self.last_stream.max(header.stream);
+        if header.kind == Kind::Tombstones {
+            self.tombstones.push((placed, header.seq as u32));
+        }
         if self.is_loaded(header.stream, at) {
             return Ok(());
         }
         match header.kind {
             Kind::Message => self.message(placed, record),
-            Kind::Tombstones => self.remove(placed, record, files),
+            Kind::Tombstones => self.remove(at, record, files),
             Kind::StreamState => self.state(placed, record, files),
             Kind::StreamPut => self.put(placed, record),
             Kind::StreamDelete => self.delete(placed, header),
@@ -135,7 +140,7 @@ impl Model {
                 Ok(())
             }
             Kind::Checkpoint => {
-                self.checkpoint = self.checkpoint.max(header.seq);
+                self.checkpoint = self.checkpoint.max(header.seq as u32);
                 Ok(())
             }
             Kind::SegmentEnd | Kind::Torn | Kind::Closed => Ok(()),
@@ -164,8 +169,11 @@ impl Model {
             usage.add_segment(id, account);
         }
         self.streams.iter().for_each(|(number, stream)| stream.count(*number, &mut usage));
-        for (placed, named) in self.tombstones.iter().filter(|(_, named)| files.exists(*named)) {
-            usage.add_tombstones(placed.at.segment, *named, u64::from(placed.len));
+        let replayed =
+            self.tombstones.iter().map(|(placed, named)| (placed.at.segment, *named, u64::from(placed.len)));
+        let tombstones = self.tombstone_bytes.iter().copied().chain(replayed);
+        for (segment, named, bytes) in tombstones.filter(|(_, named, _)| files.exists(*named)) {
+            usage.add_tombstones(segment, named, bytes);
         }
         for deletion in self.deletions.iter().filter(|deletion| deletion.is_wanted(files)) {
             usage.add(deletion.placed.at.segment, u64::from(deletion.placed.len));
@@ -206,14 +214,13 @@ impl Model {
         stream.index.insert(header.seq, header.ts, &subject, entry)
     }
 
-    fn remove(&mut self, placed: Placed, record: &Record, files: &SegmentFiles) -> Result<(), StoreError> {
+    fn remove(&mut self, at: Location, record: &Record, files: &SegmentFiles) -> Result<(), StoreError> {
         let header = &record.header;
         if self.deleted.contains(&header.stream) {
             return Ok(());
         }
-        self.tombstones.push((placed, header.seq as u32));
         let seqs = body::decode_seqs(&record.payload()).unwrap_or_default();
-        let stream = self.stream(header.stream, placed.at.segment);
+        let stream = self.stream(header.stream, at.segment);
         for seq in seqs {
             stream.index.remove(seq, None, files)?;
         }
@@ -255,7 +262,7 @@ impl Model {
         let known = self.streams.remove(&header.stream).map_or(u32::MAX, |stream| stream.oldest);
         self.deleted.insert(header.stream);
         self.unsure.remove(&header.stream);
-        self.deletions.push(Deletion::of(placed, header, known));
+        self.note_deletion(Deletion::of(placed, header, known));
         Ok(())
     }
 
@@ -275,12 +282,19 @@ impl Model {
         Ok(())
     }
 
+    /// The checkpoint may know of it already.
+    fn note_deletion(&mut self, deletion: Deletion) {
+        if !self.deletions.iter().any(|known| known.placed == deletion.placed) {
+            self.deletions.push(deletion);
+        }
+    }
+
     fn delete_consumer(&mut self, placed: Placed, record: &Record) -> Result<(), StoreError> {
         let name = text(&record.subject());
         let held =
             self.streams.get_mut(&record.header.stream).and_then(|stream| stream.consumers.remove(&name));
         let known = held.map_or(u32::MAX, |consumer| consumer.oldest);
-        self.deletions.push(Deletion::of(placed, &record.header, known));
+        self.note_deletion(Deletion::of(placed, &record.header, known));
         Ok(())
     }
 }

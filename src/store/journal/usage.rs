@@ -164,6 +164,19 @@ impl Usage {
         dead.map(|(id, _)| id).collect()
     }
 
+    /// All live tombstones: segment, segment they name, bytes.
+    pub fn tombstones(&self) -> Vec<(u32, u32, u64)> {
+        let of = |(id, account): (u32, &SegmentUse)| -> Vec<_> {
+            account.tombstones.iter().map(|(named, bytes)| (id, *named, *bytes)).collect()
+        };
+        self.segments().flat_map(of).collect()
+    }
+
+    /// Segments being copied forward, and the first that may hold a copy.
+    pub fn compactions(&self) -> Vec<(u32, u32)> {
+        self.compactions.iter().map(|(victim, first)| (*victim, *first)).collect()
+    }
+
     /// Whether a segment is dead, durably or not yet.
     pub fn has_dead(&self) -> bool {
         self.segments.values().any(|account| account.dead_at.is_some())

@@ -1,0 +1,384 @@
+//! Checkpoints: what is known of the journal goes to the catalogue, so that the next start need not read it all.
+//!
+//! A checkpoint is complete when its root is durable in the catalogue and a record in the journal says so. Segments whose
+//! last live record went before a checkpoint began may go when it is complete – not earlier, because a replay from the
+//! checkpoint before still looks up in them whose subject a removed message had.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::catalog::{Catalog, Change};
+use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, item_key, root_key, stream_key};
+use super::facade::Shared;
+use super::index::pages::{Item, PageSource, PageWrites, StoredPage};
+use super::journal::core::Class;
+use super::journal::record::{Draft, Kind};
+use super::journal::usage::Placed;
+use super::registry::{StreamEntry, release};
+use super::stats::Counters;
+use super::stream_index::StreamIndex;
+use super::{Lsn, StoreError, StreamId};
+
+/// How long a dead segment waits for a checkpoint that lets it go.
+const RECLAIM_DELAY: Duration = Duration::from_secs(1);
+
+/// How long to leave a catalogue alone that has failed.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// Checkpoints so far.
+pub struct Checkpoints {
+    /// `None`: the index is not kept between runs.
+    catalog: Option<Arc<Catalog>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The last number used, by a checkpoint that came to an end or not.
+    number: u32,
+    /// The last complete checkpoint, and what it covers.
+    complete: u32,
+    covers: Lsn,
+    /// Where each stream's record is stored, and which state record it names.
+    records: HashMap<u32, (StoredPage, Option<Placed>)>,
+    /// Values the last complete checkpoint has made superfluous.
+    garbage: Vec<Vec<u8>>,
+    /// Values that checkpoints which did not come to an end have left behind.
+    leftovers: Vec<Vec<u8>>,
+    last: Instant,
+    failed: bool,
+    bytes_written: u64,
+    position: Lsn,
+}
+
+/// What the streams looked like to a checkpoint.
+struct Attempt {
+    number: u32,
+    replay_from: Lsn,
+    records: HashMap<u32, (StoredPage, Option<Placed>)>,
+    garbage: Vec<Vec<u8>>,
+    /// Keys this attempt has written.
+    written: Vec<Vec<u8>>,
+}
+
+impl Checkpoints {
+    /// Goes on after `root`, which was restored, or after checkpoint number `number`.
+    pub fn new(
+        catalog: Option<Arc<Catalog>>,
+        number: u32,
+        root: Option<&Root>,
+        records: RestoredRecords,
+    ) -> Self {
+        let state = State {
+            number,
+            complete: number,
+            covers: root.map_or(Lsn::ZERO, |root| root.replay_from),
+            records,
+            garbage: root.map(|root| root.garbage.clone()).unwrap_or_default(),
+            leftovers: Vec::new(),
+            last: Instant::now(),
+            failed: false,
+            bytes_written: 0,
+            position: Lsn::ZERO,
+        };
+        Self { catalog, state: Mutex::new(state) }
+    }
+
+    /// Where the pages of a stream are fetched from.
+    pub fn pages(&self, stream: u32) -> Option<Arc<dyn PageSource>> {
+        let catalog = self.catalog.as_ref()?;
+        Some(Arc::new(CatalogPages::new(Arc::clone(catalog), stream)))
+    }
+}
+
+/// Where each restored stream's record is stored, and which state record it names.
+pub type RestoredRecords = HashMap<u32, (StoredPage, Option<Placed>)>;
+
+impl Shared {
+    /// The number of the last complete checkpoint.
+    pub fn last_checkpoint(&self) -> u32 {
+        self.checkpoints.state.lock().complete
+    }
+
+    /// Up to where removals are reflected in everything a restart would read.
+    pub fn reclaimable_up_to(&self) -> Lsn {
+        match self.checkpoints.catalog {
+            Some(_) => self.checkpoints.state.lock().covers.min(self.journal.durable()),
+            None => self.journal.durable(),
+        }
+    }
+
+    /// How long the janitor may sleep before a checkpoint is due; `None` while nothing has changed.
+    pub fn next_checkpoint_in(&self) -> Option<Duration> {
+        self.checkpoints.catalog.as_ref()?;
+        let state = self.checkpoints.state.lock();
+        let changed = self.journal.with_core(|core| core.position() != state.position);
+        changed.then(|| self.journal.options().checkpoint_interval.saturating_sub(state.last.elapsed()))
+    }
+
+    /// Makes a checkpoint if enough was written or enough time has passed, or if segments wait for one.
+    pub fn checkpoint_if_due(&self) -> Result<(), StoreError> {
+        if self.checkpoints.catalog.is_none() || !self.is_checkpoint_due() {
+            return Ok(());
+        }
+        let done = self.checkpoint();
+        let dead = self.journal.with_core(|core| core.usage.has_dead());
+        if done.is_err() && dead && self.journal.with_core(|core| core.failure().is_none()) {
+            self.void_checkpoints()?;
+        }
+        done
+    }
+
+    fn is_checkpoint_due(&self) -> bool {
+        let options = self.journal.options();
+        let (position, dead, pressed) =
+            self.journal.with_core(|core| (core.position(), core.usage.has_dead(), core.is_full()));
+        let state = self.checkpoints.state.lock();
+        let elapsed = state.last.elapsed();
+        if position == state.position || (state.failed && elapsed < RETRY_DELAY) {
+            return false;
+        }
+        let written = self.journal.stats().bytes_written - state.bytes_written;
+        let dead_long_enough = dead && (pressed || !options.threads || elapsed >= RECLAIM_DELAY);
+        written >= options.checkpoint_bytes || elapsed >= options.checkpoint_interval || dead_long_enough
+    }
+
+    /// Makes a checkpoint now.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        let Some(catalog) = &self.checkpoints.catalog else { return Ok(()) };
+        let mut state = self.checkpoints.state.lock();
+        if state.failed {
+            catalog.reopen()?;
+        }
+        let mut attempt = self.begin(&mut state);
+        let done = self.run(catalog, &state, &mut attempt);
+        state.last = Instant::now();
+        state.failed = done.is_err();
+        match done {
+            Ok(()) => self.complete(&mut state, attempt),
+            Err(error) => {
+                self.undo(&mut state, attempt);
+                Err(error)
+            }
+        }
+    }
+
+    /// Drops stored pages from memory while there are more than the settings allow.
+    pub fn trim_indexes(&self) {
+        let accesses: Vec<_> =
+            self.registry.lock().streams.values().map(|stream| stream.access.clone()).collect();
+        let resident: usize = accesses.iter().map(|access| access.index.lock().resident_bytes()).sum();
+        let mut excess = resident.saturating_sub(self.journal.options().index_bytes_max);
+        for access in accesses {
+            if excess == 0 {
+                break;
+            }
+            excess = excess.saturating_sub(access.index.lock().evict(excess));
+        }
+    }
+
+    fn begin(&self, state: &mut State) -> Attempt {
+        state.number += 1;
+        state.bytes_written = self.journal.stats().bytes_written;
+        Attempt {
+            number: state.number,
+            replay_from: Lsn::ZERO,
+            records: HashMap::new(),
+            garbage: std::mem::take(&mut state.leftovers),
+            written: Vec::new(),
+        }
+    }
+
+    fn run(&self, catalog: &Catalog, state: &State, attempt: &mut Attempt) -> Result<(), StoreError> {
+        let (mut root, streams) = self.root(attempt);
+        for stream in streams {
+            let changes = self.stream_changes(stream, state, attempt);
+            catalog.apply(&changes)?;
+        }
+        let gone = state.records.iter().filter(|(stream, _)| !attempt.records.contains_key(stream));
+        let gone = gone.map(|(stream, (stored, _))| stream_key(*stream, stored.checkpoint));
+        attempt.garbage.extend(gone);
+        let deletes: Vec<Change> = state.garbage.iter().cloned().map(Change::Delete).collect();
+        catalog.apply(&deletes)?;
+        self.journal.flush()?;
+        catalog.flush()?;
+        root.streams = attempt.records.iter().map(|(stream, (stored, _))| (*stream, *stored)).collect();
+        root.streams.sort_unstable_by_key(|(stream, _)| *stream);
+        root.garbage = attempt.garbage.clone();
+        catalog.apply(&[Change::Put(root_key(root.number), root.encode())])?;
+        catalog.flush()?;
+        self.note_checkpoint(attempt.number)
+    }
+
+    /// The root but for its streams, and the streams there are. What follows in the journal is left to a replay.
+    fn root(&self, attempt: &mut Attempt) -> (Root, Vec<u32>) {
+        let mut registry = self.registry.lock();
+        attempt.garbage.append(&mut registry.garbage);
+        let root = self.journal.with_core(|core| Root {
+            number: attempt.number,
+            replay_from: core.position(),
+            last_stream: registry.last_stream(),
+            streams: Vec::new(),
+            tombstones: core.usage.tombstones(),
+            compactions: core.usage.compactions(),
+            deletions: registry.deletions.clone(),
+            garbage: Vec::new(),
+        });
+        attempt.replay_from = root.replay_from;
+        (root, registry.streams.keys().copied().collect())
+    }
+
+    /// What is to be stored of one stream; nothing when it has not changed.
+    fn stream_changes(&self, number: u32, state: &State, attempt: &mut Attempt) -> Vec<Change> {
+        let mut registry = self.registry.lock();
+        let Some(entry) = registry.streams.get_mut(&number) else { return Vec::new() };
+        let index = Arc::clone(&entry.access.index);
+        let mut index = index.lock();
+        let (placed, up_to) = self
+            .journal
+            .with_core(|core| (core.usage.state(number).and_then(|(_, placed)| placed), core.position()));
+        if let Some(kept) = state.records.get(&number) {
+            if !index.changed && !entry.changed && kept.1 == placed {
+                attempt.records.insert(number, *kept);
+                return Vec::new();
+            }
+        }
+        let mut writes = PageWrites::new(attempt.number);
+        index.write_pages(&mut writes);
+        index.changed = false;
+        entry.changed = false;
+        let record = stream_record(entry, &index, placed, up_to).encode();
+        drop(index);
+        let stored = StoredPage::of(&record, attempt.number);
+        if let Some((old, _)) = state.records.get(&number) {
+            attempt.garbage.push(stream_key(number, old.checkpoint));
+        }
+        attempt.records.insert(number, (stored, placed));
+        attempt.changes(number, writes, record)
+    }
+
+    /// Says in the journal that the checkpoint is complete, which makes earlier ones stale.
+    fn note_checkpoint(&self, number: u32) -> Result<(), StoreError> {
+        let draft = Draft { seq: u64::from(number), ..Draft::new(Kind::Checkpoint, 0) };
+        let appended = self.journal.append(&draft, Class::Housekeeping)?;
+        release(&self.journal, Some(appended.placed));
+        self.journal.flush()
+    }
+
+    fn complete(&self, state: &mut State, attempt: Attempt) -> Result<(), StoreError> {
+        Counters::add(&self.journal.counters.checkpoints, 1);
+        state.complete = attempt.number;
+        state.covers = attempt.replay_from;
+        state.records = attempt.records;
+        state.garbage = attempt.garbage;
+        state.position = self.journal.with_core(|core| core.position());
+        Ok(())
+    }
+
+    fn undo(&self, state: &mut State, attempt: Attempt) {
+        let registry = self.registry.lock();
+        for entry in registry.streams.values() {
+            let mut index = entry.access.index.lock();
+            index.unwrite_pages(attempt.number);
+            index.changed = true;
+        }
+        state.leftovers = attempt.garbage;
+        state.leftovers.extend(attempt.written);
+        state.leftovers.sort_unstable();
+        state.leftovers.dedup();
+    }
+
+    /// The catalogue takes nothing, and segments wait to be given back: it is declared stale, so that they can go. The next
+    /// start reads the whole journal unless a later checkpoint succeeds.
+    fn void_checkpoints(&self) -> Result<(), StoreError> {
+        let mut state = self.checkpoints.state.lock();
+        let covers = self.journal.with_core(|core| core.position());
+        state.number += 1;
+        log::warn!("catalogue: cannot be written, the next start will read the whole journal");
+        self.note_checkpoint(state.number)?;
+        state.complete = state.number;
+        state.covers = covers;
+        Ok(())
+    }
+}
+
+impl Attempt {
+    fn changes(&mut self, stream: u32, writes: PageWrites, record: Vec<u8>) -> Vec<Change> {
+        let garbage = writes.garbage.iter().map(|(item, checkpoint)| item_key(stream, *item, *checkpoint));
+        self.garbage.extend(garbage);
+        let mut changes = Vec::with_capacity(writes.puts.len() + 1);
+        for (item, bytes) in writes.puts {
+            changes.push(Change::Put(item_key(stream, item, self.number), bytes.into_vec()));
+        }
+        changes.push(Change::Put(stream_key(stream, self.number), record));
+        for change in &changes {
+            if let Change::Put(key, _) = change {
+                self.written.push(key.clone());
+            }
+        }
+        changes
+    }
+}
+
+fn stream_record(
+    entry: &StreamEntry,
+    index: &StreamIndex,
+    state: Option<Placed>,
+    up_to: Lsn,
+) -> StreamRecord {
+    StreamRecord {
+        account: entry.account.clone(),
+        name: entry.name.clone(),
+        meta: entry.meta.to_vec(),
+        up_to,
+        put: entry.put,
+        state,
+        oldest: entry.oldest,
+        messages: index.messages,
+        bytes: index.bytes,
+        first_seq: index.first_seq,
+        last_seq: index.last_seq,
+        last_ts: index.last_ts,
+        live: index.live.iter().map(|(segment, bytes)| (*segment, *bytes)).collect(),
+        subjects: index.subjects.len(),
+        seq_chunks: index.seqs.chunks().collect(),
+        subject_chunks: index.subjects.index.chunks().collect(),
+        consumers: entry
+            .consumers
+            .iter()
+            .map(|(name, consumer)| ConsumerRecord {
+                name: name.clone(),
+                oldest: consumer.oldest,
+                config: consumer.config,
+                state: consumer.state,
+                deltas: consumer.deltas.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// The pages of one stream in the catalogue.
+pub struct CatalogPages {
+    catalog: Arc<Catalog>,
+    stream: StreamId,
+}
+
+impl CatalogPages {
+    /// The pages of `stream`.
+    pub fn new(catalog: Arc<Catalog>, stream: u32) -> Self {
+        Self { catalog, stream: StreamId(stream) }
+    }
+}
+
+impl PageSource for CatalogPages {
+    fn load(&self, item: Item, stored: StoredPage) -> Result<Box<[u8]>, StoreError> {
+        let held = self.catalog.get(&item_key(self.stream.0, item, stored.checkpoint))?;
+        let bytes = held.filter(|bytes| stored.holds(bytes)).map(Vec::into_boxed_slice);
+        bytes.ok_or_else(|| {
+            self.catalog.distrust();
+            StoreError::Io(format!("catalogue: {item:?} of stream number {} is damaged", self.stream.0))
+        })
+    }
+}

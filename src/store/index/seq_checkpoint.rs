@@ -1,0 +1,111 @@
+//! The sequence index on its way to the catalogue and back.
+
+use std::sync::Arc;
+
+use super::pages::{CHUNK_PAGES, Item, PageSet, PageSource, PageWrites, StoredPage};
+use super::seq::{Body, SeqIndex, Slot};
+use super::seq_page;
+use super::varint::{self, Reader};
+
+impl SeqIndex {
+    /// An index over stored pages, which are fetched from `source` when needed. `chunks` are the directory, as
+    /// [`SeqIndex::write_pages`] stored it; `None` when one of them makes no sense.
+    pub fn restored(source: Arc<dyn PageSource>, chunks: &[(u64, StoredPage, Box<[u8]>)]) -> Option<Self> {
+        let mut index = Self { source, ..Self::default() };
+        for (chunk, stored, bytes) in chunks {
+            index.chunks.insert(*chunk, *stored);
+            let mut reader = Reader::new(bytes);
+            while !reader.is_empty() {
+                let page = chunk.checked_mul(CHUNK_PAGES)?.checked_add(reader.number()?)?;
+                let live = reader.number()?.try_into().ok()?;
+                let stored = Some(StoredPage::decode(&mut reader)?);
+                index.pages.insert(page, Slot { live, dirty: false, stored, body: Body::Stored });
+            }
+        }
+        Some(index)
+    }
+
+    /// Where the directory is stored.
+    pub fn chunks(&self) -> impl Iterator<Item = (u64, StoredPage)> + '_ {
+        self.chunks.iter().map(|(chunk, stored)| (*chunk, *stored))
+    }
+
+    /// Hands over every page and chunk that has changed, as if it were stored already.
+    pub fn write_pages(&mut self, out: &mut PageWrites) {
+        for (page, slot) in self.pages.iter_mut().filter(|(_, slot)| slot.dirty) {
+            let Some(bytes) = slot.body.packed() else { continue };
+            slot.stored = Some(out.put(Item::Page(PageSet::Seqs, *page), bytes, slot.stored));
+            slot.dirty = false;
+            self.touched.insert(page / CHUNK_PAGES);
+        }
+        for (page, stored) in self.gone.drain(..) {
+            out.drop(Item::Page(PageSet::Seqs, page), Some(stored));
+        }
+        for chunk in std::mem::take(&mut self.touched) {
+            self.write_chunk(chunk, out);
+        }
+    }
+
+    /// The checkpoint did not come to an end: what it was to store is unstored.
+    pub fn unwrite_pages(&mut self, checkpoint: u32) {
+        let written =
+            |stored: Option<StoredPage>| stored.is_some_and(|stored| stored.checkpoint == checkpoint);
+        for (page, slot) in self.pages.iter_mut().filter(|(_, slot)| written(slot.stored)) {
+            slot.stored = None;
+            slot.dirty = true;
+            self.touched.insert(page / CHUNK_PAGES);
+        }
+        self.gone.retain(|(_, stored)| stored.checkpoint != checkpoint);
+        let unwritten: Vec<u64> =
+            self.chunks().filter(|(_, stored)| written(Some(*stored))).map(|(chunk, _)| chunk).collect();
+        for chunk in unwritten {
+            self.chunks.remove(&chunk);
+            self.touched.insert(chunk);
+        }
+    }
+
+    /// Drops pages that are stored, lowest sequences first, until `bytes` are freed or none is left.
+    pub fn evict(&mut self, bytes: usize) -> usize {
+        let mut freed = 0;
+        for slot in self.pages.values_mut().filter(|slot| !slot.dirty && slot.stored.is_some()) {
+            if freed >= bytes {
+                break;
+            }
+            if let Body::Packed(packed) = &slot.body {
+                freed += packed.len();
+                slot.body = Body::Stored;
+            }
+        }
+        self.resident_bytes -= freed;
+        freed
+    }
+
+    fn write_chunk(&mut self, chunk: u64, out: &mut PageWrites) {
+        let first = chunk * CHUNK_PAGES;
+        let mut bytes = Vec::new();
+        for (page, slot) in self.pages.range(first..=first + (CHUNK_PAGES - 1)) {
+            let Some(stored) = slot.stored else { continue };
+            varint::put(&mut bytes, page - first);
+            varint::put(&mut bytes, u64::from(slot.live));
+            stored.encode(&mut bytes);
+        }
+        let item = Item::Chunk(PageSet::Seqs, chunk);
+        let old = self.chunks.remove(&chunk);
+        if bytes.is_empty() {
+            out.drop(item, old);
+        } else {
+            let stored = out.put(item, bytes.into_boxed_slice(), old);
+            self.chunks.insert(chunk, stored);
+        }
+    }
+}
+
+impl Body {
+    fn packed(&self) -> Option<Box<[u8]>> {
+        match self {
+            Body::Open(entries) => Some(seq_page::pack(entries)),
+            Body::Packed(packed) => Some(packed.clone()),
+            Body::Stored => None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The subject index on its way to the catalogue and back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::pages::{CHUNK_PAGES, Item, PageSet, PageSource, PageWrites, StoredPage};
+use super::subject::{Page, SubjectIndex};
+use super::varint::{self, Reader};
+
+impl SubjectIndex {
+    /// An index over stored pages, which are fetched from `source` when needed. `chunks` are the directory, as
+    /// [`SubjectIndex::write_pages`] stored it; `None` when one of them makes no sense.
+    pub fn restored(
+        source: Arc<dyn PageSource>,
+        subjects: u64,
+        chunks: &[(u64, StoredPage, Box<[u8]>)],
+    ) -> Option<Self> {
+        let mut index = Self { source, subjects, ..Self::default() };
+        for (chunk, stored, bytes) in chunks {
+            index.chunks.insert(*chunk, *stored);
+            let mut reader = Reader::new(bytes);
+            while !reader.is_empty() {
+                let fence = reader.prefixed()?.into();
+                let id = reader.number()?;
+                let stored = Some(StoredPage::decode(&mut reader)?);
+                index.next_page_id = index.next_page_id.max(id.checked_add(1)?);
+                index.pages.insert(fence, Page { id, dirty: false, stored, bytes: None });
+            }
+        }
+        Some(index)
+    }
+
+    /// Where the directory is stored.
+    pub fn chunks(&self) -> impl Iterator<Item = (u64, StoredPage)> + '_ {
+        self.chunks.iter().map(|(chunk, stored)| (*chunk, *stored))
+    }
+
+    /// Hands over every page and chunk that has changed, as if it were stored already.
+    pub fn write_pages(&mut self, out: &mut PageWrites) {
+        for page in self.pages.values_mut().filter(|page| page.dirty) {
+            let Some(bytes) = &page.bytes else { continue };
+            let item = Item::Page(PageSet::Subjects, page.id);
+            page.stored = Some(out.put(item, bytes.clone().into_boxed_slice(), page.stored));
+            page.dirty = false;
+            self.touched.insert(page.id / CHUNK_PAGES);
+        }
+        for (id, stored) in self.gone.drain(..) {
+            out.drop(Item::Page(PageSet::Subjects, id), Some(stored));
+        }
+        let touched = std::mem::take(&mut self.touched);
+        let mut chunks: BTreeMap<u64, Vec<u8>> =
+            touched.into_iter().map(|chunk| (chunk, Vec::new())).collect();
+        for (fence, page) in &self.pages {
+            if let (Some(bytes), Some(stored)) = (chunks.get_mut(&(page.id / CHUNK_PAGES)), page.stored) {
+                varint::put_prefixed(bytes, fence);
+                varint::put(bytes, page.id);
+                stored.encode(bytes);
+            }
+        }
+        for (chunk, bytes) in chunks {
+            self.write_chunk(chunk, bytes, out);
+        }
+    }
+
+    /// The checkpoint did not come to an end: what it was to store is unstored.
+    pub fn unwrite_pages(&mut self, checkpoint: u32) {
+        let written =
+            |stored: Option<StoredPage>| stored.is_some_and(|stored| stored.checkpoint == checkpoint);
+        for page in self.pages.values_mut().filter(|page| written(page.stored)) {
+            page.stored = None;
+            page.dirty = true;
+            self.touched.insert(page.id / CHUNK_PAGES);
+        }
+        self.gone.retain(|(_, stored)| stored.checkpoint != checkpoint);
+        let unwritten: Vec<u64> =
+            self.chunks().filter(|(_, stored)| written(Some(*stored))).map(|(chunk, _)| chunk).collect();
+        for chunk in unwritten {
+            self.chunks.remove(&chunk);
+            self.touched.insert(chunk);
+        }
+    }
+
+    /// Drops pages that are stored until `bytes` are freed or none is left.
+    pub fn evict(&mut self, bytes: usize) -> usize {
+        let mut freed = 0;
+        for page in self.pages.values_mut().filter(|page| !page.dirty && page.stored.is_some()) {
+            if freed >= bytes {
+                break;
+            }
+            freed += page.bytes.take().map_or(0, |bytes| bytes.len());
+        }
+        self.resident_bytes = self.resident_bytes.saturating_sub(freed);
+        freed
+    }
+
+    fn write_chunk(&mut self, chunk: u64, bytes: Vec<u8>, out: &mut PageWrites) {
+        let item = Item::Chunk(PageSet::Subjects, chunk);
+        let old = self.chunks.remove(&chunk);
+        if bytes.is_empty() {
+            out.drop(item, old);
+        } else {
+            let stored = out.put(item, bytes.into_boxed_slice(), old);
+            self.chunks.insert(chunk, stored);
+        }
+    }
+}
