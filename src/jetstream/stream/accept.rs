@@ -8,6 +8,7 @@ use super::decimal_sum::Decimal;
 use super::limits::{accounted_bytes, limit};
 use super::publish_headers::PublishHeaders;
 use super::refusal::Refusal;
+use super::schedule::Scheduling;
 use super::ttl::Ttl;
 use super::turn::Turn;
 use super::{Discard, Ingest, Retention, StreamMachine};
@@ -27,6 +28,7 @@ pub(super) struct Accepted<'a> {
     pub(super) ttl: Option<Ttl>,
     /// What its subject has counted to.
     pub(super) total: Option<String>,
+    pub(super) scheduling: Scheduling<'a>,
     /// Whether it is stored; under interest retention, what nobody is interested in is not.
     pub(super) wanted: bool,
 }
@@ -49,6 +51,7 @@ impl<'a> Accepted<'a> {
             rollup: None,
             ttl: None,
             total: None,
+            scheduling: Scheduling::default(),
             wanted: true,
         }
     }
@@ -88,8 +91,13 @@ impl StreamMachine {
         Ok(Some(counter))
     }
 
-    pub(super) fn check_rollup(&self, headers: &PublishHeaders<'_>) -> Result<Option<Rollup>, Refusal> {
-        let value = headers.rollup;
+    /// Which older messages the publish replaces. A schedule replaces the one before it.
+    pub(super) fn check_rollup(
+        &self,
+        asked: &PublishHeaders<'_>,
+        scheduling: &Scheduling<'_>,
+    ) -> Result<Option<Rollup>, Refusal> {
+        let value = if scheduling.due.is_some() { b"sub" } else { asked.rollup };
         if value.is_empty() {
             return Ok(None);
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_protocol::jetstream::go_duration::SECOND;
+use jiff::tz::TimeZone;
 
+use super::schedule::zone_of_system;
 use crate::clock::UnixNanos;
 
 /// Bounds besides those of a stream's own configuration.
@@ -16,6 +18,8 @@ pub struct Bounds {
     pub batches: BatchBounds,
     /// Batches open on all streams.
     pub open_batches: Arc<OpenBatches>,
+    /// Finds time zones by their IANA names, for schedules (ADR-51).
+    pub zone_of: fn(&str) -> Option<TimeZone>,
 }
 
 /// `jetstream.limits.batch`, with nats-server's defaults.
@@ -94,7 +98,12 @@ impl Drop for Share {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { payload_bytes_max: 1 << 20, batches: BatchBounds::default(), open_batches: Arc::default() }
+        Self {
+            payload_bytes_max: 1 << 20,
+            batches: BatchBounds::default(),
+            open_batches: Arc::default(),
+            zone_of: zone_of_system,
+        }
     }
 }
 

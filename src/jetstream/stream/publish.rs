@@ -66,6 +66,8 @@ impl StreamMachine {
         }
         let increment = self.check_increment(asked, message.payload)?;
         self.check_expectations(turn.log, message.subject, asked)?;
+        let mut accepted = Accepted::new(message, asked);
+        self.check_scheduling(turn, asked, &mut accepted, &|_| None)?;
         if !asked.stream_source.is_empty() {
             return Err(Refusal::StreamSourceHeader);
         }
@@ -73,8 +75,7 @@ impl StreamMachine {
             return Ok(Checked::Duplicate { seq });
         }
         self.check_last_msg_id(asked)?;
-        let mut accepted = Accepted::new(message, asked);
-        accepted.rollup = self.check_rollup(asked)?;
+        accepted.rollup = self.check_rollup(asked, &accepted.scheduling)?;
         self.count(|| Counter::read(turn.log, message.subject), increment, &mut accepted)?;
         self.check_message_size(accepted.bytes())?;
         check_header_size(&accepted.headers)?;

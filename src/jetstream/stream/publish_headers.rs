@@ -35,6 +35,22 @@ pub struct PublishHeaders<'a> {
     pub batch_commit: Option<&'a [u8]>,
     /// `Nats-Required-Api-Level` (ADR-44).
     pub required_api_level: &'a [u8],
+    /// `Nats-Schedule` (ADR-51).
+    pub schedule: &'a [u8],
+    /// `Nats-Schedule-Target` (ADR-51).
+    pub schedule_target: &'a [u8],
+    /// `Nats-Schedule-Source` (ADR-51).
+    pub schedule_source: &'a [u8],
+    /// `Nats-Schedule-TTL` (ADR-51).
+    pub schedule_ttl: &'a [u8],
+    /// `Nats-Schedule-Rollup` (ADR-51).
+    pub schedule_rollup: &'a [u8],
+    /// `Nats-Schedule-Time-Zone` (ADR-51); here an empty value counts.
+    pub schedule_time_zone: Option<&'a [u8]>,
+    /// `Nats-Schedule-Next` (ADR-51).
+    pub schedule_next: &'a [u8],
+    /// `Nats-Scheduler` (ADR-51).
+    pub scheduler: &'a [u8],
 }
 
 impl<'a> PublishHeaders<'a> {
@@ -47,6 +63,8 @@ impl<'a> PublishHeaders<'a> {
                 *slot = value;
             } else if name == b"Batch-Commit" {
                 found.batch_commit.get_or_insert(value);
+            } else if name == b"Schedule-Time-Zone" {
+                found.schedule_time_zone.get_or_insert(value);
             }
         }
         found
@@ -62,6 +80,14 @@ impl<'a> PublishHeaders<'a> {
             self.expected_last_msg_id,
         ];
         expectations.iter().any(|expectation| !expectation.is_empty())
+    }
+
+    /// Whether the publish is, or takes away, a schedule.
+    pub fn is_about_schedules(&self) -> bool {
+        !self.schedule.is_empty()
+            || !self.schedule_next.is_empty()
+            || !self.scheduler.is_empty()
+            || self.schedule_time_zone.is_some()
     }
 
     /// Where the value of the header `Nats-<name>` goes.
@@ -80,6 +106,13 @@ impl<'a> PublishHeaders<'a> {
             b"Batch-Id" => &mut self.batch_id,
             b"Batch-Sequence" => &mut self.batch_seq,
             b"Required-Api-Level" => &mut self.required_api_level,
+            b"Schedule" => &mut self.schedule,
+            b"Schedule-Target" => &mut self.schedule_target,
+            b"Schedule-Source" => &mut self.schedule_source,
+            b"Schedule-TTL" => &mut self.schedule_ttl,
+            b"Schedule-Rollup" => &mut self.schedule_rollup,
+            b"Schedule-Next" => &mut self.schedule_next,
+            b"Scheduler" => &mut self.scheduler,
             _ => return None,
         };
         Some(slot)

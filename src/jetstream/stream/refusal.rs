@@ -63,6 +63,22 @@ pub enum Refusal {
     ApiLevel,
     /// The server has no room for it.
     NoResources,
+    /// `Nats-Schedule` on a stream that does not allow it.
+    SchedulesDisabled,
+    /// `Nats-Schedule` makes no sense.
+    SchedulePattern,
+    /// `Nats-Schedule-Time-Zone` is unknown.
+    ScheduleTimeZone,
+    /// `Nats-Schedule-Target` is missing, or cannot be one.
+    ScheduleTarget,
+    /// `Nats-Schedule-Source` cannot be one.
+    ScheduleSource,
+    /// `Nats-Schedule-TTL` makes no sense.
+    ScheduleTtl,
+    /// `Nats-Schedule-Rollup`, or `Nats-Rollup` beside a schedule, is not `sub`.
+    ScheduleRollup,
+    /// `Nats-Scheduler` and `Nats-Schedule-Next` do not take a schedule away.
+    ScheduleScheduler,
     /// `Nats-Rollup` on a stream that does not allow it.
     RollupNotPermitted,
     /// `Nats-Rollup` with an unknown value.
@@ -128,6 +144,14 @@ impl From<Refusal> for ApiError {
             Refusal::AtomicHeader(name) => Code::AtomicPublishUnsupportedHeaderBatch.with(name),
             Refusal::ApiLevel => Code::RequiredApiLevel.error(),
             Refusal::NoResources => Code::InsufficientResources.error(),
+            Refusal::SchedulesDisabled => Code::MessageSchedulesDisabled.error(),
+            Refusal::SchedulePattern => Code::MessageSchedulesPatternInvalid.error(),
+            Refusal::ScheduleTimeZone => Code::MessageSchedulesTimeZoneInvalid.error(),
+            Refusal::ScheduleTarget => Code::MessageSchedulesTargetInvalid.error(),
+            Refusal::ScheduleSource => Code::MessageSchedulesSourceInvalid.error(),
+            Refusal::ScheduleTtl => Code::MessageSchedulesTtlInvalid.error(),
+            Refusal::ScheduleRollup => Code::MessageSchedulesRollupInvalid.error(),
+            Refusal::ScheduleScheduler => Code::MessageSchedulesSchedulerInvalid.error(),
             Refusal::RollupNotPermitted => Code::StreamRollupFailed.saying("rollup not permitted"),
             Refusal::RollupInvalid(value) => {
                 Code::StreamRollupFailed.with(format_args!("rollup value invalid: {value:?}"))

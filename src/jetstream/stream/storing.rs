@@ -74,7 +74,13 @@ impl StreamMachine {
             Some(Rollup::All) => drop(turn.log.purge_below(seq + u64::from(!message.wanted))?),
             None => {}
         }
+        if let Some(schedule) = message.scheduling.ends {
+            roll_up_subject(turn.log, schedule, u64::MAX)?;
+        }
         if message.wanted {
+            if let Some(due) = message.scheduling.due {
+                self.note_schedule(turn.log, turn.now, due, seq);
+            }
             self.note_life(turn.now, turn.now, seq, message.ttl);
             self.enforce_subject_limit(turn.log, message.subject)?;
             self.enforce_limits(turn.log)?;

@@ -38,9 +38,11 @@ impl StreamMachine {
             tally.counters.insert(message.subject, counter);
         }
         tally.check_expectations(turn.log, message.subject, asked)?;
-        accepted.rollup = self.check_rollup(asked)?;
+        self.check_scheduling(turn, asked, &mut accepted, &|subject| tally.schedules_on(subject))?;
+        accepted.rollup = self.check_rollup(asked, &accepted.scheduling)?;
         tally.check_rollup(message.subject, accepted.rollup)?;
-        tally.count(message.subject, accounted_bytes(turn.log.kind(), &accepted));
+        let is_schedule = accepted.scheduling.due.is_some();
+        tally.count(message.subject, is_schedule, accounted_bytes(turn.log.kind(), &accepted));
         self.check_room_for(turn.log, tally, &accepted)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
         accepted.ttl = self.raise_ttl(ttl, &mut accepted.headers);
@@ -91,7 +93,7 @@ impl StreamMachine {
         }
         if self.config.discard_new_per_subject && message.rollup.is_none() {
             let stored = log.subject(message.subject).map_or(0, |state| state.count);
-            let of_batch = tally.per_subject.get(message.subject).copied().unwrap_or(0);
+            let of_batch = tally.messages_on(message.subject);
             if over(stored + of_batch, self.config.max_msgs_per_subject) {
                 return Err(Refusal::MaxMsgsPerSubject);
             }

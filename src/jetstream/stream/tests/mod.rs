@@ -4,6 +4,7 @@ mod atomic_batches;
 mod counters;
 mod lives;
 mod republished;
+mod schedules;
 
 use headwater_protocol::headers::HeaderBuilder;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
