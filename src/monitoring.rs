@@ -20,10 +20,7 @@ pub struct Monitoring {
 
 impl Monitoring {
     /// Starts the listeners that the configuration names; `None` if it names none.
-    pub async fn start(
-        config: &Config,
-        source: Arc<dyn Source>,
-    ) -> Result<Option<Self>, BrokerError> {
+    pub async fn start(config: &Config, source: Arc<dyn Source>) -> Result<Option<Self>, BrokerError> {
         let monitor = &config.monitor;
         if monitor.http_port.is_none() && monitor.https_port.is_none() {
             return Ok(None);

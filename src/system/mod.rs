@@ -8,8 +8,8 @@ mod user_info;
 use std::sync::{Arc, Weak};
 
 pub use self::envelope::{Envelope, ServerInfo};
-use self::user_info::UserInfo;
 use self::server_requests::ServerRequests;
+use self::user_info::UserInfo;
 use crate::account::{Account, ServiceSubscription};
 use crate::monitor::Source;
 use crate::server::{Server, ServerHook};

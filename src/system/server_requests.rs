@@ -59,7 +59,8 @@ impl Service for ServerRequests {
             None => return false,
         };
         if !request.reply.is_empty() {
-            self.account.publish(cx, &Message { subject: request.reply, payload: &answer, ..Message::default() });
+            self.account
+                .publish(cx, &Message { subject: request.reply, payload: &answer, ..Message::default() });
         }
         true
     }
