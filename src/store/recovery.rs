@@ -102,6 +102,7 @@ fn with_catalog(
         }
     };
     let replayed = Replay::new(files, quarantine, report, Model::default()).run(Lsn::ZERO)?;
+    report.catalog_rebuilt |= replayed.model.checkpoint > 0;
     let checkpoints = Checkpoints::new(catalog, replayed.model.checkpoint, None, report.bytes_replayed);
     Ok((replayed, checkpoints))
 }
