@@ -26,6 +26,9 @@ use super::{Lsn, StoreError, StreamId};
 /// How long a dead segment waits for a checkpoint that lets it go.
 const RECLAIM_DELAY: Duration = Duration::from_secs(1);
 
+/// So little to replay is not worth a checkpoint: it is what checkpoints and an orderly close themselves append.
+const REPLAY_BYTES_SMALL: u64 = 512;
+
 /// How long to leave a catalogue alone that has failed.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
@@ -116,6 +119,11 @@ impl Shared {
             Some(_) => self.checkpoints.state.lock().covers.min(self.journal.durable()),
             None => self.journal.durable(),
         }
+    }
+
+    /// Whether a restart would have next to nothing to replay, provided that nothing was appended since the start.
+    pub fn is_saved(&self) -> bool {
+        self.checkpoints.catalog.is_none() || self.checkpoints.state.lock().unsaved_bytes < REPLAY_BYTES_SMALL
     }
 
     /// How long the janitor may sleep before a checkpoint is due; `None` while nothing has changed.

@@ -99,25 +99,19 @@ impl Shared {
         let seqs = body::decode_seqs(&record.payload()).filter(|_| wanted).unwrap_or_default();
         self.journal.with_core(|core| {
             if !seqs.is_empty() {
-                core.rewrite_tombstones(header.stream, named, &seqs);
+                core.rewrite_tombstones(header.stream, named, &seqs)?;
             }
             let lsn = core.deferred_lsn();
             core.usage.release_tombstones(placed.at.segment, named, u64::from(placed.len), lsn);
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     fn carry_state(&self, at: Location, stream: u32) -> Result<(), StoreError> {
-        self.journal.with_core(|core| {
-            if core
-                .usage
-                .state(stream)
-                .is_some_and(|(_, placed)| placed.is_some_and(|placed| placed.at == at))
-            {
-                core.rewrite_state(stream);
-            }
-        });
-        Ok(())
+        self.journal.with_core(|core| match core.usage.state(stream) {
+            Some((_, Some(placed))) if placed.at == at => core.rewrite_state(stream),
+            _ => Ok(()),
+        })
     }
 
     fn carry_stream(&self, at: Location, record: &Record) -> Result<(), StoreError> {

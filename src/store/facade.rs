@@ -243,7 +243,8 @@ impl Store {
         let journal = &self.shared.journal;
         drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());
-        let closed = if journal.is_closed() { Ok(()) } else { self.shared.finish() };
+        let untouched = journal.is_closed() && self.shared.is_saved();
+        let closed = if untouched { Ok(()) } else { self.shared.finish() };
         journal.shut();
         drop(self.lock.lock().take());
         closed

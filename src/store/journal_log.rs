@@ -8,7 +8,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::index::{Entry, subject_tag};
 use super::journal::Journal;
-use super::journal::core::{Appended, Class, Removal};
+use super::journal::core::{Appended, Class};
+use super::journal::deferred::Removal;
 use super::journal::quarantine::Quarantine;
 use super::journal::record::{Draft, Kind, Record};
 use super::stats::Counters;

@@ -95,13 +95,21 @@ fn with_catalog(
             return Ok((*replayed, *checkpoints));
         }
         Ok(FromCheckpoint::Empty(catalog)) => Some(catalog),
-        Ok(FromCheckpoint::Stale) => anew(dir, Catalog::remove, report)?,
+        Ok(FromCheckpoint::Stale) => anew(dir.clone(), Catalog::remove, report)?,
         Err(error) => {
             log::warn!("{error}");
-            anew(dir, Catalog::set_aside, report)?
+            anew(dir.clone(), Catalog::set_aside, report)?
         }
     };
     let replayed = Replay::new(files, quarantine, report, Model::default()).run(Lsn::ZERO)?;
+    let catalog = match catalog {
+        // There was a checkpoint: sled takes some damaged files for new ones, and must not go on with them.
+        Some(empty) if replayed.model.checkpoint > 0 && !report.catalog_rebuilt => {
+            drop(empty);
+            anew(dir, Catalog::set_aside, report)?
+        }
+        other => other,
+    };
     let checkpoints = Checkpoints::new(catalog, replayed.model.checkpoint, None, report.bytes_replayed);
     Ok((replayed, checkpoints))
 }

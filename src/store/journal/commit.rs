@@ -7,8 +7,10 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::RecordReader;
-use super::core::{Appended, Batch, Class, JournalCore, Removal};
+use super::core::{Appended, Class, JournalCore};
+use super::deferred::Removal;
 use super::files::SegmentFiles;
+use super::pending::Batch;
 use super::record::{Draft, HEADER_LEN, Header, Kind, Location, Record};
 use super::segment::Segment;
 use super::tail::TailCache;

@@ -2,32 +2,22 @@
 //!
 //! No thread and no clock. The only disk access is making a segment ready when none was made ready in time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::body;
+use super::deferred::{self, Deferred, Removal, TOMBSTONE_SEQS_MAX};
 use super::files::SegmentFiles;
-use super::record::{self, Draft, FLAG_GROUPED, FLAG_MORE, FLAG_SYNCED, HEADER_LEN, Kind, Location};
+use super::pending::{Batch, Pending};
+use super::record::{Draft, FLAG_GROUPED, FLAG_MORE, HEADER_LEN, Kind, Location};
 use super::segment::{SEGMENT_HEADER_LEN, Segment};
 use super::usage::{Floor, Placed, SegmentUse, Usage};
 use crate::store::{Lsn, StoreError};
 
 /// Room kept at the end of every segment for the record that ends it.
 const END_LEN: u64 = HEADER_LEN as u64;
-
-/// Sequences named by one tombstone record.
-const TOMBSTONE_SEQS_MAX: usize = 256;
-
-/// What a put-off record takes at most, without its sequences.
-const DEFERRED_RECORD_BYTES: u64 = 64;
-
-/// What one more sequence adds to a tombstone record at most.
-const DEFERRED_SEQ_BYTES: u64 = 10;
-
-/// What may stay unused at the end of a segment because the next put-off record is longer.
-const DEFERRED_WASTE_BYTES: u64 = TOMBSTONE_SEQS_MAX as u64 * DEFERRED_SEQ_BYTES + DEFERRED_RECORD_BYTES;
 
 /// What may use the last of the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,73 +37,6 @@ pub struct Appended {
     pub lsn: Lsn,
 }
 
-/// What one commit writes.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// Bytes by segment, in journal order.
-    pub parts: Vec<Part>,
-    /// The position after the batch.
-    pub end: Lsn,
-    /// Bytes of all parts.
-    pub bytes: u64,
-}
-
-/// The bytes a commit writes to one segment.
-#[derive(Clone)]
-pub struct Part {
-    /// The segment.
-    pub segment: Arc<Segment>,
-    /// Where in its file.
-    pub offset: u32,
-    /// What.
-    pub bytes: Bytes,
-}
-
-impl std::fmt::Debug for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes at {}:{}", self.bytes.len(), self.segment.id, self.offset)
-    }
-}
-
-/// Bytes that wait for a commit.
-struct OpenPart {
-    segment: Arc<Segment>,
-    offset: u32,
-    bytes: Vec<u8>,
-}
-
-/// Removals that wait for the end of the commit.
-///
-/// A commit ends with them, so that ten thousand removals cost a few records, and a torn commit never removes a message
-/// whose successor it has lost.
-#[derive(Default)]
-struct Deferred {
-    floors: BTreeMap<u32, Floor>,
-    /// Removed sequences by stream and by the segment they lie in.
-    tombstones: BTreeMap<(u32, u32), Vec<u64>>,
-    /// An upper bound of what they will take.
-    bytes: u64,
-}
-
-impl Deferred {
-    fn is_empty(&self) -> bool {
-        self.floors.is_empty() && self.tombstones.is_empty()
-    }
-}
-
-/// A removal to be recorded with the next commit.
-#[derive(Debug, Clone, Copy)]
-pub struct Removal<'a> {
-    /// The stream.
-    pub stream: u32,
-    /// Its new ends, when they have changed.
-    pub floor: Option<Floor>,
-    /// A message in the middle: its sequence and the segment it lies in.
-    pub tombstone: Option<(u64, u32)>,
-    /// Bytes set free by segment.
-    pub released: &'a [(u32, u64)],
-}
-
 /// The writing end.
 pub struct JournalCore {
     files: Arc<SegmentFiles>,
@@ -123,7 +46,7 @@ pub struct JournalCore {
     offset: u32,
     prepared: BTreeMap<u32, Arc<Segment>>,
     next_id: u32,
-    parts: VecDeque<OpenPart>,
+    pending: Pending,
     deferred: Deferred,
     /// Which segment is how full.
     pub usage: Usage,
@@ -133,7 +56,6 @@ pub struct JournalCore {
     after_torn: bool,
     failure: Option<StoreError>,
     records: u64,
-    pending_bytes: u64,
     /// A segment made ready is in use now.
     rolled: bool,
 }
@@ -167,18 +89,15 @@ impl JournalCore {
             offset: resume.offset.max(SEGMENT_HEADER_LEN),
             prepared,
             next_id: last.saturating_add(1),
-            parts: VecDeque::new(),
-            deferred: Deferred::default(),
+            pending: Pending::default(),
+            deferred: Deferred::with_floors(resume.floors),
             usage: resume.usage,
             full: false,
             after_torn: resume.torn,
             failure: None,
             records: 0,
-            pending_bytes: 0,
             rolled: false,
         };
-        core.deferred.bytes = DEFERRED_RECORD_BYTES * resume.floors.len() as u64;
-        core.deferred.floors = resume.floors.into_iter().collect();
         if resume.torn {
             core.place(&Draft::new(Kind::Torn, 0));
             core.usage.release(core.active.id, HEADER_LEN as u64, Lsn::ZERO);
@@ -218,17 +137,16 @@ impl JournalCore {
 
     /// Records a removal with the next commit.
     pub fn remove(&mut self, removal: &Removal<'_>) -> Result<Lsn, StoreError> {
-        self.check()?;
-        let cost = self.deferred_cost(removal);
-        while self.room() + self.spare() < self.deferred.bytes + cost {
-            self.prepare_now()?;
-        }
-        self.deferred.bytes += cost;
+        let floor = removal.floor.map_or(0, |_| self.deferred.floor_cost(removal.stream));
+        let tombstone = removal.tombstone;
+        let tombstone =
+            tombstone.map_or(0, |(_, segment)| self.deferred.tombstone_cost(removal.stream, segment, 1));
+        self.make_room_at_the_end(floor + tombstone)?;
         if let Some(floor) = removal.floor {
-            self.deferred.floors.insert(removal.stream, floor);
+            self.deferred.put_floor(removal.stream, floor);
         }
         if let Some((seq, segment)) = removal.tombstone {
-            self.deferred.tombstones.entry((removal.stream, segment)).or_default().push(seq);
+            self.deferred.put_tombstones(removal.stream, segment, &[seq]);
         }
         let lsn = self.deferred_lsn();
         for (segment, bytes) in removal.released {
@@ -244,23 +162,26 @@ impl JournalCore {
     }
 
     /// Writes a stream's ends anew with the next commit.
-    pub fn rewrite_state(&mut self, stream: u32) {
-        if let Some((floor, _)) = self.usage.state(stream) {
-            self.deferred.bytes += DEFERRED_RECORD_BYTES;
-            self.deferred.floors.entry(stream).or_insert(floor);
+    pub fn rewrite_state(&mut self, stream: u32) -> Result<(), StoreError> {
+        if let Some((floor, _)) =
+            self.usage.state(stream).filter(|_| !self.deferred.floors.contains_key(&stream))
+        {
+            self.make_room_at_the_end(self.deferred.floor_cost(stream))?;
+            self.deferred.put_floor(stream, floor);
         }
+        Ok(())
     }
 
     /// Writes tombstones anew with the next commit.
-    pub fn rewrite_tombstones(&mut self, stream: u32, named: u32, seqs: &[u64]) {
-        self.deferred.bytes += DEFERRED_RECORD_BYTES + DEFERRED_SEQ_BYTES * seqs.len() as u64;
-        self.deferred.tombstones.entry((stream, named)).or_default().extend_from_slice(seqs);
+    pub fn rewrite_tombstones(&mut self, stream: u32, named: u32, seqs: &[u64]) -> Result<(), StoreError> {
+        self.make_room_at_the_end(self.deferred.tombstone_cost(stream, named, seqs.len()))?;
+        self.deferred.put_tombstones(stream, named, seqs);
+        Ok(())
     }
 
     /// Everything of a stream is void.
     pub fn forget_stream(&mut self, stream: u32) {
-        self.deferred.floors.remove(&stream);
-        self.deferred.tombstones.retain(|(of, _), _| *of != stream);
+        self.deferred.forget_stream(stream);
         let lsn = self.deferred_lsn();
         self.usage.forget_stream(stream, lsn);
     }
@@ -273,40 +194,38 @@ impl JournalCore {
 
     /// Whether a commit has anything to do.
     pub fn has_pending(&self) -> bool {
-        !self.parts.is_empty() || !self.deferred.is_empty()
+        !self.pending.is_empty() || !self.deferred.is_empty()
     }
 
     /// Bytes that wait for a commit.
     pub fn pending_bytes(&self) -> u64 {
-        self.pending_bytes
+        self.pending.bytes()
     }
 
     /// `len` bytes at `at`, if they wait for a commit.
     pub fn pending(&self, at: Location, len: usize) -> Option<Bytes> {
-        let part =
-            self.parts.iter().rev().find(|part| part.segment.id == at.segment && part.offset <= at.offset)?;
-        let from = (at.offset - part.offset) as usize;
-        part.bytes.get(from..from.checked_add(len)?).map(Bytes::copy_from_slice)
+        self.pending.get(at, len)
     }
 
     /// Takes everything that waits. `synced`: all earlier commits are durable.
     pub fn take(&mut self, synced: bool) -> Result<Option<Batch>, StoreError> {
         self.check()?;
         self.write_deferred();
-        if self.parts.is_empty() {
+        self.check()?;
+        if self.pending.is_empty() {
             return Ok(None);
         }
-        self.vouch(synced);
-        let parts: Vec<Part> = self.parts.drain(..).map(OpenPart::close).collect();
-        let bytes = std::mem::take(&mut self.pending_bytes);
-        Ok(Some(Batch { parts, end: self.position(), bytes }))
+        let after_torn = std::mem::take(&mut self.after_torn);
+        if synced && !after_torn {
+            self.pending.vouch();
+        }
+        Ok(Some(self.pending.take(self.position())))
     }
 
     /// Nothing is accepted from now on.
     pub fn fail(&mut self, error: StoreError) {
         self.failure.get_or_insert(error);
-        self.parts.clear();
-        self.pending_bytes = 0;
+        self.pending.clear();
         self.deferred = Deferred::default();
     }
 
@@ -378,7 +297,16 @@ impl JournalCore {
 
     /// Bytes the segments made ready take at least.
     fn spare(&self) -> u64 {
-        self.prepared.values().map(|segment| usable(segment.len).saturating_sub(DEFERRED_WASTE_BYTES)).sum()
+        self.prepared.values().map(|segment| usable(segment.len).saturating_sub(deferred::WASTE_BYTES)).sum()
+    }
+
+    /// Sees to it that so much more can be put off to the end of the commit.
+    fn make_room_at_the_end(&mut self, bytes: u64) -> Result<(), StoreError> {
+        self.check()?;
+        while self.room() + self.spare() < self.deferred.bytes() + bytes {
+            self.prepare_now()?;
+        }
+        Ok(())
     }
 
     /// Sees to it that there is room for the records, for what was put off, and for what the class leaves to others.
@@ -389,7 +317,7 @@ impl JournalCore {
             return Err(StoreError::TooLarge);
         }
         let left_to_others = if class == Class::Message { self.reserve_bytes } else { 0 };
-        while self.left_after(drafts).is_none_or(|left| left < self.deferred.bytes + left_to_others) {
+        while self.left_after(drafts).is_none_or(|left| left < self.deferred.bytes() + left_to_others) {
             self.prepare_now()?;
         }
         Ok(())
@@ -406,7 +334,9 @@ impl JournalCore {
             room -= draft.record_len();
         }
         Some(
-            room + ready.map(|segment| usable(segment.len).saturating_sub(DEFERRED_WASTE_BYTES)).sum::<u64>(),
+            room + ready
+                .map(|segment| usable(segment.len).saturating_sub(deferred::WASTE_BYTES))
+                .sum::<u64>(),
         )
     }
 
@@ -456,33 +386,9 @@ impl JournalCore {
     }
 
     fn put_unchecked(&mut self, draft: &Draft<'_>) -> Placed {
-        let at = self.here();
-        let len = draft.record_len() as u32;
-        let continues = self.parts.back().is_some_and(|part| part.segment.id == at.segment);
-        if !continues {
-            let segment = Arc::clone(&self.active);
-            self.parts.push_back(OpenPart { segment, offset: at.offset, bytes: Vec::new() });
-        }
-        if let Some(part) = self.parts.back_mut() {
-            draft.encode(part.segment.seeds, &mut part.bytes);
-        }
-        self.offset += len;
-        self.pending_bytes += u64::from(len);
-        Placed { at, len }
-    }
-
-    fn deferred_cost(&self, removal: &Removal<'_>) -> u64 {
-        let mut cost = 0;
-        if removal.floor.is_some() && !self.deferred.floors.contains_key(&removal.stream) {
-            cost += DEFERRED_RECORD_BYTES;
-        }
-        if let Some((_, segment)) = removal.tombstone {
-            cost += DEFERRED_SEQ_BYTES;
-            if !self.deferred.tombstones.contains_key(&(removal.stream, segment)) {
-                cost += DEFERRED_RECORD_BYTES;
-            }
-        }
-        cost
+        let placed = self.pending.put(&self.active, self.offset, draft);
+        self.offset += placed.len;
+        placed
     }
 
     /// Appends what was put off. There is room: it was seen to when each removal was accepted.
@@ -529,26 +435,9 @@ impl JournalCore {
         }
         Some(self.put(draft))
     }
-
-    /// Marks the first record of the commit when all before it is durable.
-    fn vouch(&mut self, synced: bool) {
-        if std::mem::take(&mut self.after_torn) || !synced {
-            return;
-        }
-        if let Some(part) = self.parts.front_mut() {
-            let seeds = part.segment.seeds;
-            record::set_flags(&mut part.bytes, seeds, FLAG_SYNCED);
-        }
-    }
 }
 
 /// Bytes of records a segment of this length takes.
 fn usable(len: u32) -> u64 {
     u64::from(len).saturating_sub(u64::from(SEGMENT_HEADER_LEN) + END_LEN)
-}
-
-impl OpenPart {
-    fn close(self) -> Part {
-        Part { segment: self.segment, offset: self.offset, bytes: Bytes::from(self.bytes) }
-    }
 }

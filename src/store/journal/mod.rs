@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`record`], [`segment`], [`body`] | the format, see docs/FORMAT.md |
 //! | [`files`] | the directory: segments made ready, opened, recycled, removed |
-//! | [`core`] | the writing end as a state machine |
+//! | [`core`], [`pending`], [`deferred`] | the writing end as a state machine |
 //! | [`commit`] | one write and one fdatasync for everything that waits |
 //! | [`committer`] | the thread around it |
 //! | [`tail`] | recent bytes, for readers near the tail |
@@ -16,8 +16,10 @@ pub mod body;
 pub mod commit;
 pub mod committer;
 pub mod core;
+pub mod deferred;
 pub mod files;
 pub mod model;
+pub mod pending;
 pub mod quarantine;
 pub mod record;
 pub mod replay;
