@@ -127,9 +127,7 @@ fn wait_for(told: &Receiver<Told>, lsn: Lsn) {
 fn removals_of_one_commit_share_a_record() {
     let (_dir, store, _) = store_on_faulty_disk(StoreOptions { threads: false, ..StoreOptions::default() });
     let mut log = create(&store, "S");
-    for seq in 1..=1000 {
-        append(&mut *log, seq);
-    }
+    (1..=1000).for_each(|seq| _ = append(&mut *log, seq));
     store.commit().unwrap();
     let before = store.stats().bytes_written;
     for seq in (2..1000).step_by(2) {
@@ -217,9 +215,7 @@ fn readers_near_the_tail_need_no_read() {
     let (_dir, store, controls) =
         store_on_faulty_disk(StoreOptions { threads: false, ..StoreOptions::default() });
     let mut log = create(&store, "S");
-    for seq in 1..=100 {
-        append(&mut *log, seq);
-    }
+    (1..=100).for_each(|seq| _ = append(&mut *log, seq));
     let reads = controls.reads.load(Ordering::Relaxed);
     (1..=100).for_each(|seq| assert!(log.load(seq).unwrap().is_some()));
     store.commit().unwrap();
@@ -232,9 +228,7 @@ fn a_cold_message_costs_one_read() {
     let options = StoreOptions { tail_cache_bytes_max: 0, threads: false, ..StoreOptions::default() };
     let (_dir, store, controls) = store_on_faulty_disk(options);
     let mut log = create(&store, "S");
-    for seq in 1..=100 {
-        append(&mut *log, seq);
-    }
+    (1..=100).for_each(|seq| _ = append(&mut *log, seq));
     store.commit().unwrap();
     let reads = controls.reads.load(Ordering::Relaxed);
     assert!(log.load(50).unwrap().is_some());

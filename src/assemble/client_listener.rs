@@ -14,6 +14,7 @@ pub fn server_options(config: &Config) -> Options {
         host: client.host.clone(),
         port: client.port,
         server_name: config.server.name.clone().unwrap_or_default(),
+        tags: config.server.tags.clone(),
         client_advertise: client
             .advertise
             .as_deref()

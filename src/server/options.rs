@@ -14,6 +14,8 @@ pub struct Options {
     pub port: u16,
     /// The server's name; its id if empty.
     pub server_name: String,
+    /// `server_tags`.
+    pub tags: Vec<String>,
     /// `host:port` that INFO names instead of where the server listens.
     pub client_advertise: Option<(String, u16)>,
     /// Largest message.
@@ -70,6 +72,7 @@ impl Default for Options {
             host: "0.0.0.0".to_owned(),
             port: 0,
             server_name: String::new(),
+            tags: Vec::new(),
             client_advertise: None,
             payload_bytes_max: 1024 * 1024,
             control_line_bytes_max: 4096,

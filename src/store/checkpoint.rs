@@ -17,6 +17,7 @@ use super::index::pages::{Item, PageSource, PageWrites, StoredPage};
 use super::journal::core::Class;
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
+use super::journal_log::StreamAccess;
 use super::registry::{StreamEntry, release};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
@@ -49,6 +50,8 @@ struct State {
     leftovers: Vec<Vec<u8>>,
     last: Instant,
     failed: bool,
+    /// Bytes of the journal that were replayed at the start.
+    unsaved_bytes: u64,
     bytes_written: u64,
     position: Lsn,
 }
@@ -65,13 +68,16 @@ struct Attempt {
 }
 
 impl Checkpoints {
-    /// Goes on after `root`, which was restored, or after checkpoint number `number`.
+    /// Goes on after checkpoint `number`, with what was restored of it.
+    /// `replayed_bytes` of the journal came after it.
     pub fn new(
         catalog: Option<Arc<Catalog>>,
         number: u32,
-        root: Option<&Root>,
-        records: RestoredRecords,
+        restored: Option<(&Root, RestoredRecords)>,
+        replayed_bytes: u64,
     ) -> Self {
+        let (root, records) =
+            restored.map_or_else(|| (None, RestoredRecords::new()), |(root, records)| (Some(root), records));
         let state = State {
             number,
             complete: number,
@@ -81,6 +87,7 @@ impl Checkpoints {
             leftovers: Vec::new(),
             last: Instant::now(),
             failed: false,
+            unsaved_bytes: replayed_bytes,
             bytes_written: 0,
             position: Lsn::ZERO,
         };
@@ -141,7 +148,7 @@ impl Shared {
         if position == state.position || (state.failed && elapsed < RETRY_DELAY) {
             return false;
         }
-        let written = self.journal.stats().bytes_written - state.bytes_written;
+        let written = self.journal.stats().bytes_written - state.bytes_written + state.unsaved_bytes;
         let dead_long_enough = dead && (pressed || !options.threads || elapsed >= RECLAIM_DELAY);
         written >= options.checkpoint_bytes || elapsed >= options.checkpoint_interval || dead_long_enough
     }
@@ -170,7 +177,7 @@ impl Shared {
     pub fn trim_indexes(&self) {
         let accesses: Vec<_> =
             self.registry.lock().streams.values().map(|stream| stream.access.clone()).collect();
-        let resident: usize = accesses.iter().map(|access| access.index.lock().resident_bytes()).sum();
+        let resident: usize = accesses.iter().map(StreamAccess::trim).sum();
         let mut excess = resident.saturating_sub(self.journal.options().index_bytes_max);
         for access in accesses {
             if excess == 0 {
@@ -272,6 +279,7 @@ impl Shared {
     fn complete(&self, state: &mut State, attempt: Attempt) -> Result<(), StoreError> {
         Counters::add(&self.journal.counters.checkpoints, 1);
         state.complete = attempt.number;
+        state.unsaved_bytes = 0;
         state.covers = attempt.covers;
         state.records = attempt.records;
         state.garbage = attempt.garbage;

@@ -390,11 +390,11 @@ fn find_first(
     up_to: u64,
     messages: &mut dyn Messages,
 ) -> Result<Bound, StoreError> {
+    let tags = TagSet::one(subject_tag(subject));
+    let mut from = bound.seq;
     if bound.exact {
         return Ok(bound);
     }
-    let tags = TagSet::one(subject_tag(subject));
-    let mut from = bound.seq;
     while let Some(seq) = messages.next_tagged(from, up_to, Some(&tags))? {
         if messages.subject(seq)?.is_some_and(|held| *held == *subject) {
             return Ok(Bound::exact(seq));
@@ -410,11 +410,11 @@ fn find_last(
     from: u64,
     messages: &mut dyn Messages,
 ) -> Result<Bound, StoreError> {
+    let tags = TagSet::one(subject_tag(subject));
+    let mut up_to = bound.seq;
     if bound.exact {
         return Ok(bound);
     }
-    let tags = TagSet::one(subject_tag(subject));
-    let mut up_to = bound.seq;
     while let Some(seq) = messages.prev_tagged(from, up_to, Some(&tags))? {
         if messages.subject(seq)?.is_some_and(|held| *held == *subject) {
             return Ok(Bound::exact(seq));
