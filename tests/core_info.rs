@@ -21,7 +21,7 @@ fn info_comes_first_and_says_what_clients_look_at() {
     assert_eq!(info["client_ip"], "127.0.0.1");
     assert_eq!(info["api_lvl"], 5);
     let version = info["version"].as_str().unwrap();
-    assert_eq!(version.split('.').map(|part| part.parse::<u32>().unwrap()).count(), 3);
+    assert_eq!(version.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3);
     for absent in ["auth_required", "tls_required", "nonce", "jetstream", "ldm", "connect_info"] {
         assert!(info.get(absent).is_none(), "{absent}");
     }

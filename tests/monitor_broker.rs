@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater::assemble::auth_settings;
 use headwater::config::Config;
-use headwater::monitor::{BrokerSource, MonitorLimits, Monitor};
+use headwater::monitor::{BrokerSource, Monitor, MonitorLimits};
 use headwater::server::{Options, RunningServer, Server};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};

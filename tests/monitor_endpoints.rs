@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headwater::monitor::connz::{ConnzOptions, State, connz};
 use headwater::monitor::jsz::{JszOptions, jsz_of_account};
-use headwater::monitor::{HealthProblem, Leaf, MonitorLimits, Monitor, TlsFacts};
+use headwater::monitor::{HealthProblem, Leaf, Monitor, MonitorLimits, TlsFacts};
 use headwater::router::CloseReason;
 use monitor_support::{FakeJetStream, FakeSource, NOW, SECOND, closed, connection};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater::monitor::{MonitorLimits, Monitor, serve};
+use headwater::monitor::{Monitor, MonitorLimits, serve};
 use headwater::net::tls::{CertificatePair, ServerTls, TlsSettings};
 use monitor_support::FakeSource;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,7 +108,8 @@ async fn a_connection_serves_a_limited_number_of_requests() {
 
 #[tokio::test]
 async fn an_oversized_head_is_refused() {
-    let server = Server::start(MonitorLimits { head_bytes_max: 8 * 1024, ..MonitorLimits::default() }, None).await;
+    let server =
+        Server::start(MonitorLimits { head_bytes_max: 8 * 1024, ..MonitorLimits::default() }, None).await;
     let mut stream = server.connect().await;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024));
     // The server may hang up before it has read all of it.
@@ -120,9 +121,11 @@ async fn an_oversized_head_is_refused() {
 
 #[tokio::test]
 async fn a_peer_that_asks_nothing_is_hung_up_on() {
-    let server =
-        Server::start(MonitorLimits { request_time_max: Duration::from_millis(20), ..MonitorLimits::default() }, None)
-            .await;
+    let server = Server::start(
+        MonitorLimits { request_time_max: Duration::from_millis(20), ..MonitorLimits::default() },
+        None,
+    )
+    .await;
     let mut stream = server.connect().await;
     assert_eq!(rest_of(&mut stream).await, "");
 }

@@ -1,8 +1,8 @@
 //! What holds for any bytes. Run by the fuzz targets on what they make up, and by `tests/corpus.rs` on the kept corpus.
 
 use headwater_protocol::client::{
-    ClientOp, ConnectOptions, Framed, ParseError, Parser, ServerOp, ServerParser, encode_hmsg,
-    encode_hpub, encode_msg, encode_pub, encode_sub, encode_unsub,
+    ClientOp, ConnectOptions, Framed, ParseError, Parser, ServerOp, ServerParser, encode_hmsg, encode_hpub,
+    encode_msg, encode_pub, encode_sub, encode_unsub,
 };
 use headwater_protocol::subject::transform::{Transform, validate_mapping};
 use headwater_protocol::{headers, subject};
@@ -34,10 +34,7 @@ pub fn headers(block: &[u8]) {
     }
     let mut grown = block.to_vec();
     headers::append(&mut grown, b"Nats-Fuzz", block);
-    assert_eq!(
-        headers::iter(&grown).count(),
-        headers::iter(block).count() + 1
-    );
+    assert_eq!(headers::iter(&grown).count(), headers::iter(block).count() + 1);
     assert!(headers::remove_prefix(&grown, b"Nats-Fuzz").len() < grown.len());
     let stripped = headers::strip_status(block);
     assert_eq!(headers::strip_status(&stripped), stripped);
@@ -47,26 +44,19 @@ pub fn headers(block: &[u8]) {
 /// The relations between subjects agree with each other. Input: up to three lines, the last two also make a transform.
 pub fn subject(data: &[u8]) {
     let mut lines = data.splitn(3, |byte| *byte == b'\n');
-    let (a, b) = (
-        lines.next().unwrap_or_default(),
-        lines.next().unwrap_or_default(),
-    );
+    let (a, b) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     relations(a, b);
     relations(b, a);
-    if let (Ok(src), Ok(dest)) = (
-        std::str::from_utf8(b),
-        std::str::from_utf8(lines.next().unwrap_or_default()),
-    ) {
+    if let (Ok(src), Ok(dest)) =
+        (std::str::from_utf8(b), std::str::from_utf8(lines.next().unwrap_or_default()))
+    {
         transform(a, src, dest);
     }
 }
 
 fn relations(a: &[u8], b: &[u8]) {
     assert_eq!(subject::overlaps(a, b), subject::overlaps(b, a));
-    assert_eq!(
-        subject::tokens(a).count().max(1),
-        subject::token_count(a).max(1)
-    );
+    assert_eq!(subject::tokens(a).count().max(1), subject::token_count(a).max(1));
     if !subject::is_valid(a) || !subject::is_valid(b) {
         return;
     }
@@ -74,10 +64,7 @@ fn relations(a: &[u8], b: &[u8]) {
     assert_eq!(subject::is_literal(a), !subject::has_wildcards(a));
     if subject::is_literal(a) {
         let matched = subject::matches(b, a);
-        assert_eq!(
-            (matched, matched),
-            (subject::is_subset(a, b), subject::overlaps(a, b))
-        );
+        assert_eq!((matched, matched), (subject::is_subset(a, b), subject::overlaps(a, b)));
     }
     if subject::is_subset(a, b) {
         assert!(subject::overlaps(a, b));
@@ -163,28 +150,13 @@ fn read(
 fn client_operation_reads_the_same(op: &ClientOp<'_>) {
     let mut out = Vec::new();
     match *op {
-        ClientOp::Pub {
-            subject,
-            reply,
-            payload,
-            ..
-        } => {
+        ClientOp::Pub { subject, reply, payload, .. } => {
             encode_pub(&mut out, subject, reply, payload);
         }
-        ClientOp::HPub {
-            subject,
-            reply,
-            headers,
-            payload,
-            ..
-        } => {
+        ClientOp::HPub { subject, reply, headers, payload, .. } => {
             encode_hpub(&mut out, subject, reply, headers, payload);
         }
-        ClientOp::Sub {
-            subject,
-            queue,
-            sid,
-        } => encode_sub(&mut out, subject, queue, sid),
+        ClientOp::Sub { subject, queue, sid } => encode_sub(&mut out, subject, queue, sid),
         ClientOp::Unsub { sid, max } => encode_unsub(&mut out, sid, max),
         ClientOp::Connect(json) => {
             return ConnectOptions::parse(json).map_or((), |options| {
@@ -195,48 +167,22 @@ fn client_operation_reads_the_same(op: &ClientOp<'_>) {
     }
     let mut parser = Parser::default();
     parser.headers_allowed = true;
-    let Ok(Framed::Op {
-        op: again,
-        consumed,
-    }) = parser.next(&out)
-    else {
+    let Ok(Framed::Op { op: again, consumed }) = parser.next(&out) else {
         panic!("cannot be read again: {op:?}")
     };
     assert_eq!(consumed, out.len());
-    assert_eq!(
-        format!("{:?}", without_size_texts(again)),
-        format!("{:?}", without_size_texts(*op))
-    );
+    assert_eq!(format!("{:?}", without_size_texts(again)), format!("{:?}", without_size_texts(*op)));
 }
 
 /// Sizes are written anew, without leading zeros.
 fn without_size_texts(op: ClientOp<'_>) -> ClientOp<'_> {
     match op {
-        ClientOp::Pub {
-            subject,
-            reply,
-            payload,
-            ..
-        } => ClientOp::Pub {
-            subject,
-            reply,
-            size_text: b"",
-            payload,
-        },
-        ClientOp::HPub {
-            subject,
-            reply,
-            headers,
-            payload,
-            ..
-        } => ClientOp::HPub {
-            subject,
-            reply,
-            header_size_text: b"",
-            total_text: b"",
-            headers,
-            payload,
-        },
+        ClientOp::Pub { subject, reply, payload, .. } => {
+            ClientOp::Pub { subject, reply, size_text: b"", payload }
+        }
+        ClientOp::HPub { subject, reply, headers, payload, .. } => {
+            ClientOp::HPub { subject, reply, header_size_text: b"", total_text: b"", headers, payload }
+        }
         other => other,
     }
 }
@@ -244,32 +190,15 @@ fn without_size_texts(op: ClientOp<'_>) -> ClientOp<'_> {
 fn server_operation_reads_the_same(op: &ServerOp<'_>) {
     let mut out = Vec::new();
     match *op {
-        ServerOp::Msg {
-            subject,
-            sid,
-            reply,
-            payload,
-        } => {
+        ServerOp::Msg { subject, sid, reply, payload } => {
             encode_msg(&mut out, subject, sid, reply, payload.len(), payload);
         }
-        ServerOp::HMsg {
-            subject,
-            sid,
-            reply,
-            headers,
-            payload,
-        } => {
+        ServerOp::HMsg { subject, sid, reply, headers, payload } => {
             encode_hmsg(&mut out, subject, sid, reply, headers, payload);
         }
         _ => return,
     }
     let mut parser = ServerParser::new(4096, 4096);
     let again = parser.next(&out);
-    assert_eq!(
-        again,
-        Ok(Framed::Op {
-            op: *op,
-            consumed: out.len()
-        })
-    );
+    assert_eq!(again, Ok(Framed::Op { op: *op, consumed: out.len() }));
 }

@@ -23,8 +23,8 @@ mod parse_server;
 
 pub use connect::{ConnectError, ConnectOptions};
 pub use encode::{
-    Size, encode_err, encode_hmsg, encode_hmsg_sized, encode_hmsg_stripped, encode_info,
-    encode_msg, encode_ok, encode_ping, encode_pong, no_responders,
+    Size, encode_err, encode_hmsg, encode_hmsg_sized, encode_hmsg_stripped, encode_info, encode_msg,
+    encode_ok, encode_ping, encode_pong, no_responders,
 };
 pub use encode_client::{encode_connect, encode_hpub, encode_pub, encode_sub, encode_unsub};
 pub use error::ParseError;

@@ -84,9 +84,7 @@ impl<'a> Iterator for Lines<'a> {
 /// Where the first CR LF is.
 #[inline]
 fn line_end(bytes: &[u8]) -> Option<usize> {
-    memchr_iter(b'\n', bytes)
-        .filter_map(|at| at.checked_sub(1))
-        .find(|at| bytes[*at] == b'\r')
+    memchr_iter(b'\n', bytes).filter_map(|at| at.checked_sub(1)).find(|at| bytes[*at] == b'\r')
 }
 
 fn trim_leading_spaces(value: &[u8]) -> &[u8] {

@@ -38,10 +38,7 @@ pub fn is_literal(subject: &[u8]) -> bool {
 pub fn has_wildcards(subject: &[u8]) -> bool {
     memchr2_iter(b'*', b'>', subject).any(|at| {
         let before = at.checked_sub(1).and_then(|before| subject.get(before));
-        [before, subject.get(at + 1)]
-            .into_iter()
-            .flatten()
-            .all(|byte| *byte == SEPARATOR)
+        [before, subject.get(at + 1)].into_iter().flatten().all(|byte| *byte == SEPARATOR)
     })
 }
 
@@ -131,10 +128,7 @@ pub fn token_count(subject: &[u8]) -> usize {
 
 fn token_len(subject: &[u8]) -> usize {
     // A byte loop, because tokens are shorter than what a vector search needs to pay off.
-    subject
-        .iter()
-        .position(|byte| *byte == SEPARATOR)
-        .unwrap_or(subject.len())
+    subject.iter().position(|byte| *byte == SEPARATOR).unwrap_or(subject.len())
 }
 
 /// The length of the first token of `a` if `b` starts with the same bytes.

@@ -8,9 +8,7 @@ use std::path::Path;
 
 #[track_caller]
 fn holds_for_corpus(target: &str, promise: fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files = 0;
     for entry in fs::read_dir(&directory).expect("the corpus is kept in the tree") {
         let path = entry.expect("a directory entry").path();

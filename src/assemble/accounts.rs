@@ -15,7 +15,8 @@ use crate::server::Server;
 /// asks for it.
 pub fn jetstream_limits(config: &Config) -> LimitsOf {
     let mut limits: HashMap<String, AccountLimits> = HashMap::new();
-    let configured = config.accounts.iter().filter_map(|account| Some((account, account.jetstream.as_ref()?)));
+    let configured =
+        config.accounts.iter().filter_map(|account| Some((account, account.jetstream.as_ref()?)));
     for (account, jetstream) in configured {
         limits.insert(account.name.clone(), account_limits(jetstream));
     }

@@ -28,5 +28,8 @@ pub fn tls_settings(tls: &Tls) -> TlsSettings {
 fn certificates(tls: &Tls) -> Vec<CertificatePair> {
     let main = tls.cert_file.clone().zip(tls.key_file.clone());
     let others = tls.certs.iter().map(|pair| (pair.cert_file.clone(), pair.key_file.clone()));
-    main.into_iter().chain(others).map(|(cert_file, key_file)| CertificatePair { cert_file, key_file }).collect()
+    main.into_iter()
+        .chain(others)
+        .map(|(cert_file, key_file)| CertificatePair { cert_file, key_file })
+        .collect()
 }

@@ -88,7 +88,11 @@ impl JsAccount {
         metadata::stamp_stream(&mut config);
         if let Some(existing) = self.stream(&config.name) {
             let same = metadata::same_stream(existing.lock().machine.config(), &config);
-            return if same { Ok(Created { host: existing, new: false }) } else { Err(ErrorCode::StreamNameExist.error()) };
+            return if same {
+                Ok(Created { host: existing, new: false })
+            } else {
+                Err(ErrorCode::StreamNameExist.error())
+            };
         }
         self.check_room(&config, 0)?;
         self.check_new(&config)?;
@@ -119,7 +123,8 @@ impl JsAccount {
     pub fn delete_stream(&self, name: &str) -> Result<Arc<StreamHost>, ApiError> {
         let _changing = self.changing.lock();
         let host = self.expect_stream(name)?;
-        let lsn = self.env.store.delete_stream(host.id).map_err(|error| ApiError::from(Refusal::from(error)))?;
+        let lsn =
+            self.env.store.delete_stream(host.id).map_err(|error| ApiError::from(Refusal::from(error)))?;
         host.stop_capturing();
         let mut state = host.lock();
         state.wrote(lsn);
@@ -138,7 +143,11 @@ impl JsAccount {
 
     /// What `$JS.API.INFO` tells.
     pub fn info(&self) -> AccountInfo {
-        let mut info = AccountInfo { limits: self.limits, domain: self.env.settings.domain.clone(), ..Default::default() };
+        let mut info = AccountInfo {
+            limits: self.limits,
+            domain: self.env.settings.domain.clone(),
+            ..Default::default()
+        };
         info.api.total = self.api_total.load(Ordering::Relaxed);
         info.api.errors = self.api_errors.load(Ordering::Relaxed);
         for host in self.streams() {
@@ -183,7 +192,8 @@ impl JsAccount {
     /// Whether account and server have room for what `config` reserves; `had` bytes of it are reserved already.
     fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
         let limits = &self.limits;
-        if config.max_consumers > 0 && limits.max_consumers > 0 && config.max_consumers > limits.max_consumers {
+        if config.max_consumers > 0 && limits.max_consumers > 0 && config.max_consumers > limits.max_consumers
+        {
             return Err(ErrorCode::MaximumConsumersLimit.error());
         }
         let (account_max, server_max, refusal) = match config.storage {
@@ -220,7 +230,9 @@ impl JsAccount {
             );
         }
         if config.mirror_direct && config.mirror.is_none() {
-            return Err(ErrorCode::StreamInvalidConfig.saying("stream has no mirror but does have mirror direct"));
+            return Err(
+                ErrorCode::StreamInvalidConfig.saying("stream has no mirror but does have mirror direct")
+            );
         }
         Ok(())
     }
@@ -249,7 +261,12 @@ impl JsAccount {
             .create_stream(self.account.name(), &config.name, &meta, kind)
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let first_seq = config.first_seq;
-        let mut state = StreamState::new(StreamMachine::new(config, self.env.bounds.clone()), log, Consumers::default(), created);
+        let mut state = StreamState::new(
+            StreamMachine::new(config, self.env.bounds.clone()),
+            log,
+            Consumers::default(),
+            created,
+        );
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
@@ -287,7 +304,8 @@ fn check_consumer_limits(host: &StreamHost, config: &StreamConfig) -> Result<(),
     if names.is_empty() {
         return Ok(());
     }
-    Err(ErrorCode::StreamUpdate.with(format_args!("change to limits violates consumers: {}", names.join(", "))))
+    Err(ErrorCode::StreamUpdate
+        .with(format_args!("change to limits violates consumers: {}", names.join(", "))))
 }
 
 /// Where the store keeps a stream of this configuration.

@@ -2,8 +2,8 @@
 //! written where somebody listens.
 
 use headwater_protocol::jetstream::advisory::{
-    AbandonReason, Action, Advisory, ApiAudit, BatchAbandoned, ConsumerAck, ConsumerAction, ConsumerPause, ConsumerPinned, ConsumerUnpinned,
-    MaxDeliver, Nak, StreamAction, Terminated,
+    AbandonReason, Action, Advisory, ApiAudit, BatchAbandoned, ConsumerAck, ConsumerAction, ConsumerPause,
+    ConsumerPinned, ConsumerUnpinned, MaxDeliver, Nak, StreamAction, Terminated,
 };
 use headwater_protocol::jetstream::client_info::ClientInfo;
 use headwater_protocol::jetstream::timestamp::{Timestamp, ZonedTime};
@@ -34,8 +34,13 @@ pub fn consumer_deleted(host: &StreamHost, cx: &mut Dispatch, consumer: &str) {
 /// A batch was given up.
 pub fn batch_abandoned(host: &StreamHost, cx: &mut Dispatch, id: &[u8], reason: AbandonReason) {
     let batch = String::from_utf8_lossy(id);
-    let event =
-        BatchAbandoned { account: "", stream: &host.name, domain: host.env.settings.domain(), batch: &batch, reason };
+    let event = BatchAbandoned {
+        account: "",
+        stream: &host.name,
+        domain: host.env.settings.domain(),
+        batch: &batch,
+        reason,
+    };
     publish(&host.account, &host.env, cx, &Advisory::BatchAbandoned(event));
 }
 
@@ -65,12 +70,14 @@ pub fn consumer_event(host: &StreamHost, cx: &mut Dispatch, consumer: &str, even
             Advisory::Nak(Nak { stream, consumer, consumer_seq, stream_seq, deliveries, domain })
         }
         Event::Terminated { stream_seq, consumer_seq, deliveries, ref reason } => {
-            let terminated = Terminated { stream, consumer, consumer_seq, stream_seq, deliveries, reason, domain };
+            let terminated =
+                Terminated { stream, consumer, consumer_seq, stream_seq, deliveries, reason, domain };
             Advisory::Terminated(terminated)
         }
         Event::AckSample { stream_seq, consumer_seq, deliveries, ack_time_nanos } => {
             let ack_time = ack_time_nanos;
-            let ack = ConsumerAck { stream, consumer, consumer_seq, stream_seq, ack_time, deliveries, domain };
+            let ack =
+                ConsumerAck { stream, consumer, consumer_seq, stream_seq, ack_time, deliveries, domain };
             Advisory::ConsumerAck(ack)
         }
         Event::Pause { paused, until } => {

@@ -17,6 +17,7 @@ use super::index::pages::{Item, PageSource, PageWrites, StoredPage};
 use super::journal::core::Class;
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
+use super::journal_log::StreamAccess;
 use super::registry::{StreamEntry, release};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
@@ -49,6 +50,8 @@ struct State {
     leftovers: Vec<Vec<u8>>,
     last: Instant,
     failed: bool,
+    /// Bytes of the journal that were replayed at the start.
+    unsaved_bytes: u64,
     bytes_written: u64,
     position: Lsn,
 }
@@ -56,7 +59,8 @@ struct State {
 /// What the streams looked like to a checkpoint.
 struct Attempt {
     number: u32,
-    replay_from: Lsn,
+    /// Removals up to here are reflected in what it stores.
+    covers: Lsn,
     records: HashMap<u32, (StoredPage, Option<Placed>)>,
     garbage: Vec<Vec<u8>>,
     /// Keys this attempt has written.
@@ -64,13 +68,16 @@ struct Attempt {
 }
 
 impl Checkpoints {
-    /// Goes on after `root`, which was restored, or after checkpoint number `number`.
+    /// Goes on after checkpoint `number`, with what was restored of it.
+    /// `replayed_bytes` of the journal came after it.
     pub fn new(
         catalog: Option<Arc<Catalog>>,
         number: u32,
-        root: Option<&Root>,
-        records: RestoredRecords,
+        restored: Option<(&Root, RestoredRecords)>,
+        replayed_bytes: u64,
     ) -> Self {
+        let (root, records) =
+            restored.map_or_else(|| (None, RestoredRecords::new()), |(root, records)| (Some(root), records));
         let state = State {
             number,
             complete: number,
@@ -80,6 +87,7 @@ impl Checkpoints {
             leftovers: Vec::new(),
             last: Instant::now(),
             failed: false,
+            unsaved_bytes: replayed_bytes,
             bytes_written: 0,
             position: Lsn::ZERO,
         };
@@ -140,7 +148,7 @@ impl Shared {
         if position == state.position || (state.failed && elapsed < RETRY_DELAY) {
             return false;
         }
-        let written = self.journal.stats().bytes_written - state.bytes_written;
+        let written = self.journal.stats().bytes_written - state.bytes_written + state.unsaved_bytes;
         let dead_long_enough = dead && (pressed || !options.threads || elapsed >= RECLAIM_DELAY);
         written >= options.checkpoint_bytes || elapsed >= options.checkpoint_interval || dead_long_enough
     }
@@ -169,7 +177,7 @@ impl Shared {
     pub fn trim_indexes(&self) {
         let accesses: Vec<_> =
             self.registry.lock().streams.values().map(|stream| stream.access.clone()).collect();
-        let resident: usize = accesses.iter().map(|access| access.index.lock().resident_bytes()).sum();
+        let resident: usize = accesses.iter().map(StreamAccess::trim).sum();
         let mut excess = resident.saturating_sub(self.journal.options().index_bytes_max);
         for access in accesses {
             if excess == 0 {
@@ -184,7 +192,7 @@ impl Shared {
         state.bytes_written = self.journal.stats().bytes_written;
         Attempt {
             number: state.number,
-            replay_from: Lsn::ZERO,
+            covers: Lsn::ZERO,
             records: HashMap::new(),
             garbage: std::mem::take(&mut state.leftovers),
             written: Vec::new(),
@@ -216,17 +224,18 @@ impl Shared {
     fn root(&self, attempt: &mut Attempt) -> (Root, Vec<u32>) {
         let mut registry = self.registry.lock();
         attempt.garbage.append(&mut registry.garbage);
-        let root = self.journal.with_core(|core| Root {
-            number: attempt.number,
-            replay_from: core.position(),
-            last_stream: registry.last_stream(),
-            streams: Vec::new(),
-            tombstones: core.usage.tombstones(),
-            compactions: core.usage.compactions(),
-            deletions: registry.deletions.clone(),
-            garbage: Vec::new(),
+        let root = self.journal.with_core(|core| {
+            attempt.covers = core.deferred_lsn();
+            Root {
+                number: attempt.number,
+                replay_from: core.position(),
+                last_stream: registry.last_stream(),
+                tombstones: core.usage.tombstones(),
+                compactions: core.usage.compactions(),
+                deletions: registry.deletions.clone(),
+                ..Root::default()
+            }
         });
-        attempt.replay_from = root.replay_from;
         (root, registry.streams.keys().copied().collect())
     }
 
@@ -270,7 +279,8 @@ impl Shared {
     fn complete(&self, state: &mut State, attempt: Attempt) -> Result<(), StoreError> {
         Counters::add(&self.journal.counters.checkpoints, 1);
         state.complete = attempt.number;
-        state.covers = attempt.replay_from;
+        state.unsaved_bytes = 0;
+        state.covers = attempt.covers;
         state.records = attempt.records;
         state.garbage = attempt.garbage;
         state.position = self.journal.with_core(|core| core.position());
@@ -294,7 +304,7 @@ impl Shared {
     /// start reads the whole journal unless a later checkpoint succeeds.
     fn void_checkpoints(&self) -> Result<(), StoreError> {
         let mut state = self.checkpoints.state.lock();
-        let covers = self.journal.with_core(|core| core.position());
+        let covers = self.journal.with_core(|core| core.deferred_lsn());
         state.number += 1;
         log::warn!("catalogue: cannot be written, the next start will read the whole journal");
         self.note_checkpoint(state.number)?;

@@ -70,7 +70,7 @@ impl Shared {
             Kind::ConsumerState | Kind::ConsumerDelta => self.carry_consumer_state(at, record),
             Kind::StreamDelete | Kind::ConsumerDelete => self.carry_deletion(at, record),
             Kind::Checkpoint => self.carry_checkpoint(record),
-            Kind::SegmentEnd | Kind::Torn | Kind::Compaction | Kind::Closed => Ok(()),
+            Kind::SegmentEnd | Kind::Torn | Kind::Compaction | Kind::Closed | Kind::Opened => Ok(()),
         }
     }
 

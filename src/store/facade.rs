@@ -243,14 +243,7 @@ impl Store {
         let journal = &self.shared.journal;
         drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());
-        let saved = self.shared.checkpoint();
-        if let Err(error) = saved {
-            log::warn!("catalogue: {error}; the next start will read more of the journal");
-        }
-        let closed = journal
-            .flush()
-            .and_then(|()| journal.append(&Draft::new(Kind::Closed, 0), Class::Housekeeping))
-            .and_then(|_| journal.flush());
+        let closed = if journal.is_closed() { Ok(()) } else { self.shared.finish() };
         journal.shut();
         drop(self.lock.lock().take());
         closed
@@ -268,6 +261,16 @@ impl Store {
 }
 
 impl Shared {
+    /// Makes everything durable, brings the catalogue up to date and says in the journal that it ends.
+    fn finish(&self) -> Result<(), StoreError> {
+        self.journal.flush()?;
+        if let Err(error) = self.checkpoint() {
+            log::warn!("{error}; the next start will read more of the journal");
+        }
+        self.journal.append(&Draft::new(Kind::Closed, 0), Class::Housekeeping)?;
+        self.journal.flush()
+    }
+
     /// Makes an index reachable for logs, handles and the janitor.
     pub fn access(&self, mut index: StreamIndex) -> StreamAccess {
         if let Some(pages) = self.checkpoints.pages(index.stream) {

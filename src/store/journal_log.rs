@@ -245,6 +245,13 @@ impl MessageLog for JournalLog {
 }
 
 impl StreamAccess {
+    /// Frees what only readers of cold pages need; returns the bytes of pages in memory.
+    pub(crate) fn trim(&self) -> usize {
+        let mut index = self.index.lock();
+        index.forget_views();
+        index.resident_bytes()
+    }
+
     /// Reads a message, wherever it lies now.
     fn load(&self, seq: u64) -> Result<Option<StoredMessage>, StoreError> {
         for attempt in 1..=READ_ATTEMPTS_MAX {

@@ -55,7 +55,7 @@ impl Default for StoreOptions {
             quarantine_bytes_max: 64 << 20,
             compact_below_percent: 50,
             index_bytes_max: 64 << 20,
-            checkpoint_bytes: 16 << 20,
+            checkpoint_bytes: 8 << 20,
             checkpoint_interval: Duration::from_secs(30),
             catalog: true,
             threads: true,

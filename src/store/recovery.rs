@@ -1,6 +1,5 @@
 //! Opening the store: from what lies on disk to streams that can be used.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,7 +79,7 @@ fn without_catalog(
     report: &mut RecoveryReport,
 ) -> Result<(Replayed, Checkpoints), StoreError> {
     let replayed = Replay::new(files, quarantine, report, Model::default()).run(Lsn::ZERO)?;
-    let checkpoints = Checkpoints::new(None, replayed.model.checkpoint, None, HashMap::new());
+    let checkpoints = Checkpoints::new(None, replayed.model.checkpoint, None, 0);
     Ok((replayed, checkpoints))
 }
 
@@ -103,7 +102,7 @@ fn with_catalog(
         }
     };
     let replayed = Replay::new(files, quarantine, report, Model::default()).run(Lsn::ZERO)?;
-    let checkpoints = Checkpoints::new(catalog, replayed.model.checkpoint, None, HashMap::new());
+    let checkpoints = Checkpoints::new(catalog, replayed.model.checkpoint, None, report.bytes_replayed);
     Ok((replayed, checkpoints))
 }
 
@@ -146,7 +145,8 @@ fn from_checkpoint(
         log::warn!("catalogue: checkpoint {} is not the last", root.number);
         return Ok(FromCheckpoint::Stale);
     }
-    let checkpoints = Checkpoints::new(Some(catalog), root.number, Some(&root), records);
+    let checkpoints =
+        Checkpoints::new(Some(catalog), root.number, Some((&root, records)), report.bytes_replayed);
     Ok(FromCheckpoint::Restored(Box::new(replayed), Box::new(checkpoints), Box::new(report)))
 }
 
@@ -181,7 +181,10 @@ fn resume(
         floors,
     };
     let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
-    Ok(Journal::new(Arc::clone(files), core, at.into(), options.clone(), Arc::new(Counters::default())))
+    let mut journal =
+        Journal::new(Arc::clone(files), core, at.into(), options.clone(), Arc::new(Counters::default()));
+    journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
+    Ok(journal)
 }
 
 fn first_segment(files: &SegmentFiles) -> Result<u32, StoreError> {

@@ -223,6 +223,11 @@ impl StreamIndex {
         self.seqs.resident_bytes() + self.subjects.index.resident_bytes()
     }
 
+    /// Frees what only readers of cold pages need.
+    pub fn forget_views(&mut self) {
+        self.seqs.forget_views();
+    }
+
     /// Drops stored pages from memory until `bytes` are freed or none is left.
     pub fn evict(&mut self, bytes: usize) -> usize {
         let freed = self.seqs.evict(bytes);

@@ -1,6 +1,8 @@
 //! What the store's tests share: small stores, a model to hold them against, disks that misbehave.
 #![allow(dead_code)]
 
+pub mod disk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -207,4 +209,28 @@ pub fn plain(message: StoredMessage) -> (String, Vec<u8>, Vec<u8>) {
     assert_eq!(message.ts, ts(message.seq));
     let subject = String::from_utf8(message.subject.to_vec()).unwrap();
     (subject, message.headers.to_vec(), message.payload.to_vec())
+}
+
+/// Flips one bit of a file.
+pub fn flip_bit(path: &Path, at: u64) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at as usize] ^= 0x10;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// The file of a segment.
+pub fn segment(dir: &Path, id: u32) -> std::path::PathBuf {
+    dir.join(format!("journal/{id:010}.seg"))
+}
+
+/// Where `needle` first lies in a segment.
+pub fn position_of(dir: &Path, id: u32, needle: &[u8]) -> Option<u64> {
+    let bytes = std::fs::read(segment(dir, id)).unwrap();
+    bytes.windows(needle.len()).position(|window| window == needle).map(|at| at as u64)
+}
+
+/// Bytes of all segments.
+pub fn journal_bytes(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir.join("journal")).unwrap();
+    files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
 }

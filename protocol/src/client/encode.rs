@@ -76,14 +76,7 @@ pub fn encode_hmsg_sized(
     headers: &[u8],
     payload: &[u8],
 ) {
-    start(
-        out,
-        b"HMSG ",
-        subject,
-        sid,
-        reply,
-        headers.len() + payload.len(),
-    );
+    start(out, b"HMSG ", subject, sid, reply, headers.len() + payload.len());
     out.extend_from_slice(header_size);
     out.push(b' ');
     out.extend_from_slice(total);

@@ -20,13 +20,7 @@ pub fn encode_pub(out: &mut Vec<u8>, subject: &[u8], reply: Option<&[u8]>, paylo
 }
 
 /// `HPUB <subject> [reply] <header size> <total size>␍␊<headers><payload>␍␊`
-pub fn encode_hpub(
-    out: &mut Vec<u8>,
-    subject: &[u8],
-    reply: Option<&[u8]>,
-    headers: &[u8],
-    payload: &[u8],
-) {
+pub fn encode_hpub(out: &mut Vec<u8>, subject: &[u8], reply: Option<&[u8]>, headers: &[u8], payload: &[u8]) {
     start(out, b"HPUB ", subject, reply);
     decimal::push_u64(out, headers.len() as u64);
     out.push(b' ');

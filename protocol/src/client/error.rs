@@ -26,9 +26,7 @@ impl ParseError {
             ParseError::UnknownOperation => Some("Unknown Protocol Operation"),
             ParseError::ControlLineTooLong => Some("maximum control line exceeded"),
             ParseError::PayloadTooLarge => Some("Maximum Payload Violation"),
-            ParseError::BadArguments | ParseError::HeadersNotNegotiated | ParseError::BadInfo => {
-                None
-            }
+            ParseError::BadArguments | ParseError::HeadersNotNegotiated | ParseError::BadInfo => None,
         }
     }
 }

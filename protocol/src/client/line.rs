@@ -76,11 +76,7 @@ impl LineReader {
         if line_feed.unwrap_or(input.len()) > IGNORED_BYTES_MAX {
             return Err(ParseError::ControlLineTooLong);
         }
-        Ok(line_feed.map(|at| Line {
-            verb,
-            args: &[],
-            consumed: at + 1,
-        }))
+        Ok(line_feed.map(|at| Line { verb, args: &[], consumed: at + 1 }))
     }
 
     #[inline]
@@ -101,11 +97,7 @@ impl LineReader {
         if args.len() > args_bytes_max {
             return Err(ParseError::ControlLineTooLong);
         }
-        Ok(line_feed.map(|at| Line {
-            verb,
-            args,
-            consumed: at + 1,
-        }))
+        Ok(line_feed.map(|at| Line { verb, args, consumed: at + 1 }))
     }
 
     /// The first line feed from `from` on, not looking again at what was looked at before.
@@ -181,10 +173,7 @@ impl<'a> Args<'a> {
     /// Adds one at the end.
     #[inline]
     pub fn push(&mut self, item: &'a [u8]) -> Result<(), ParseError> {
-        *self
-            .items
-            .get_mut(self.count)
-            .ok_or(ParseError::BadArguments)? = item;
+        *self.items.get_mut(self.count).ok_or(ParseError::BadArguments)? = item;
         self.count += 1;
         Ok(())
     }
@@ -198,11 +187,7 @@ impl<'a> Args<'a> {
     /// The argument at `index` counted from the end, empty if there is none.
     #[inline]
     pub fn get_from_end(&self, index: usize) -> &'a [u8] {
-        self.as_slice()
-            .iter()
-            .nth_back(index)
-            .copied()
-            .unwrap_or_default()
+        self.as_slice().iter().nth_back(index).copied().unwrap_or_default()
     }
 
     #[inline]

@@ -15,22 +15,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub const PUB: Layout = Layout {
-        leading: 1,
-        headers: false,
-    };
-    pub const HPUB: Layout = Layout {
-        leading: 1,
-        headers: true,
-    };
-    pub const MSG: Layout = Layout {
-        leading: 2,
-        headers: false,
-    };
-    pub const HMSG: Layout = Layout {
-        leading: 2,
-        headers: true,
-    };
+    pub const PUB: Layout = Layout { leading: 1, headers: false };
+    pub const HPUB: Layout = Layout { leading: 1, headers: true };
+    pub const MSG: Layout = Layout { leading: 2, headers: false };
+    pub const HMSG: Layout = Layout { leading: 2, headers: true };
 
     /// How many arguments there are without a reply subject.
     #[inline]
@@ -72,11 +60,7 @@ impl Frame {
             return Err(ParseError::BadArguments);
         }
         let (body_bytes, header_bytes) = sizes(items, layout).ok_or(ParseError::BadArguments)?;
-        Ok(Frame {
-            header_bytes,
-            body_bytes,
-            body_start,
-        })
+        Ok(Frame { header_bytes, body_bytes, body_start })
     }
 
     /// How many bytes control line, body and CRLF take.
@@ -106,11 +90,7 @@ impl Frame {
 fn sizes(items: &[&[u8]], layout: Layout) -> Option<(usize, usize)> {
     let mut from_end = items.iter().rev();
     let body_bytes = parse_size(from_end.next()?)?;
-    let header_bytes = if layout.headers {
-        parse_size(from_end.next()?)?
-    } else {
-        0
-    };
+    let header_bytes = if layout.headers { parse_size(from_end.next()?)? } else { 0 };
     (header_bytes <= body_bytes).then_some((body_bytes, header_bytes))
 }
 
@@ -132,12 +112,7 @@ impl Suspended {
             let start = input.offset(item);
             *span = (start, start + item.len());
         }
-        Suspended {
-            layout,
-            frame,
-            spans,
-            count: args.as_slice().len(),
-        }
+        Suspended { layout, frame, spans, count: args.as_slice().len() }
     }
 
     /// The arguments again. Fails if the input is not the one from before with more behind it.

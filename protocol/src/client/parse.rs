@@ -59,20 +59,14 @@ impl Parser {
         if let Some(Suspended { layout, frame, .. }) = self.suspended {
             return self.go_on(input, layout, frame);
         }
-        let Some(line) = self
-            .lines
-            .read::<ClientVerb>(input, self.control_line_bytes_max)?
-        else {
+        let Some(line) = self.lines.read::<ClientVerb>(input, self.control_line_bytes_max)? else {
             return Ok(Step::Incomplete { needed: None });
         };
         match line.verb {
             ClientVerb::Pub => self.publish(input, &line, Layout::PUB),
             ClientVerb::HPub if !self.headers_allowed => Err(ParseError::HeadersNotNegotiated),
             ClientVerb::HPub => self.publish(input, &line, Layout::HPUB),
-            _ => Ok(Step::Op {
-                op: simple_op(&line)?,
-                consumed: line.consumed,
-            }),
+            _ => Ok(Step::Op { op: simple_op(&line)?, consumed: line.consumed }),
         }
     }
 
@@ -91,36 +85,21 @@ impl Parser {
         }
         let Some(body) = frame.body(input)? else {
             self.suspended = Some(Suspended::new(input, layout, frame, &args));
-            return Ok(Step::Incomplete {
-                needed: Some(frame.bytes()),
-            });
+            return Ok(Step::Incomplete { needed: Some(frame.bytes()) });
         };
-        Ok(Step::Op {
-            op: publish_op(layout, &args, body),
-            consumed: frame.bytes(),
-        })
+        Ok(Step::Op { op: publish_op(layout, &args, body), consumed: frame.bytes() })
     }
 
     /// A publish whose control line was read before.
-    fn go_on<'a>(
-        &mut self,
-        input: &'a [u8],
-        layout: Layout,
-        frame: Frame,
-    ) -> Result<Step<'a>, ParseError> {
+    fn go_on<'a>(&mut self, input: &'a [u8], layout: Layout, frame: Frame) -> Result<Step<'a>, ParseError> {
         let Some(body) = frame.body(input)? else {
-            return Ok(Step::Incomplete {
-                needed: Some(frame.bytes()),
-            });
+            return Ok(Step::Incomplete { needed: Some(frame.bytes()) });
         };
         let args = match self.suspended.take() {
             Some(suspended) => suspended.args(input)?,
             None => Args::default(),
         };
-        Ok(Step::Op {
-            op: publish_op(layout, &args, body),
-            consumed: frame.bytes(),
-        })
+        Ok(Step::Op { op: publish_op(layout, &args, body), consumed: frame.bytes() })
     }
 }
 
@@ -132,29 +111,13 @@ impl Default for Parser {
 }
 
 #[inline]
-fn publish_op<'a>(
-    layout: Layout,
-    args: &Args<'a>,
-    Body { headers, payload }: Body<'a>,
-) -> ClientOp<'a> {
+fn publish_op<'a>(layout: Layout, args: &Args<'a>, Body { headers, payload }: Body<'a>) -> ClientOp<'a> {
     let (subject, reply, total_text) = (args.get(0), layout.reply(args), args.get_from_end(0));
     match layout.headers {
-        false => ClientOp::Pub {
-            subject,
-            reply,
-            size_text: total_text,
-            payload,
-        },
+        false => ClientOp::Pub { subject, reply, size_text: total_text, payload },
         true => {
             let header_size_text = args.get_from_end(1);
-            ClientOp::HPub {
-                subject,
-                reply,
-                header_size_text,
-                total_text,
-                headers,
-                payload,
-            }
+            ClientOp::HPub { subject, reply, header_size_text, total_text, headers, payload }
         }
     }
 }
@@ -178,16 +141,8 @@ fn sub(args: &[u8]) -> Result<ClientOp<'_>, ParseError> {
     let mut split = Args::default();
     split.split_at_line_ends(args)?;
     match split.as_slice() {
-        [subject, sid] => Ok(ClientOp::Sub {
-            subject,
-            queue: None,
-            sid,
-        }),
-        [subject, queue, sid] => Ok(ClientOp::Sub {
-            subject,
-            queue: Some(queue),
-            sid,
-        }),
+        [subject, sid] => Ok(ClientOp::Sub { subject, queue: None, sid }),
+        [subject, queue, sid] => Ok(ClientOp::Sub { subject, queue: Some(queue), sid }),
         _ => Err(ParseError::BadArguments),
     }
 }

@@ -40,20 +40,14 @@ impl ServerParser {
             let args = suspended.args(input)?;
             return self.message(input, suspended.layout, suspended.frame, &args);
         }
-        let Some(line) = self
-            .lines
-            .read::<ServerVerb>(input, self.control_line_bytes_max)?
-        else {
+        let Some(line) = self.lines.read::<ServerVerb>(input, self.control_line_bytes_max)? else {
             return Ok(ServerStep::Incomplete { needed: None });
         };
         let layout = match line.verb {
             ServerVerb::Msg => Layout::MSG,
             ServerVerb::HMsg => Layout::HMSG,
             _ => {
-                return Ok(ServerStep::Op {
-                    op: simple_op(&line)?,
-                    consumed: line.consumed,
-                });
+                return Ok(ServerStep::Op { op: simple_op(&line)?, consumed: line.consumed });
             }
         };
         let mut args = Args::default();
@@ -74,37 +68,17 @@ impl ServerParser {
     ) -> Result<ServerStep<'a>, ParseError> {
         let Some(body) = frame.body(input)? else {
             self.suspended = Some(Suspended::new(input, layout, frame, args));
-            return Ok(ServerStep::Incomplete {
-                needed: Some(frame.bytes()),
-            });
+            return Ok(ServerStep::Incomplete { needed: Some(frame.bytes()) });
         };
-        Ok(ServerStep::Op {
-            op: message_op(layout, args, body),
-            consumed: frame.bytes(),
-        })
+        Ok(ServerStep::Op { op: message_op(layout, args, body), consumed: frame.bytes() })
     }
 }
 
-fn message_op<'a>(
-    layout: Layout,
-    args: &Args<'a>,
-    Body { headers, payload }: Body<'a>,
-) -> ServerOp<'a> {
+fn message_op<'a>(layout: Layout, args: &Args<'a>, Body { headers, payload }: Body<'a>) -> ServerOp<'a> {
     let (subject, sid, reply) = (args.get(0), args.get(1), layout.reply(args));
     match layout.headers {
-        false => ServerOp::Msg {
-            subject,
-            sid,
-            reply,
-            payload,
-        },
-        true => ServerOp::HMsg {
-            subject,
-            sid,
-            reply,
-            headers,
-            payload,
-        },
+        false => ServerOp::Msg { subject, sid, reply, payload },
+        true => ServerOp::HMsg { subject, sid, reply, headers, payload },
     }
 }
 
@@ -121,9 +95,7 @@ fn simple_op<'a>(line: &Line<'a, ServerVerb>) -> Result<ServerOp<'a>, ParseError
 }
 
 fn unquoted(text: &[u8]) -> &[u8] {
-    let inner = text
-        .strip_prefix(b"'")
-        .and_then(|text| text.strip_suffix(b"'"));
+    let inner = text.strip_prefix(b"'").and_then(|text| text.strip_suffix(b"'"));
     inner.unwrap_or(text)
 }
 

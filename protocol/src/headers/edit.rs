@@ -27,9 +27,7 @@ pub struct HeaderBuilder {
 impl HeaderBuilder {
     /// A block without a status.
     pub fn new() -> Self {
-        HeaderBuilder {
-            block: [VERSION, CRLF].concat(),
-        }
+        HeaderBuilder { block: [VERSION, CRLF].concat() }
     }
 
     /// A block with a status; an empty description is left out along with its space.
@@ -133,11 +131,7 @@ fn push_line(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// A line end in a value would start a header that nobody sent.
 fn push_value(block: &mut Vec<u8>, value: &[u8]) {
-    block.extend(
-        value
-            .iter()
-            .map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }),
-    );
+    block.extend(value.iter().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { *b }));
 }
 
 fn replace(block: &mut Vec<u8>, name: &[u8], old_len: usize, value: &[u8]) {
@@ -168,10 +162,7 @@ fn remove_lines(block: &[u8], unwanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut first = true;
     while !rest.is_empty() {
         let end = line_end(rest);
-        let (line, next) = (
-            end.unwrap_or(rest.len()),
-            end.map_or(rest.len(), |end| end + CRLF.len()),
-        );
+        let (line, next) = (end.unwrap_or(rest.len()), end.map_or(rest.len(), |end| end + CRLF.len()));
         if first || !unwanted(&rest[..line]) {
             kept.extend_from_slice(&rest[..next]);
         }
@@ -182,9 +173,5 @@ fn remove_lines(block: &[u8], unwanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 }
 
 fn nothing_if_empty(block: Vec<u8>) -> Vec<u8> {
-    if block.len() <= EMPTY_BLOCK_BYTES {
-        Vec::new()
-    } else {
-        block
-    }
+    if block.len() <= EMPTY_BLOCK_BYTES { Vec::new() } else { block }
 }

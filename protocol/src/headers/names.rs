@@ -9,8 +9,7 @@ pub const EXPECTED_LAST_SEQUENCE: &[u8] = b"Nats-Expected-Last-Sequence";
 /// The last sequence of the subject a publish expects.
 pub const EXPECTED_LAST_SUBJECT_SEQUENCE: &[u8] = b"Nats-Expected-Last-Subject-Sequence";
 /// The filter that [`EXPECTED_LAST_SUBJECT_SEQUENCE`] speaks of, if not the publish subject.
-pub const EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT: &[u8] =
-    b"Nats-Expected-Last-Subject-Sequence-Subject";
+pub const EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT: &[u8] = b"Nats-Expected-Last-Subject-Sequence-Subject";
 /// The deduplication id of the last stored message a publish expects.
 pub const EXPECTED_LAST_MSG_ID: &[u8] = b"Nats-Expected-Last-Msg-Id";
 /// What all expectations begin with.

@@ -1,8 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const BLOCK: &[u8] =
-    b"NATS/1.0 503 No  Luck \r\nNats-Msg-Id:  x y\r\nA:1\r\nA: 2\r\nEmpty:\r\n\r\n";
+const BLOCK: &[u8] = b"NATS/1.0 503 No  Luck \r\nNats-Msg-Id:  x y\r\nA:1\r\nA: 2\r\nEmpty:\r\n\r\n";
 
 #[test]
 fn the_first_header_of_a_name_wins_and_case_matters() {
@@ -23,10 +22,7 @@ fn the_version_line_is_no_header() {
 
 #[test]
 fn a_line_feed_without_carriage_return_belongs_to_the_value() {
-    assert_eq!(
-        get(b"NATS/1.0\r\nA: 1\nB: 2\r\n\r\n", b"A"),
-        Some(b"1\nB: 2".as_slice())
-    );
+    assert_eq!(get(b"NATS/1.0\r\nA: 1\nB: 2\r\n\r\n", b"A"), Some(b"1\nB: 2".as_slice()));
     assert_eq!(get(b"NATS/1.0\r\nA: 1\nB: 2\r\n\r\n", b"B"), None);
 }
 
@@ -38,12 +34,8 @@ fn a_block_cut_short_still_gives_its_last_value() {
 #[test]
 fn all_headers_come_in_order() {
     let all: Vec<_> = iter(BLOCK).collect();
-    let expected: [(&[u8], &[u8]); 4] = [
-        (b"Nats-Msg-Id", b"x y"),
-        (b"A", b"1"),
-        (b"A", b"2"),
-        (b"Empty", b""),
-    ];
+    let expected: [(&[u8], &[u8]); 4] =
+        [(b"Nats-Msg-Id", b"x y"), (b"A", b"1"), (b"A", b"2"), (b"Empty", b"")];
     assert_eq!(all, expected);
 }
 
@@ -62,19 +54,12 @@ fn a_header_added_to_nothing_starts_a_block() {
     let mut block = Vec::new();
     append(&mut block, names::STREAM, b"ORDERS");
     append_u64(&mut block, names::SEQUENCE, 18);
-    assert_eq!(
-        block,
-        b"NATS/1.0\r\nNats-Stream: ORDERS\r\nNats-Sequence: 18\r\n\r\n"
-    );
+    assert_eq!(block, b"NATS/1.0\r\nNats-Stream: ORDERS\r\nNats-Sequence: 18\r\n\r\n");
 }
 
 #[test]
 fn a_header_added_to_a_block_without_proper_end_is_a_line_of_its_own() {
-    for start in [
-        "NATS/1.0\r\nA: 1",
-        "NATS/1.0\r\nA: 1\r\n",
-        "NATS/1.0\r\nA: 1\r\n\r\n",
-    ] {
+    for start in ["NATS/1.0\r\nA: 1", "NATS/1.0\r\nA: 1\r\n", "NATS/1.0\r\nA: 1\r\n\r\n"] {
         let mut block = start.as_bytes().to_vec();
         append(&mut block, b"B", b"2");
         assert_eq!(block, b"NATS/1.0\r\nA: 1\r\nB: 2\r\n\r\n");
@@ -85,10 +70,7 @@ fn a_header_added_to_a_block_without_proper_end_is_a_line_of_its_own() {
 fn a_value_cannot_smuggle_a_header_in() {
     let mut block = Vec::new();
     append(&mut block, b"A", b"1\r\nB: 2");
-    assert_eq!(
-        iter(&block).collect::<Vec<_>>(),
-        [(b"A".as_slice(), b"1  B: 2".as_slice())]
-    );
+    assert_eq!(iter(&block).collect::<Vec<_>>(), [(b"A".as_slice(), b"1  B: 2".as_slice())]);
 }
 
 #[test]
@@ -96,20 +78,17 @@ fn setting_replaces_the_first_value_or_adds_the_header() {
     let mut block = BLOCK.to_vec();
     set(&mut block, b"A", b"longer");
     set(&mut block, b"New", b"n");
-    assert_eq!(block, b"NATS/1.0 503 No  Luck \r\nNats-Msg-Id:  x y\r\nA:longer\r\nA: 2\r\nEmpty:\r\nNew: n\r\n\r\n");
+    assert_eq!(
+        block,
+        b"NATS/1.0 503 No  Luck \r\nNats-Msg-Id:  x y\r\nA:longer\r\nA: 2\r\nEmpty:\r\nNew: n\r\n\r\n"
+    );
 }
 
 #[test]
 fn removing_the_last_header_leaves_nothing() {
     assert_eq!(remove(b"NATS/1.0\r\nA: 1\r\nA: 2\r\n\r\n", b"A"), b"");
-    assert_eq!(
-        remove(b"NATS/1.0\r\nA: 1\r\nAB: 2\r\n\r\n", b"A"),
-        b"NATS/1.0\r\nAB: 2\r\n\r\n"
-    );
-    assert_eq!(
-        remove(b"NATS/1.0 503\r\nA: 1\r\n\r\n", b"A"),
-        b"NATS/1.0 503\r\n\r\n"
-    );
+    assert_eq!(remove(b"NATS/1.0\r\nA: 1\r\nAB: 2\r\n\r\n", b"A"), b"NATS/1.0\r\nAB: 2\r\n\r\n");
+    assert_eq!(remove(b"NATS/1.0 503\r\nA: 1\r\n\r\n", b"A"), b"NATS/1.0 503\r\n\r\n");
     assert_eq!(
         remove_prefix(b"NATS/1.0\r\nA: 1\r\nAB: 2\r\nC: 3\r\n\r\n", b"A"),
         b"NATS/1.0\r\nC: 3\r\n\r\n"
@@ -118,24 +97,15 @@ fn removing_the_last_header_leaves_nothing() {
 
 #[test]
 fn a_status_is_taken_off_and_an_empty_block_with_it() {
-    assert_eq!(
-        &*strip_status(b"NATS/1.0 503 foo\r\nA: 1\r\n\r\n"),
-        b"NATS/1.0\r\nA: 1\r\n\r\n"
-    );
+    assert_eq!(&*strip_status(b"NATS/1.0 503 foo\r\nA: 1\r\n\r\n"), b"NATS/1.0\r\nA: 1\r\n\r\n");
     assert_eq!(&*strip_status(b"NATS/1.0 503 foo\r\n\r\n"), b"");
-    assert_eq!(
-        &*strip_status(b"NATS/1.0\r\nA: 1\r\n\r\n"),
-        b"NATS/1.0\r\nA: 1\r\n\r\n"
-    );
+    assert_eq!(&*strip_status(b"NATS/1.0\r\nA: 1\r\n\r\n"), b"NATS/1.0\r\nA: 1\r\n\r\n");
     assert_eq!(&*strip_status(b"junk"), b"junk");
 }
 
 #[test]
 fn a_built_block_reads_back() {
-    let block = HeaderBuilder::status(503, "")
-        .add(names::SUBJECT, b"a.b")
-        .add_u64(b"N", 7)
-        .finish();
+    let block = HeaderBuilder::status(503, "").add(names::SUBJECT, b"a.b").add_u64(b"N", 7).finish();
     assert_eq!(block, b"NATS/1.0 503\r\nNats-Subject: a.b\r\nN: 7\r\n\r\n");
     assert_eq!(HeaderBuilder::new().finish(), b"NATS/1.0\r\n\r\n");
 }

@@ -107,12 +107,7 @@ pub struct ApiStats {
 
 impl Default for ApiStats {
     fn default() -> Self {
-        Self {
-            level: API_LEVEL,
-            total: 0,
-            errors: 0,
-            inflight: 0,
-        }
+        Self { level: API_LEVEL, total: 0, errors: 0, inflight: 0 }
     }
 }
 
@@ -128,9 +123,6 @@ mod tests {
             r#""memory_max_stream_bytes":-1,"storage_max_stream_bytes":-1,"max_bytes_required":false},"#,
             r#""api":{"level":5,"total":0,"errors":0}}"#
         );
-        assert_eq!(
-            serde_json::to_string(&AccountInfo::default()).unwrap(),
-            expected
-        );
+        assert_eq!(serde_json::to_string(&AccountInfo::default()).unwrap(), expected);
     }
 }

@@ -33,12 +33,10 @@ impl<'a> AckKind<'a> {
             b"" | b"+ACK" | b"+OK" => AckKind::Ack,
             b"+WPI" => AckKind::Progress,
             [b'+', b'N', b'X', b'T', request @ ..] => AckKind::Next(request),
-            [b'-', b'N', b'A', b'K', delay @ ..] => AckKind::Nak {
-                delay_ns: parse_delay(delay.trim_ascii()),
-            },
-            [b'+', b'T', b'E', b'R', b'M', reason @ ..] => AckKind::Term {
-                reason: reason.trim_ascii(),
-            },
+            [b'-', b'N', b'A', b'K', delay @ ..] => {
+                AckKind::Nak { delay_ns: parse_delay(delay.trim_ascii()) }
+            }
+            [b'+', b'T', b'E', b'R', b'M', reason @ ..] => AckKind::Term { reason: reason.trim_ascii() },
             _ => AckKind::Unknown,
         }
     }
@@ -55,9 +53,7 @@ json_object! { NakOptions as "ConsumerNakOptions" { delay } }
 /// A delay nobody understands is none, as in nats-server.
 fn parse_delay(text: &[u8]) -> Option<i64> {
     match text.first()? {
-        b'{' => decode::<NakOptions>(text, false)
-            .ok()
-            .map(|options| options.delay),
+        b'{' => decode::<NakOptions>(text, false).ok().map(|options| options.delay),
         _ => go_duration::parse(std::str::from_utf8(text).ok()?),
     }
 }
@@ -80,50 +76,28 @@ mod tests {
         }
         assert_eq!(AckKind::parse(b"+WPI"), AckKind::Progress);
         assert_eq!(AckKind::parse(b"+NXT"), AckKind::Next(b""));
-        assert_eq!(
-            AckKind::parse(b"+NXT {\"batch\":2}"),
-            AckKind::Next(b" {\"batch\":2}")
-        );
+        assert_eq!(AckKind::parse(b"+NXT {\"batch\":2}"), AckKind::Next(b" {\"batch\":2}"));
         assert_eq!(AckKind::parse(b"+TERM"), AckKind::Term { reason: b"" });
-        assert_eq!(
-            AckKind::parse(b"+TERM no good "),
-            AckKind::Term { reason: b"no good" }
-        );
+        assert_eq!(AckKind::parse(b"+TERM no good "), AckKind::Term { reason: b"no good" });
     }
 
     #[test]
     fn a_nak_may_carry_a_delay_in_two_notations() {
         assert_eq!(delay(b"-NAK"), None);
         assert_eq!(delay(b"-NAK 300ms"), Some(300 * go_duration::MILLISECOND));
-        assert_eq!(
-            delay(b"-NAK {\"delay\": 400000000}"),
-            Some(400 * go_duration::MILLISECOND)
-        );
+        assert_eq!(delay(b"-NAK {\"delay\": 400000000}"), Some(400 * go_duration::MILLISECOND));
     }
 
     #[test]
     fn a_delay_nobody_understands_is_none() {
-        for payload in [
-            &b"-NAK soon"[..],
-            b"-NAK {",
-            b"-NAK {\"delay\":\"1s\"}",
-            b"-NAK 5",
-            b"-NAK \xff",
-        ] {
+        for payload in [&b"-NAK soon"[..], b"-NAK {", b"-NAK {\"delay\":\"1s\"}", b"-NAK 5", b"-NAK \xff"] {
             assert_eq!(delay(payload), None);
         }
     }
 
     #[test]
     fn other_payloads_are_unknown() {
-        for payload in [
-            &b"+ack"[..],
-            b"+ACK\r\n",
-            b"ACK",
-            b"+WPI ",
-            b"hello",
-            b"-NA",
-        ] {
+        for payload in [&b"+ack"[..], b"+ACK\r\n", b"ACK", b"+WPI ", b"hello", b"-NA"] {
             assert_eq!(AckKind::parse(payload), AckKind::Unknown);
         }
     }

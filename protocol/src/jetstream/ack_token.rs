@@ -51,9 +51,7 @@ impl<'a> AckToken<'a> {
     pub fn parse(subject: &'a [u8]) -> Option<Self> {
         let mut found = [&subject[..0]; TOKENS_MAX];
         let mut count = 0;
-        let tokens = subject
-            .strip_prefix(ACK_PREFIX)?
-            .split(|byte| *byte == b'.');
+        let tokens = subject.strip_prefix(ACK_PREFIX)?.split(|byte| *byte == b'.');
         for (slot, token) in found.iter_mut().zip(tokens) {
             *slot = token;
             count += 1;
@@ -73,17 +71,7 @@ impl<'a> AckToken<'a> {
         account_hash: Option<&'a [u8]>,
         tokens: &[&'a [u8]],
     ) -> Option<Self> {
-        let [
-            stream,
-            consumer,
-            delivered,
-            stream_seq,
-            consumer_seq,
-            timestamp,
-            pending,
-            ..,
-        ] = tokens
-        else {
+        let [stream, consumer, delivered, stream_seq, consumer_seq, timestamp, pending, ..] = tokens else {
             return None;
         };
         let delivery = Delivery {
@@ -93,13 +81,7 @@ impl<'a> AckToken<'a> {
             timestamp: parse_i64(timestamp)?,
             pending: parse_u64(pending)?,
         };
-        Some(Self {
-            domain,
-            account_hash,
-            stream,
-            consumer,
-            delivery,
-        })
+        Some(Self { domain, account_hash, stream, consumer, delivery })
     }
 }
 
@@ -112,19 +94,13 @@ pub struct AckReplies {
 impl AckReplies {
     /// Replies in the first form.
     pub fn v1(stream: &str, consumer: &str) -> Self {
-        Self {
-            prefix: format!("$JS.ACK.{stream}.{consumer}.").into_bytes().into(),
-        }
+        Self { prefix: format!("$JS.ACK.{stream}.{consumer}.").into_bytes().into() }
     }
 
     /// Replies in the second form.
     pub fn v2(domain: Option<&str>, account_hash: &str, stream: &str, consumer: &str) -> Self {
         let domain = domain.unwrap_or("_");
-        Self {
-            prefix: format!("$JS.ACK.{domain}.{account_hash}.{stream}.{consumer}.")
-                .into_bytes()
-                .into(),
-        }
+        Self { prefix: format!("$JS.ACK.{domain}.{account_hash}.{stream}.{consumer}.").into_bytes().into() }
     }
 
     /// What every reply subject begins with, the last dot included.
@@ -135,11 +111,7 @@ impl AckReplies {
     /// Appends the reply subject of `delivery`. Allocates only if `out` has no room.
     pub fn write(&self, out: &mut Vec<u8>, delivery: &Delivery) {
         out.extend_from_slice(&self.prefix);
-        for number in [
-            delivery.delivered,
-            delivery.stream_seq,
-            delivery.consumer_seq,
-        ] {
+        for number in [delivery.delivered, delivery.stream_seq, delivery.consumer_seq] {
             push_u64(out, number);
             out.push(b'.');
         }
@@ -169,34 +141,20 @@ mod tests {
         assert_eq!(reply, b"$JS.ACK.S.C.1.22.3.1700000000000000000.4");
         let token = AckToken::parse(&reply).unwrap();
         assert_eq!((token.domain, token.account_hash), (None, None));
-        assert_eq!(
-            (token.stream, token.consumer, token.delivery),
-            (&b"S"[..], &b"C"[..], DELIVERY)
-        );
+        assert_eq!((token.stream, token.consumer, token.delivery), (&b"S"[..], &b"C"[..], DELIVERY));
     }
 
     #[test]
     fn the_second_form_is_read_with_and_without_the_random_token() {
-        for subject in [
-            "$JS.ACK.hub.abcdefgh.S.C.1.22.3.1700000000000000000.4",
-            "$JS.ACK._.h.S.C.1.22.3.4.5.xyz",
-        ] {
+        for subject in
+            ["$JS.ACK.hub.abcdefgh.S.C.1.22.3.1700000000000000000.4", "$JS.ACK._.h.S.C.1.22.3.4.5.xyz"]
+        {
             let token = AckToken::parse(subject.as_bytes()).unwrap();
             assert_eq!((token.stream, token.consumer), (&b"S"[..], &b"C"[..]));
             assert_eq!(token.delivery.stream_seq, 22);
         }
-        assert_eq!(
-            AckToken::parse(b"$JS.ACK._.h.S.C.1.2.3.4.5")
-                .unwrap()
-                .domain,
-            None
-        );
-        assert_eq!(
-            AckToken::parse(b"$JS.ACK.hub.h.S.C.1.2.3.4.5")
-                .unwrap()
-                .domain,
-            Some(&b"hub"[..])
-        );
+        assert_eq!(AckToken::parse(b"$JS.ACK._.h.S.C.1.2.3.4.5").unwrap().domain, None);
+        assert_eq!(AckToken::parse(b"$JS.ACK.hub.h.S.C.1.2.3.4.5").unwrap().domain, Some(&b"hub"[..]));
     }
 
     #[test]

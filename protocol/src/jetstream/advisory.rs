@@ -62,10 +62,7 @@ impl Advisory<'_> {
             String::with_capacity(prefix.len() + family.len() + stream.len() + consumer.len() + 2);
         subject.push_str(prefix);
         subject.push_str(family);
-        for name in [stream, consumer]
-            .into_iter()
-            .filter(|name| !name.is_empty())
-        {
+        for name in [stream, consumer].into_iter().filter(|name| !name.is_empty()) {
             subject.push('.');
             subject.push_str(name);
         }
@@ -78,21 +75,13 @@ impl Advisory<'_> {
             Advisory::ApiAudit(_) => ("API", "", ""),
             Advisory::ApiLimitReached(_) => ("API.LIMIT_REACHED", "", ""),
             Advisory::StreamAction(event) => (event.action.stream_family(), event.stream, ""),
-            Advisory::ConsumerAction(event) => {
-                (event.action.consumer_family(), event.stream, event.consumer)
-            }
+            Advisory::ConsumerAction(event) => (event.action.consumer_family(), event.stream, event.consumer),
             Advisory::ConsumerPause(event) => ("CONSUMER.PAUSE", event.stream, event.consumer),
             Advisory::ConsumerPinned(event) => ("CONSUMER.PINNED", event.stream, event.consumer),
-            Advisory::ConsumerUnpinned(event) => {
-                ("CONSUMER.UNPINNED", event.stream, event.consumer)
-            }
-            Advisory::MaxDeliver(event) => {
-                ("CONSUMER.MAX_DELIVERIES", event.stream, event.consumer)
-            }
+            Advisory::ConsumerUnpinned(event) => ("CONSUMER.UNPINNED", event.stream, event.consumer),
+            Advisory::MaxDeliver(event) => ("CONSUMER.MAX_DELIVERIES", event.stream, event.consumer),
             Advisory::Nak(event) => ("CONSUMER.MSG_NAKED", event.stream, event.consumer),
-            Advisory::Terminated(event) => {
-                ("CONSUMER.MSG_TERMINATED", event.stream, event.consumer)
-            }
+            Advisory::Terminated(event) => ("CONSUMER.MSG_TERMINATED", event.stream, event.consumer),
             Advisory::SnapshotCreate(event) => ("STREAM.SNAPSHOT_CREATE", event.stream, ""),
             Advisory::SnapshotComplete(event) => ("STREAM.SNAPSHOT_COMPLETE", event.stream, ""),
             Advisory::RestoreCreate(event) => ("STREAM.RESTORE_CREATE", event.stream, ""),
@@ -132,9 +121,7 @@ impl Advisory<'_> {
 }
 
 fn advisory(type_prefix: &str, type_name: &str, id: &str, timestamp: Timestamp) -> ObjectWriter {
-    ObjectWriter::typed(type_prefix, type_name)
-        .entry("id", &id)
-        .entry("timestamp", &timestamp)
+    ObjectWriter::typed(type_prefix, type_name).entry("id", &id).entry("timestamp", &timestamp)
 }
 
 #[cfg(test)]
@@ -152,33 +139,16 @@ mod tests {
     }
 
     fn told(advisory: Advisory<'_>) -> (String, String) {
-        (
-            advisory.subject(),
-            String::from_utf8(advisory.encode(ID, Timestamp(1))).unwrap(),
-        )
+        (advisory.subject(), String::from_utf8(advisory.encode(ID, Timestamp(1))).unwrap())
     }
 
     #[test]
     fn what_becomes_of_streams_and_consumers_is_told_as_nats_server_tells_it() {
-        let (subject, body) = told(Advisory::StreamAction(StreamAction {
-            stream: "S",
-            action: Action::Modify,
-            domain: None,
-        }));
+        let (subject, body) =
+            told(Advisory::StreamAction(StreamAction { stream: "S", action: Action::Modify, domain: None }));
         assert_eq!(subject, "$JS.EVENT.ADVISORY.STREAM.UPDATED.S");
-        assert_eq!(
-            body,
-            event(
-                "advisory.v1.stream_action",
-                r#""stream":"S","action":"modify""#
-            )
-        );
-        let made = ConsumerAction {
-            stream: "S",
-            consumer: "C",
-            action: Action::Create,
-            domain: Some("hub"),
-        };
+        assert_eq!(body, event("advisory.v1.stream_action", r#""stream":"S","action":"modify""#));
+        let made = ConsumerAction { stream: "S", consumer: "C", action: Action::Create, domain: Some("hub") };
         let (subject, body) = told(Advisory::ConsumerAction(made));
         assert_eq!(subject, "$JS.EVENT.ADVISORY.CONSUMER.CREATED.S.C");
         let rest = r#""stream":"S","consumer":"C","action":"create","domain":"hub""#;
@@ -187,14 +157,8 @@ mod tests {
 
     #[test]
     fn what_becomes_of_messages_is_told_as_nats_server_tells_it() {
-        let nak = Nak {
-            stream: "S",
-            consumer: "C",
-            consumer_seq: 1,
-            stream_seq: 2,
-            deliveries: 3,
-            domain: None,
-        };
+        let nak =
+            Nak { stream: "S", consumer: "C", consumer_seq: 1, stream_seq: 2, deliveries: 3, domain: None };
         let (subject, body) = told(Advisory::Nak(nak));
         assert_eq!(subject, "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.S.C");
         let rest = r#""stream":"S","consumer":"C","consumer_seq":1,"stream_seq":2,"deliveries":3"#;
@@ -210,7 +174,8 @@ mod tests {
         };
         let (subject, body) = told(Advisory::ConsumerAck(ack));
         assert_eq!(subject, "$JS.EVENT.METRIC.CONSUMER.ACK.S.C");
-        let rest = r#""stream":"S","consumer":"C","consumer_seq":1,"stream_seq":2,"ack_time":4,"deliveries":3"#;
+        let rest =
+            r#""stream":"S","consumer":"C","consumer_seq":1,"stream_seq":2,"ack_time":4,"deliveries":3"#;
         assert_eq!(body, event("metric.v1.consumer_ack", rest));
     }
 
@@ -223,22 +188,13 @@ mod tests {
             pause_until: ZonedTime::default(),
             domain: None,
         };
-        let rest =
-            r#""stream":"S","consumer":"C","paused":false,"pause_until":"0001-01-01T00:00:00Z""#;
-        assert_eq!(
-            told(Advisory::ConsumerPause(pause)).1,
-            event("advisory.v1.consumer_pause", rest)
-        );
+        let rest = r#""stream":"S","consumer":"C","paused":false,"pause_until":"0001-01-01T00:00:00Z""#;
+        assert_eq!(told(Advisory::ConsumerPause(pause)).1, event("advisory.v1.consumer_pause", rest));
     }
 
     #[test]
     fn an_audit_carries_request_and_answer_as_text() {
-        let client = ClientInfo {
-            host: "127.0.0.1".into(),
-            id: 5,
-            acc: "$G".into(),
-            ..Default::default()
-        };
+        let client = ClientInfo { host: "127.0.0.1".into(), id: 5, acc: "$G".into(), ..Default::default() };
         let audit = ApiAudit {
             server: "N",
             client: &client,

@@ -185,10 +185,7 @@ fn consumer_call(mut tokens: Tokens<'_>) -> Option<ApiSubject<'_>> {
             _ => return None,
         },
     };
-    let address = ConsumerAddress {
-        stream: tokens.name()?,
-        consumer: tokens.name()?,
-    };
+    let address = ConsumerAddress { stream: tokens.name()?, consumer: tokens.name()? };
     tokens.end(about_one(address))
 }
 
@@ -198,11 +195,7 @@ fn consumer_create(mut tokens: Tokens<'_>) -> Option<ApiSubject<'_>> {
         Some(_) => Some(tokens.name()?),
         None => None,
     };
-    Some(ApiSubject::ConsumerCreate {
-        stream,
-        name,
-        filter: tokens.0,
-    })
+    Some(ApiSubject::ConsumerCreate { stream, name, filter: tokens.0 })
 }
 
 fn direct_call(mut tokens: Tokens<'_>) -> Option<ApiSubject<'_>> {
@@ -210,10 +203,7 @@ fn direct_call(mut tokens: Tokens<'_>) -> Option<ApiSubject<'_>> {
         return None;
     }
     let stream = tokens.name()?;
-    Some(ApiSubject::DirectGet {
-        stream,
-        subject: tokens.0,
-    })
+    Some(ApiSubject::DirectGet { stream, subject: tokens.0 })
 }
 
 /// The tokens not yet looked at.
@@ -234,9 +224,7 @@ impl<'a> Tokens<'a> {
     /// The next token, if it can be a name.
     fn name(&mut self) -> Option<&'a str> {
         let token = self.next()?;
-        std::str::from_utf8(token)
-            .ok()
-            .filter(|name| !name.is_empty())
+        std::str::from_utf8(token).ok().filter(|name| !name.is_empty())
     }
 
     /// `call`, if no token is left.
@@ -251,10 +239,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const AT: ConsumerAddress<'_> = ConsumerAddress {
-        stream: "S",
-        consumer: "C",
-    };
+    const AT: ConsumerAddress<'_> = ConsumerAddress { stream: "S", consumer: "C" };
 
     #[test]
     fn every_call_is_recognised() {
@@ -275,29 +260,11 @@ mod tests {
             ("STREAM.PEER.EVACUATE.S", StreamPeerEvacuate("S")),
             ("STREAM.CANCEL_MOVE.S", StreamCancelMove("S")),
             ("STREAM.LEADER.STEPDOWN.S", StreamStepDown("S")),
-            (
-                "CONSUMER.CREATE.S",
-                ConsumerCreate {
-                    stream: "S",
-                    name: None,
-                    filter: None,
-                },
-            ),
-            (
-                "CONSUMER.CREATE.S.C",
-                ConsumerCreate {
-                    stream: "S",
-                    name: Some("C"),
-                    filter: None,
-                },
-            ),
+            ("CONSUMER.CREATE.S", ConsumerCreate { stream: "S", name: None, filter: None }),
+            ("CONSUMER.CREATE.S.C", ConsumerCreate { stream: "S", name: Some("C"), filter: None }),
             (
                 "CONSUMER.CREATE.S.C.f.>",
-                ConsumerCreate {
-                    stream: "S",
-                    name: Some("C"),
-                    filter: Some(b"f.>"),
-                },
+                ConsumerCreate { stream: "S", name: Some("C"), filter: Some(b"f.>") },
             ),
             ("CONSUMER.DURABLE.CREATE.S.C", ConsumerDurableCreate(AT)),
             ("CONSUMER.NAMES.S", ConsumerNames("S")),
@@ -309,20 +276,8 @@ mod tests {
             ("CONSUMER.RESET.S.C", ConsumerReset(AT)),
             ("CONSUMER.MSG.NEXT.S.C", MsgNext(AT)),
             ("CONSUMER.LEADER.STEPDOWN.S.C", ConsumerStepDown(AT)),
-            (
-                "DIRECT.GET.S",
-                DirectGet {
-                    stream: "S",
-                    subject: None,
-                },
-            ),
-            (
-                "DIRECT.GET.S.a.b",
-                DirectGet {
-                    stream: "S",
-                    subject: Some(b"a.b"),
-                },
-            ),
+            ("DIRECT.GET.S", DirectGet { stream: "S", subject: None }),
+            ("DIRECT.GET.S.a.b", DirectGet { stream: "S", subject: Some(b"a.b") }),
         ];
         for (subject, call) in calls {
             assert_eq!(ApiSubject::parse(subject.as_bytes()), call, "{subject}");

@@ -187,9 +187,7 @@ impl ConsumerConfig {
     /// The subject patterns wanted, however many were given; none means all.
     pub fn filters(&self) -> impl Iterator<Item = &str> {
         let single = (!self.filter_subject.is_empty()).then_some(self.filter_subject.as_str());
-        single
-            .into_iter()
-            .chain(self.filter_subjects.iter().map(String::as_str))
+        single.into_iter().chain(self.filter_subjects.iter().map(String::as_str))
     }
 }
 
@@ -252,10 +250,7 @@ mod tests {
     #[test]
     fn every_field_is_written_in_order_and_read_back() {
         let written = serde_json::to_string(&full()).unwrap();
-        assert_eq!(
-            decode::<ConsumerConfig>(written.as_bytes(), true).unwrap(),
-            full()
-        );
+        assert_eq!(decode::<ConsumerConfig>(written.as_bytes(), true).unwrap(), full());
         let order = "durable_name name description deliver_policy opt_start_seq opt_start_time ack_policy ack_wait \
             max_deliver backoff filter_subject filter_subjects replay_policy rate_limit_bps sample_freq max_waiting \
             max_ack_pending flow_control headers_only max_batch max_expires max_bytes deliver_subject deliver_group \
@@ -263,13 +258,9 @@ mod tests {
             priority_groups priority_policy priority_timeout";
         let mut from = 0;
         for key in order.split_whitespace() {
-            assert!(
-                ConsumerConfig::default().field(key).is_some(),
-                "{key} is not read"
-            );
-            let at = written[from..]
-                .find(&format!("\"{key}\":"))
-                .unwrap_or_else(|| panic!("{key} out of order"));
+            assert!(ConsumerConfig::default().field(key).is_some(), "{key} is not read");
+            let at =
+                written[from..].find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} out of order"));
             from += at;
         }
     }
@@ -277,25 +268,16 @@ mod tests {
     #[test]
     fn an_empty_configuration_keeps_what_is_never_left_out() {
         let written = serde_json::to_string(&ConsumerConfig::default()).unwrap();
-        let expected = r#"{"deliver_policy":"all","ack_policy":"none","replay_policy":"instant","num_replicas":0}"#;
+        let expected =
+            r#"{"deliver_policy":"all","ack_policy":"none","replay_policy":"instant","num_replicas":0}"#;
         assert_eq!(written, expected);
     }
 
     #[test]
     fn unknown_words_are_refused_as_nats_server_refuses_them() {
-        let refusal = |body: &str| {
-            decode::<ConsumerConfig>(body.as_bytes(), true)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            refusal(r#"{"ack_policy":"bogus"}"#),
-            r#"can not unmarshal "\"bogus\"""#
-        );
-        assert_eq!(
-            refusal(r#"{"priority_policy":"bogus"}"#),
-            r#"unknown priority policy: "bogus""#
-        );
+        let refusal = |body: &str| decode::<ConsumerConfig>(body.as_bytes(), true).unwrap_err().to_string();
+        assert_eq!(refusal(r#"{"ack_policy":"bogus"}"#), r#"can not unmarshal "\"bogus\"""#);
+        assert_eq!(refusal(r#"{"priority_policy":"bogus"}"#), r#"unknown priority policy: "bogus""#);
         assert!(decode::<ConsumerConfig>(br#"{"deliver_policy":"undefined"}"#, true).is_ok());
     }
 

@@ -94,10 +94,7 @@ mod tests {
         let info = ConsumerInfo {
             stream_name: "S".into(),
             name: "C".into(),
-            priority_groups: vec![PriorityGroupState {
-                group: "g".into(),
-                ..Default::default()
-            }],
+            priority_groups: vec![PriorityGroupState { group: "g".into(), ..Default::default() }],
             ..Default::default()
         };
         let expected = concat!(
@@ -115,15 +112,8 @@ mod tests {
         let info = ConsumerInfo {
             name: "JS_MIRROR_x".into(),
             created: Timestamp(5),
-            config: Some(ConsumerConfig {
-                name: "JS_MIRROR_x".into(),
-                ..Default::default()
-            }),
-            delivered: SequenceInfo {
-                consumer_seq: 1,
-                stream_seq: 2,
-                last_active: Some(Timestamp(3)),
-            },
+            config: Some(ConsumerConfig { name: "JS_MIRROR_x".into(), ..Default::default() }),
+            delivered: SequenceInfo { consumer_seq: 1, stream_seq: 2, last_active: Some(Timestamp(3)) },
             num_pending: 7,
             ..Default::default()
         };

@@ -53,9 +53,7 @@ impl ErrorCode {
 
     /// The code with this number.
     pub fn from_number(number: u16) -> Option<Self> {
-        CODES
-            .get(usize::from(number.checked_sub(Self::FIRST)?))
-            .copied()
+        CODES.get(usize::from(number.checked_sub(Self::FIRST)?)).copied()
     }
 
     /// The HTTP-like status.
@@ -89,17 +87,11 @@ impl ErrorCode {
     }
 
     fn described(self, description: Cow<'static, str>) -> ApiError {
-        ApiError {
-            code: self.status(),
-            err_code: self.number(),
-            description,
-        }
+        ApiError { code: self.status(), err_code: self.number(), description }
     }
 
     fn row(self) -> super::error_table::Row {
-        ROWS.get(usize::from(self.number() - Self::FIRST))
-            .copied()
-            .unwrap_or((500, ""))
+        ROWS.get(usize::from(self.number() - Self::FIRST)).copied().unwrap_or((500, ""))
     }
 }
 
@@ -138,10 +130,7 @@ mod tests {
     fn every_code_has_the_row_of_its_number() {
         assert_eq!(CODES.len(), ROWS.len());
         for (i, code) in CODES.iter().enumerate() {
-            assert_eq!(
-                usize::from(code.number()),
-                usize::from(ErrorCode::FIRST) + i
-            );
+            assert_eq!(usize::from(code.number()), usize::from(ErrorCode::FIRST) + i);
             assert_eq!(ErrorCode::from_number(code.number()), Some(*code));
         }
         assert_eq!(ErrorCode::from_number(10001), None);
@@ -151,10 +140,7 @@ mod tests {
     #[test]
     fn an_error_is_written_in_the_order_go_writes_it() {
         let json = serde_json::to_string(&ErrorCode::StreamNotFound.error()).unwrap();
-        assert_eq!(
-            json,
-            r#"{"code":404,"err_code":10059,"description":"stream not found"}"#
-        );
+        assert_eq!(json, r#"{"code":404,"err_code":10059,"description":"stream not found"}"#);
     }
 
     #[test]
@@ -162,17 +148,9 @@ mod tests {
         let wrong = ErrorCode::StreamWrongLastSequence.with(7);
         assert_eq!(wrong.description, "wrong last sequence: 7");
         let overlap = ErrorCode::StreamExternalApiOverlap.with_both("a", "b.{x}");
-        assert_eq!(
-            overlap.description,
-            "stream external api prefix a must not overlap with b.{x}"
-        );
+        assert_eq!(overlap.description, "stream external api prefix a must not overlap with b.{x}");
         assert_eq!(ErrorCode::BadRequest.with("x").description, "bad request");
-        assert_eq!(
-            ErrorCode::StreamStoreFailed
-                .saying("maximum bytes exceeded")
-                .code,
-            503
-        );
+        assert_eq!(ErrorCode::StreamStoreFailed.saying("maximum bytes exceeded").code, 503);
     }
 
     #[test]

@@ -22,22 +22,12 @@ pub struct FlowControlToken<'a> {
 impl<'a> FlowControlToken<'a> {
     /// Reads either form; `None` if `subject` is neither.
     pub fn parse(subject: &'a [u8]) -> Option<Self> {
-        let mut tokens = subject
-            .strip_prefix(FLOW_CONTROL_PREFIX)?
-            .split(|byte| *byte == b'.');
+        let mut tokens = subject.strip_prefix(FLOW_CONTROL_PREFIX)?.split(|byte| *byte == b'.');
         let mut next = || tokens.next();
         let (first, second, third) = (next()?, next()?, next()?);
         match (next(), next(), next()) {
-            (None, ..) => Some(Self {
-                stream: first,
-                consumer: second,
-                id: third,
-            }),
-            (Some(consumer), Some(id), None) => Some(Self {
-                stream: third,
-                consumer,
-                id,
-            }),
+            (None, ..) => Some(Self { stream: first, consumer: second, id: third }),
+            (Some(consumer), Some(id), None) => Some(Self { stream: third, consumer, id }),
             _ => None,
         }
     }
@@ -57,11 +47,7 @@ impl<'a> FlowControlToken<'a> {
 mod tests {
     use super::*;
 
-    const TOKEN: FlowControlToken<'_> = FlowControlToken {
-        stream: b"S",
-        consumer: b"C",
-        id: b"aB3x",
-    };
+    const TOKEN: FlowControlToken<'_> = FlowControlToken { stream: b"S", consumer: b"C", id: b"aB3x" };
 
     #[test]
     fn both_forms_are_read() {
@@ -69,26 +55,13 @@ mod tests {
         TOKEN.write_v1(&mut written);
         assert_eq!(written, b"$JS.FC.S.C.aB3x");
         assert_eq!(FlowControlToken::parse(&written), Some(TOKEN));
-        assert_eq!(
-            FlowControlToken::parse(b"$JS.FC.hub.12345678.S.C.aB3x"),
-            Some(TOKEN)
-        );
+        assert_eq!(FlowControlToken::parse(b"$JS.FC.hub.12345678.S.C.aB3x"), Some(TOKEN));
     }
 
     #[test]
     fn other_subjects_are_no_flow_control() {
-        for subject in [
-            "$JS.FC.",
-            "$JS.FC.S.C",
-            "$JS.FC.d.S.C.id",
-            "$JS.FC.d.h.S.C.id.x",
-            "$JS.ACK.S.C.id",
-        ] {
-            assert_eq!(
-                FlowControlToken::parse(subject.as_bytes()),
-                None,
-                "{subject}"
-            );
+        for subject in ["$JS.FC.", "$JS.FC.S.C", "$JS.FC.d.S.C.id", "$JS.FC.d.h.S.C.id.x", "$JS.ACK.S.C.id"] {
+            assert_eq!(FlowControlToken::parse(subject.as_bytes()), None, "{subject}");
         }
     }
 }

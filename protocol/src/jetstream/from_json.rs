@@ -77,30 +77,15 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     /// The document itself, of this Go type.
     pub(super) fn root(go_type: &'a str, strict: bool) -> Self {
-        Self {
-            outer: None,
-            step: go_type,
-            index: None,
-            strict,
-        }
+        Self { outer: None, step: go_type, index: None, strict }
     }
 
     fn key(&'a self, key: &'a str) -> Place<'a> {
-        Place {
-            outer: Some(self),
-            step: key,
-            index: None,
-            strict: self.strict,
-        }
+        Place { outer: Some(self), step: key, index: None, strict: self.strict }
     }
 
     fn entry(&'a self, index: usize) -> Place<'a> {
-        Place {
-            outer: Some(self),
-            step: "",
-            index: Some(index),
-            strict: self.strict,
-        }
+        Place { outer: Some(self), step: "", index: Some(index), strict: self.strict }
     }
 
     /// Go's complaint about a value of the wrong kind.
@@ -111,22 +96,12 @@ impl<'a> Place<'a> {
             Some(_) => format!("Go struct field {} of type {wanted}", self.path()),
         };
         let number = matches!(found, Json::Int(_) | Json::Float(_)) && wanted.contains("int");
-        let literal = if number {
-            Cow::Owned(format!(" {}", found.literal()))
-        } else {
-            Cow::Borrowed("")
-        };
-        JsonError::new(format!(
-            "json: cannot unmarshal {}{literal} into {subject}",
-            found.kind()
-        ))
+        let literal = if number { Cow::Owned(format!(" {}", found.literal())) } else { Cow::Borrowed("") };
+        JsonError::new(format!("json: cannot unmarshal {}{literal} into {subject}", found.kind()))
     }
 
     fn path(&self) -> String {
-        let mut path = self
-            .outer
-            .map(|outer| outer.path() + ".")
-            .unwrap_or_default();
+        let mut path = self.outer.map(|outer| outer.path() + ".").unwrap_or_default();
         match self.index {
             Some(index) => path.push_str(&index.to_string()),
             None => path.push_str(self.step),
@@ -340,9 +315,7 @@ mod tests {
     }
 
     fn refusal(body: &str) -> String {
-        decode::<Outer>(body.as_bytes(), true)
-            .unwrap_err()
-            .to_string()
+        decode::<Outer>(body.as_bytes(), true).unwrap_err().to_string()
     }
 
     #[test]
@@ -353,8 +326,7 @@ mod tests {
 
     #[test]
     fn null_and_missing_keep_the_zero_value() {
-        let all_null =
-            r#"{"name":null,"count":null,"tags":null,"inner":null,"labels":null,"depth":null}"#;
+        let all_null = r#"{"name":null,"count":null,"tags":null,"inner":null,"labels":null,"depth":null}"#;
         assert_eq!(read(all_null), Outer::default());
         assert_eq!(read("null"), Outer::default());
         assert_eq!(read(r#"{"tags":["a",null]}"#).tags, ["a", ""]);
@@ -368,16 +340,8 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused_only_when_strict() {
         assert_eq!(refusal(r#"{"bogus":1}"#), r#"json: unknown field "bogus""#);
-        assert_eq!(
-            refusal(r#"{"inner":{"bogus":1}}"#),
-            r#"json: unknown field "bogus""#
-        );
-        assert_eq!(
-            decode::<Outer>(br#"{"bogus":1,"count":2}"#, false)
-                .unwrap()
-                .count,
-            2
-        );
+        assert_eq!(refusal(r#"{"inner":{"bogus":1}}"#), r#"json: unknown field "bogus""#);
+        assert_eq!(decode::<Outer>(br#"{"bogus":1,"count":2}"#, false).unwrap().count, 2);
     }
 
     #[test]
@@ -395,22 +359,13 @@ mod tests {
                 r#"{"count":1.5}"#,
                 "json: cannot unmarshal number 1.5 into Go struct field Outer.count of type uint64",
             ),
-            (
-                r#"{"name":5}"#,
-                "json: cannot unmarshal number into Go struct field Outer.name of type string",
-            ),
-            (
-                r#"{"tags":[1]}"#,
-                "json: cannot unmarshal number into Outer.tags.0 of type string",
-            ),
+            (r#"{"name":5}"#, "json: cannot unmarshal number into Go struct field Outer.name of type string"),
+            (r#"{"tags":[1]}"#, "json: cannot unmarshal number into Outer.tags.0 of type string"),
             (
                 r#"{"inner":{"depth":[]}}"#,
                 "json: cannot unmarshal array into Go struct field Outer.inner.depth of type int32",
             ),
-            (
-                "[]",
-                "json: cannot unmarshal array into Go value of type server.Outer",
-            ),
+            ("[]", "json: cannot unmarshal array into Go value of type server.Outer"),
         ];
         for (body, text) in cases {
             assert_eq!(refusal(body), text);
@@ -419,13 +374,7 @@ mod tests {
 
     #[test]
     fn an_empty_body_is_the_zero_value_only_where_one_may_be_left_out() {
-        assert_eq!(
-            decode_request::<Outer>(b" \r\n", true).unwrap(),
-            Outer::default()
-        );
-        assert_eq!(
-            decode::<Outer>(b"", false).unwrap_err().to_string(),
-            "unexpected end of JSON input"
-        );
+        assert_eq!(decode_request::<Outer>(b" \r\n", true).unwrap(), Outer::default());
+        assert_eq!(decode::<Outer>(b"", false).unwrap_err().to_string(), "unexpected end of JSON input");
     }
 }

@@ -87,20 +87,13 @@ fn syntax_text(text: &str, error: &serde_json::Error) -> String {
     let Some(found) = text.as_bytes().get(offset.saturating_sub(1)).copied() else {
         return message;
     };
-    format!(
-        "invalid character {} {} at offset {offset}",
-        shown(found),
-        expectation(&message)
-    )
+    format!("invalid character {} {} at offset {offset}", shown(found), expectation(&message))
 }
 
 /// The number of bytes read up to and with the offending one.
 fn offset_of(text: &str, error: &serde_json::Error) -> usize {
-    let line_start: usize = text
-        .split_inclusive('\n')
-        .take(error.line().saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let line_start: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     line_start.saturating_add(error.column())
 }
 
@@ -115,14 +108,8 @@ fn shown(byte: u8) -> String {
 /// What Go says it was looking for, by what serde_json says.
 fn expectation(message: &str) -> &'static str {
     const WORDS: &[(&str, &str)] = &[
-        (
-            "key must be a string",
-            "looking for beginning of object key string",
-        ),
-        (
-            "trailing comma",
-            "looking for beginning of object key string",
-        ),
+        ("key must be a string", "looking for beginning of object key string"),
+        ("trailing comma", "looking for beginning of object key string"),
         ("expected `:`", "after object key"),
         ("expected `,` or `}`", "after object key:value pair"),
         ("expected `,` or `]`", "after array element"),
@@ -141,11 +128,7 @@ struct Seed<'a>(&'a Cell<u32>);
 
 impl Seed<'_> {
     fn pay<E: Error>(self) -> Result<(), E> {
-        let left = self
-            .0
-            .get()
-            .checked_sub(1)
-            .ok_or_else(|| E::custom("too many values"))?;
+        let left = self.0.get().checked_sub(1).ok_or_else(|| E::custom("too many values"))?;
         self.0.set(left);
         Ok(())
     }
@@ -186,11 +169,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
         // serde_json hands on `-0` as a float; Go takes it for the integer it is.
         let minus_zero = value == 0.0 && value.is_sign_negative();
-        Ok(if minus_zero {
-            Json::Int(0)
-        } else {
-            Json::Float(value)
-        })
+        Ok(if minus_zero { Json::Int(0) } else { Json::Float(value) })
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
@@ -251,22 +230,13 @@ mod tests {
             refusal("{not"),
             "invalid character 'n' looking for beginning of object key string at offset 2"
         );
-        assert_eq!(
-            refusal("{\"a\" 1}"),
-            "invalid character '1' after object key at offset 6"
-        );
+        assert_eq!(refusal("{\"a\" 1}"), "invalid character '1' after object key at offset 6");
         assert_eq!(
             refusal("{\"a\":1 \"b\":1}"),
             "invalid character '\"' after object key:value pair at offset 8"
         );
-        assert_eq!(
-            refusal("[1 2]"),
-            "invalid character '2' after array element at offset 4"
-        );
-        assert_eq!(
-            refusal("{}\n x"),
-            "invalid character 'x' after top-level value at offset 5"
-        );
+        assert_eq!(refusal("[1 2]"), "invalid character '2' after array element at offset 4");
+        assert_eq!(refusal("{}\n x"), "invalid character 'x' after top-level value at offset 5");
         assert_eq!(
             refusal("{\"a\":\n?}"),
             "invalid character '?' looking for beginning of value at offset 7"
@@ -282,10 +252,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
-        assert_eq!(
-            Json::parse(b"\"a\xff\"").unwrap(),
-            Json::Text("a\u{fffd}".to_owned())
-        );
+        assert_eq!(Json::parse(b"\"a\xff\"").unwrap(), Json::Text("a\u{fffd}".to_owned()));
     }
 
     proptest! {

@@ -61,18 +61,9 @@ mod tests {
     fn entries_of_several_structs_stand_side_by_side() {
         let empty = BTreeMap::<String, u8>::new();
         let two: BTreeMap<_, _> = [("a", 1), ("b", 2)].into();
-        let written = ObjectWriter::typed("io.", "x")
-            .entries(&empty)
-            .entries(&two)
-            .entry("c", &[3])
-            .raw(",\"d\":4");
-        assert_eq!(
-            written.finish(),
-            br#"{"type":"io.x","a":1,"b":2,"c":[3],"d":4}"#
-        );
-        assert_eq!(
-            ObjectWriter::typed("", "x").entries(&empty).finish(),
-            br#"{"type":"x"}"#
-        );
+        let written =
+            ObjectWriter::typed("io.", "x").entries(&empty).entries(&two).entry("c", &[3]).raw(",\"d\":4");
+        assert_eq!(written.finish(), br#"{"type":"io.x","a":1,"b":2,"c":[3],"d":4}"#);
+        assert_eq!(ObjectWriter::typed("", "x").entries(&empty).finish(), br#"{"type":"x"}"#);
     }
 }

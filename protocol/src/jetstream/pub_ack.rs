@@ -1,8 +1,8 @@
 //! The answer to a publish, byte by byte as nats-server writes it.
 
-use crate::decimal::push_u64;
 use super::error::ApiError;
 use super::from_json::json_object;
+use crate::decimal::push_u64;
 
 /// A message was stored, or recognised as stored before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -144,39 +144,16 @@ mod tests {
 
     #[test]
     fn acks_are_byte_for_byte_those_of_nats_server() {
-        let plain = PubAck {
-            stream: "S",
-            seq: 1,
-            ..Default::default()
-        };
+        let plain = PubAck { stream: "S", seq: 1, ..Default::default() };
         assert_eq!(written(plain), r#"{"stream":"S","seq":1}"#);
+        assert_eq!(written(PubAck { domain: Some("D"), ..plain }), r#"{"stream":"S","domain":"D","seq":1}"#);
         assert_eq!(
-            written(PubAck {
-                domain: Some("D"),
-                ..plain
-            }),
-            r#"{"stream":"S","domain":"D","seq":1}"#
-        );
-        assert_eq!(
-            written(PubAck {
-                seq: 2,
-                duplicate: true,
-                ..plain
-            }),
+            written(PubAck { seq: 2, duplicate: true, ..plain }),
             r#"{"stream":"S","seq":2,"duplicate": true}"#
         );
-        assert_eq!(
-            written(PubAck {
-                value: Some("6"),
-                ..plain
-            }),
-            r#"{"stream":"S","seq":1,"val":"6"}"#
-        );
+        assert_eq!(written(PubAck { value: Some("6"), ..plain }), r#"{"stream":"S","seq":1,"val":"6"}"#);
         let batch = Some(BatchCommit { id: "u1", count: 3 });
-        assert_eq!(
-            written(PubAck { batch, ..plain }),
-            r#"{"stream":"S","seq":1,"batch":"u1","count":3}"#
-        );
+        assert_eq!(written(PubAck { batch, ..plain }), r#"{"stream":"S","seq":1,"batch":"u1","count":3}"#);
     }
 
     #[test]
@@ -190,14 +167,8 @@ mod tests {
 
     #[test]
     fn fast_batches_are_answered_as_nats_server_answers_them() {
-        assert_eq!(
-            text(|out| write_flow_ack(out, 0, 2)),
-            r#"{"type":"ack","seq":0,"msgs":2}"#
-        );
-        assert_eq!(
-            text(|out| write_flow_gap(out, 3, 5)),
-            r#"{"type":"gap","last_seq":3,"seq":5}"#
-        );
+        assert_eq!(text(|out| write_flow_ack(out, 0, 2)), r#"{"type":"ack","seq":0,"msgs":2}"#);
+        assert_eq!(text(|out| write_flow_gap(out, 3, 5)), r#"{"type":"gap","last_seq":3,"seq":5}"#);
         let error = ErrorCode::BadRequest.error();
         assert_eq!(
             text(|out| write_flow_error(out, 1, &error)),
@@ -207,23 +178,15 @@ mod tests {
 
     #[test]
     fn names_are_escaped() {
-        let ack = PubAck {
-            stream: "a\"b",
-            seq: 1,
-            ..Default::default()
-        };
+        let ack = PubAck { stream: "a\"b", seq: 1, ..Default::default() };
         assert_eq!(written(ack), r#"{"stream":"a\"b","seq":1}"#);
     }
 
     #[test]
     fn the_ack_of_another_server_is_read_back() {
-        let body =
-            text(|out| write_refusal(out, "S", Some("hub"), &ErrorCode::StreamNotFound.error()));
+        let body = text(|out| write_refusal(out, "S", Some("hub"), &ErrorCode::StreamNotFound.error()));
         let ack: ReceivedPubAck = decode(body.as_bytes(), false).unwrap();
-        assert!(
-            ack.error
-                .is_some_and(|error| error.is(ErrorCode::StreamNotFound))
-        );
+        assert!(ack.error.is_some_and(|error| error.is(ErrorCode::StreamNotFound)));
         assert_eq!(ack.domain, "hub");
     }
 }

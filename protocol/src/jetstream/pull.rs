@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::decimal::parse_i64;
 use super::from_json::{JsonError, decode, json_fields};
+use crate::decimal::parse_i64;
 
 /// What a pull request asks for. Zero means not asked for; durations are nanoseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +40,7 @@ pub struct PriorityRequest {
 impl Default for PullRequest {
     /// What an empty body means: one message, however long it takes.
     fn default() -> Self {
-        Self {
-            batch: 1,
-            expires: 0,
-            max_bytes: 0,
-            no_wait: false,
-            idle_heartbeat: 0,
-            priority: None,
-        }
+        Self { batch: 1, expires: 0, max_bytes: 0, no_wait: false, idle_heartbeat: 0, priority: None }
     }
 }
 
@@ -59,10 +52,7 @@ impl PullRequest {
         match body.first() {
             None => Ok(Self::default()),
             Some(b'{') => Self::from_fields(read_fields(body)?),
-            Some(_) => Ok(Self {
-                batch: at_least_one(parse_i64(body).unwrap_or(1)),
-                ..Self::default()
-            }),
+            Some(_) => Ok(Self { batch: at_least_one(parse_i64(body).unwrap_or(1)), ..Self::default() }),
         }
     }
 
@@ -170,12 +160,7 @@ mod tests {
 
     #[test]
     fn a_batch_below_one_is_one() {
-        for body in [
-            "{}",
-            r#"{"batch":0}"#,
-            r#"{"batch":-4}"#,
-            r#"{"batch":null}"#,
-        ] {
+        for body in ["{}", r#"{"batch":0}"#, r#"{"batch":-4}"#, r#"{"batch":null}"#] {
             assert_eq!(parse(body).batch, 1, "{body}");
         }
     }
@@ -196,14 +181,8 @@ mod tests {
     fn errors_are_those_behind_bad_request() {
         assert_eq!(refusal("{"), "unexpected end of JSON input");
         assert_eq!(refusal(r#"{"batch":1"#), "unexpected end of JSON input");
-        assert_eq!(
-            refusal(r#"{"idle_heartbeat":6,"expires":11}"#),
-            "heartbeat value too large"
-        );
-        assert_eq!(
-            refusal(r#"{"idle_heartbeat":6}"#),
-            "heartbeat value too large"
-        );
+        assert_eq!(refusal(r#"{"idle_heartbeat":6,"expires":11}"#), "heartbeat value too large");
+        assert_eq!(refusal(r#"{"idle_heartbeat":6}"#), "heartbeat value too large");
         assert_eq!(
             refusal(r#"{"batch":"x"}"#),
             "json: cannot unmarshal string into Go struct field .batch of type int64"

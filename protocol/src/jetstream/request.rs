@@ -249,14 +249,8 @@ mod tests {
     fn a_stream_request_has_the_keys_of_its_configuration() {
         let request: StreamConfigRequest =
             strict(r#"{"name":"S","subjects":["s"],"pedantic":true}"#).unwrap();
-        assert_eq!(
-            (request.config.name.as_str(), request.pedantic),
-            ("S", true)
-        );
-        assert_eq!(
-            strict::<StreamConfigRequest>("").unwrap(),
-            StreamConfigRequest::default()
-        );
+        assert_eq!((request.config.name.as_str(), request.pedantic), ("S", true));
+        assert_eq!(strict::<StreamConfigRequest>("").unwrap(), StreamConfigRequest::default());
     }
 
     #[test]
@@ -264,19 +258,11 @@ mod tests {
         let refusal = |body| ApiError::from(strict::<StreamConfigRequest>(body).unwrap_err());
         let unknown = refusal(r#"{"bogus":1}"#);
         assert!(unknown.is(ErrorCode::InvalidJson));
-        assert_eq!(
-            unknown.description,
-            r#"invalid JSON: json: unknown field "bogus""#
-        );
-        let kind = "json: cannot unmarshal string into Go struct field StreamConfigRequest.max_msgs of type int64";
-        assert_eq!(
-            refusal(r#"{"max_msgs":"x"}"#).description,
-            format!("invalid JSON: {kind}")
-        );
-        assert_eq!(
-            refusal("{").description,
-            "invalid JSON: unexpected end of JSON input"
-        );
+        assert_eq!(unknown.description, r#"invalid JSON: json: unknown field "bogus""#);
+        let kind =
+            "json: cannot unmarshal string into Go struct field StreamConfigRequest.max_msgs of type int64";
+        assert_eq!(refusal(r#"{"max_msgs":"x"}"#).description, format!("invalid JSON: {kind}"));
+        assert_eq!(refusal("{").description, "invalid JSON: unexpected end of JSON input");
     }
 
     #[test]
@@ -298,22 +284,14 @@ mod tests {
             "start_time":"2024-01-01T00:00:00Z","multi_last":["c"],"up_to_seq":4,
             "up_to_time":"2024-01-01T00:00:00Z","no_hdr":true}"#;
         let request: MsgGetRequest = strict(body).unwrap();
-        assert_eq!(
-            (request.batch, request.up_to_seq, request.multi_last.len()),
-            (2, 4, 1)
-        );
+        assert_eq!((request.batch, request.up_to_seq, request.multi_last.len()), (2, 4, 1));
         assert_eq!(request.start_time, request.up_to_time);
     }
 
     #[test]
     fn a_pause_without_a_time_is_none() {
         assert!(strict::<PauseRequest>("{}").unwrap().pause_until.is_zero());
-        let refusal = strict::<PauseRequest>(r#"{"pause_until":"yesterday"}"#)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            refusal.starts_with("parsing time \"yesterday\""),
-            "{refusal}"
-        );
+        let refusal = strict::<PauseRequest>(r#"{"pause_until":"yesterday"}"#).unwrap_err().to_string();
+        assert!(refusal.starts_with("parsing time \"yesterday\""), "{refusal}");
     }
 }

@@ -36,11 +36,7 @@ impl Page {
     /// The page that `offset` asks for; an offset outside the list is moved to its nearer end.
     pub fn at(offset: i64, total: usize, limit: usize) -> Self {
         let total = total as u64;
-        Self {
-            total,
-            offset: u64::try_from(offset).unwrap_or(0).min(total),
-            limit: limit as u64,
-        }
+        Self { total, offset: u64::try_from(offset).unwrap_or(0).min(total), limit: limit as u64 }
     }
 }
 
@@ -169,46 +165,31 @@ impl Response<'_> {
     fn write(&self, out: ObjectWriter) -> ObjectWriter {
         match self {
             Response::AccountInfo(info) => out.entries(info),
-            Response::StreamCreate {
-                info,
-                did_create: true,
-            } => out.entries(info).raw(",\"did_create\":true"),
-            Response::StreamCreate {
-                info,
-                did_create: false,
+            Response::StreamCreate { info, did_create: true } => {
+                out.entries(info).raw(",\"did_create\":true")
             }
-            | Response::StreamUpdate(info) => out.entries(info),
+            Response::StreamCreate { info, did_create: false } | Response::StreamUpdate(info) => {
+                out.entries(info)
+            }
             Response::StreamInfo { page, info } => out.entries(page).entries(info),
             Response::StreamNames(page, []) => out.entries(page).raw(",\"streams\":null"),
             Response::StreamNames(page, names) => out.entries(page).entry("streams", names),
-            Response::StreamList {
-                page,
-                streams,
-                missing,
-            } => write_missing(out.entries(page).entry("streams", streams), missing),
+            Response::StreamList { page, streams, missing } => {
+                write_missing(out.entries(page).entry("streams", streams), missing)
+            }
             Response::StreamPurge { purged } => out.raw(SUCCESS).entry("purged", purged),
             Response::MsgGet(message) => out.entry("message", message),
-            Response::StreamSnapshot { config, state } => {
-                out.entry("config", config).entry("state", state)
-            }
-            Response::StreamRestore { deliver_subject } => {
-                out.entry("deliver_subject", deliver_subject)
-            }
+            Response::StreamSnapshot { config, state } => out.entry("config", config).entry("state", state),
+            Response::StreamRestore { deliver_subject } => out.entry("deliver_subject", deliver_subject),
             Response::ConsumerCreate(info) | Response::ConsumerInfo(info) => out.entries(info),
             Response::ConsumerNames(page, names) => out.entries(page).entry("consumers", names),
-            Response::ConsumerList {
-                page,
-                consumers,
-                missing,
-            } => write_missing(out.entries(page).entry("consumers", consumers), missing),
+            Response::ConsumerList { page, consumers, missing } => {
+                write_missing(out.entries(page).entry("consumers", consumers), missing)
+            }
             Response::ConsumerPause(state) => out.entries(state),
-            Response::ConsumerReset { info, reset_seq } => {
-                out.entries(info).entry("reset_seq", reset_seq)
-            }
+            Response::ConsumerReset { info, reset_seq } => out.entries(info).entry("reset_seq", reset_seq),
             Response::ConsumerUnpin => out,
-            Response::StreamDelete | Response::MsgDelete | Response::ConsumerDelete => {
-                out.raw(SUCCESS)
-            }
+            Response::StreamDelete | Response::MsgDelete | Response::ConsumerDelete => out.raw(SUCCESS),
         }
     }
 }
@@ -220,19 +201,12 @@ fn begin(response_type: ResponseType) -> ObjectWriter {
 }
 
 fn write_missing(out: ObjectWriter, missing: &[String]) -> ObjectWriter {
-    if missing.is_empty() {
-        out
-    } else {
-        out.entry("missing", &missing)
-    }
+    if missing.is_empty() { out } else { out.entry("missing", &missing) }
 }
 
 /// The answer to a request that was refused, with the entries such an answer always has.
 pub fn encode_refusal(response_type: ResponseType, error: &ApiError) -> Vec<u8> {
-    begin(response_type)
-        .entry("error", error)
-        .raw(response_type.constant_entries())
-        .finish()
+    begin(response_type).entry("error", error).raw(response_type.constant_entries()).finish()
 }
 
 /// The error another server answered with, if it did.
@@ -284,47 +258,23 @@ mod tests {
             ("INFO", "account_info", ""),
             ("STREAM.CREATE.S", "stream_create", ""),
             ("STREAM.UPDATE.S", "stream_update", ""),
-            (
-                "STREAM.NAMES",
-                "stream_names",
-                r#","total":0,"offset":0,"limit":0,"streams":null"#,
-            ),
-            (
-                "STREAM.LIST",
-                "stream_list",
-                r#","total":0,"offset":0,"limit":0,"streams":[]"#,
-            ),
-            (
-                "STREAM.INFO.S",
-                "stream_info",
-                r#","total":0,"offset":0,"limit":0"#,
-            ),
+            ("STREAM.NAMES", "stream_names", r#","total":0,"offset":0,"limit":0,"streams":null"#),
+            ("STREAM.LIST", "stream_list", r#","total":0,"offset":0,"limit":0,"streams":[]"#),
+            ("STREAM.INFO.S", "stream_info", r#","total":0,"offset":0,"limit":0"#),
             ("STREAM.DELETE.S", "stream_delete", ""),
             ("STREAM.PURGE.S", "stream_purge", r#","purged":0"#),
             ("STREAM.MSG.GET.S", "stream_msg_get", ""),
             ("STREAM.MSG.DELETE.S", "stream_msg_delete", ""),
             ("STREAM.SNAPSHOT.S", "stream_snapshot", ""),
-            (
-                "STREAM.RESTORE.S",
-                "stream_restore",
-                r#","deliver_subject":"""#,
-            ),
+            ("STREAM.RESTORE.S", "stream_restore", r#","deliver_subject":"""#),
             ("STREAM.PEER.REMOVE.S", "stream_remove_peer", ""),
             ("STREAM.PEER.EVACUATE.S", "stream_evacuate_peer", ""),
             ("STREAM.CANCEL_MOVE.S", "stream_cancel_move", ""),
             ("STREAM.LEADER.STEPDOWN.S", "stream_leader_stepdown", ""),
             ("CONSUMER.CREATE.S", "consumer_create", ""),
             ("CONSUMER.DURABLE.CREATE.S.C", "consumer_create", ""),
-            (
-                "CONSUMER.NAMES.S",
-                "consumer_names",
-                r#","total":0,"offset":0,"limit":0,"consumers":[]"#,
-            ),
-            (
-                "CONSUMER.LIST.S",
-                "consumer_list",
-                r#","total":0,"offset":0,"limit":0,"consumers":[]"#,
-            ),
+            ("CONSUMER.NAMES.S", "consumer_names", r#","total":0,"offset":0,"limit":0,"consumers":[]"#),
+            ("CONSUMER.LIST.S", "consumer_list", r#","total":0,"offset":0,"limit":0,"consumers":[]"#),
             ("CONSUMER.INFO.S.C", "consumer_info", ""),
             ("CONSUMER.DELETE.S.C", "consumer_delete", ""),
             (
@@ -334,15 +284,10 @@ mod tests {
             ),
             ("CONSUMER.UNPIN.S.C", "consumer_unpin", ""),
             ("CONSUMER.RESET.S.C", "consumer_reset", r#","reset_seq":0"#),
-            (
-                "CONSUMER.LEADER.STEPDOWN.S.C",
-                "consumer_leader_stepdown",
-                "",
-            ),
+            ("CONSUMER.LEADER.STEPDOWN.S.C", "consumer_leader_stepdown", ""),
         ];
         for (call, name, rest) in cases {
-            let expected =
-                format!(r#"{{"type":"io.nats.jetstream.api.v1.{name}_response",{ERROR}{rest}}}"#);
+            let expected = format!(r#"{{"type":"io.nats.jetstream.api.v1.{name}_response",{ERROR}{rest}}}"#);
             assert_eq!(refused(call), expected, "{call}");
         }
     }
@@ -350,11 +295,7 @@ mod tests {
     #[test]
     fn calls_without_json_answers_have_no_type() {
         for call in ["CONSUMER.MSG.NEXT.S.C", "DIRECT.GET.S", "BOGUS"] {
-            assert_eq!(
-                ResponseType::of(&ApiSubject::parse(call.as_bytes())),
-                None,
-                "{call}"
-            );
+            assert_eq!(ResponseType::of(&ApiSubject::parse(call.as_bytes())), None, "{call}");
         }
     }
 
@@ -371,27 +312,13 @@ mod tests {
             text(Response::ConsumerNames(page, &[])),
             format!("{head}consumer_names{rest}\"consumers\":[]}}")
         );
-        let list = text(Response::StreamList {
-            page,
-            streams: &[],
-            missing: &["M".to_owned()],
-        });
-        assert_eq!(
-            list,
-            format!("{head}stream_list{rest}\"streams\":[],\"missing\":[\"M\"]}}")
-        );
+        let list = text(Response::StreamList { page, streams: &[], missing: &["M".to_owned()] });
+        assert_eq!(list, format!("{head}stream_list{rest}\"streams\":[],\"missing\":[\"M\"]}}"));
     }
 
     #[test]
     fn offsets_are_moved_into_the_list() {
-        assert_eq!(
-            Page::at(-4, 9, 256),
-            Page {
-                total: 9,
-                offset: 0,
-                limit: 256
-            }
-        );
+        assert_eq!(Page::at(-4, 9, 256), Page { total: 9, offset: 0, limit: 256 });
         assert_eq!(Page::at(4, 9, 256).offset, 4);
         assert_eq!(Page::at(99, 9, 256).offset, 9);
     }
@@ -399,27 +326,16 @@ mod tests {
     #[test]
     fn a_stream_is_shown_beside_the_type() {
         let info = StreamInfo {
-            cluster: Some(ClusterInfo {
-                leader: "n1".into(),
-                ..Default::default()
-            }),
+            cluster: Some(ClusterInfo { leader: "n1".into(), ..Default::default() }),
             ..Default::default()
         };
-        let created = text(Response::StreamCreate {
-            info: &info,
-            did_create: true,
-        });
-        assert!(created.starts_with(
-            r#"{"type":"io.nats.jetstream.api.v1.stream_create_response","config":{"name""#
-        ));
+        let created = text(Response::StreamCreate { info: &info, did_create: true });
         assert!(
-            created.ends_with(r#""ts":"0001-01-01T00:00:00Z","did_create":true}"#),
-            "{created}"
+            created
+                .starts_with(r#"{"type":"io.nats.jetstream.api.v1.stream_create_response","config":{"name""#)
         );
-        let shown = Response::StreamInfo {
-            page: Page::default(),
-            info: &info,
-        };
+        assert!(created.ends_with(r#""ts":"0001-01-01T00:00:00Z","did_create":true}"#), "{created}");
+        let shown = Response::StreamInfo { page: Page::default(), info: &info };
         let begin = r#"{"type":"io.nats.jetstream.api.v1.stream_info_response","total":0,"offset":0,"limit":0,"config""#;
         assert!(text(shown.clone()).starts_with(begin));
         assert!(text(shown.clone()).contains(r#","cluster":{"leader":"n1"},"#));
@@ -430,33 +346,15 @@ mod tests {
     #[test]
     fn short_answers_are_those_of_nats_server() {
         let head = r#"{"type":"io.nats.jetstream.api.v1."#;
-        let pause = PauseState {
-            paused: true,
-            pause_until: ZonedTime::default(),
-            pause_remaining: 5,
-        };
+        let pause = PauseState { paused: true, pause_until: ZonedTime::default(), pause_remaining: 5 };
         let cases = [
-            (
-                Response::StreamDelete,
-                r#"stream_delete_response","success":true}"#,
-            ),
-            (
-                Response::MsgDelete,
-                r#"stream_msg_delete_response","success":true}"#,
-            ),
-            (
-                Response::ConsumerDelete,
-                r#"consumer_delete_response","success":true}"#,
-            ),
-            (
-                Response::StreamPurge { purged: 2 },
-                r#"stream_purge_response","success":true,"purged":2}"#,
-            ),
+            (Response::StreamDelete, r#"stream_delete_response","success":true}"#),
+            (Response::MsgDelete, r#"stream_msg_delete_response","success":true}"#),
+            (Response::ConsumerDelete, r#"consumer_delete_response","success":true}"#),
+            (Response::StreamPurge { purged: 2 }, r#"stream_purge_response","success":true,"purged":2}"#),
             (Response::ConsumerUnpin, r#"consumer_unpin_response"}"#),
             (
-                Response::StreamRestore {
-                    deliver_subject: "d",
-                },
+                Response::StreamRestore { deliver_subject: "d" },
                 r#"stream_restore_response","deliver_subject":"d"}"#,
             ),
             (
@@ -474,10 +372,7 @@ mod tests {
 
     #[test]
     fn the_error_of_another_server_is_found() {
-        let refusal = encode_refusal(
-            ResponseType::ConsumerCreate,
-            &ErrorCode::RequiredApiLevel.error(),
-        );
+        let refusal = encode_refusal(ResponseType::ConsumerCreate, &ErrorCode::RequiredApiLevel.error());
         let error = received_error(&refusal).unwrap().unwrap();
         assert!(error.is(ErrorCode::RequiredApiLevel));
         assert_eq!(received_error(br#"{"type":"x","name":"C"}"#).unwrap(), None);

@@ -81,9 +81,7 @@ impl ResponseType {
             ApiSubject::StreamPeerEvacuate(_) => Self::StreamEvacuatePeer,
             ApiSubject::StreamCancelMove(_) => Self::StreamCancelMove,
             ApiSubject::StreamStepDown(_) => Self::StreamLeaderStepdown,
-            ApiSubject::ConsumerCreate { .. } | ApiSubject::ConsumerDurableCreate(_) => {
-                Self::ConsumerCreate
-            }
+            ApiSubject::ConsumerCreate { .. } | ApiSubject::ConsumerDurableCreate(_) => Self::ConsumerCreate,
             ApiSubject::ConsumerNames(_) => Self::ConsumerNames,
             ApiSubject::ConsumerList(_) => Self::ConsumerList,
             ApiSubject::ConsumerInfo(_) => Self::ConsumerInfo,

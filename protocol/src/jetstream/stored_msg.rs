@@ -38,26 +38,14 @@ mod tests {
 
     #[test]
     fn a_message_is_shown_in_base64_and_without_what_is_empty() {
-        let message = StoredMsg {
-            subject: b"a",
-            seq: 3,
-            hdrs: b"",
-            data: b"hi",
-            time: Timestamp(0),
-        };
+        let message = StoredMsg { subject: b"a", seq: 3, hdrs: b"", data: b"hi", time: Timestamp(0) };
         assert_eq!(
             serde_json::to_string(&message).unwrap(),
             r#"{"subject":"a","seq":3,"data":"aGk=","time":"1970-01-01T00:00:00Z"}"#
         );
-        let headed = StoredMsg {
-            hdrs: b"NATS/1.0\r\n\r\n",
-            data: b"",
-            ..message
-        };
+        let headed = StoredMsg { hdrs: b"NATS/1.0\r\n\r\n", data: b"", ..message };
         assert!(
-            serde_json::to_string(&headed)
-                .unwrap()
-                .contains(r#""seq":3,"hdrs":"TkFUUy8xLjANCg0K","time""#)
+            serde_json::to_string(&headed).unwrap().contains(r#""seq":3,"hdrs":"TkFUUy8xLjANCg0K","time""#)
         );
     }
 }

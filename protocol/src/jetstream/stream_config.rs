@@ -230,24 +230,15 @@ mod tests {
 
     /// Every field set to something it would not be left out for.
     fn full() -> StreamConfig {
-        let transform = SubjectTransform {
-            src: "a".into(),
-            dest: "b".into(),
-        };
+        let transform = SubjectTransform { src: "a".into(), dest: "b".into() };
         let source = StreamSource {
             name: "ORG".into(),
             opt_start_seq: 3,
             opt_start_time: Some(ZonedTime::parse("2024-01-01T00:00:00+01:00").unwrap()),
             filter_subject: "x.>".into(),
             subject_transforms: vec![transform.clone()],
-            external: Some(External {
-                api: "$JS.hub.API".into(),
-                deliver: "d".into(),
-            }),
-            consumer: Some(ConsumerSource {
-                name: "C".into(),
-                deliver_subject: "ds".into(),
-            }),
+            external: Some(External { api: "$JS.hub.API".into(), deliver: "d".into() }),
+            consumer: Some(ConsumerSource { name: "C".into(), deliver_subject: "ds".into() }),
         };
         StreamConfig {
             name: "S".into(),
@@ -265,21 +256,13 @@ mod tests {
             num_replicas: 3,
             no_ack: true,
             duplicate_window: 7,
-            placement: Some(Placement {
-                cluster: "c".into(),
-                tags: vec!["t".into()],
-                preferred: "p".into(),
-            }),
+            placement: Some(Placement { cluster: "c".into(), tags: vec!["t".into()], preferred: "p".into() }),
             mirror: Some(source.clone()),
             sources: vec![source],
             compression: Compression::S2,
             first_seq: 8,
             subject_transform: Some(transform),
-            republish: Some(Republish {
-                src: "r".into(),
-                dest: "q".into(),
-                headers_only: true,
-            }),
+            republish: Some(Republish { src: "r".into(), dest: "q".into(), headers_only: true }),
             allow_direct: true,
             mirror_direct: true,
             discard_new_per_subject: true,
@@ -287,10 +270,7 @@ mod tests {
             deny_delete: true,
             deny_purge: true,
             allow_rollup_hdrs: true,
-            consumer_limits: ConsumerLimits {
-                inactive_threshold: 9,
-                max_ack_pending: 10,
-            },
+            consumer_limits: ConsumerLimits { inactive_threshold: 9, max_ack_pending: 10 },
             allow_msg_ttl: true,
             subject_delete_marker_ttl: 11,
             allow_msg_counter: true,
@@ -311,10 +291,7 @@ mod tests {
     #[test]
     fn every_field_is_written_in_order_and_read_back() {
         let written = serde_json::to_string(&full()).unwrap();
-        assert_eq!(
-            decode::<StreamConfig>(written.as_bytes(), true).unwrap(),
-            full()
-        );
+        assert_eq!(decode::<StreamConfig>(written.as_bytes(), true).unwrap(), full());
         let order = "name description subjects retention max_consumers max_msgs max_bytes max_age \
             max_msgs_per_subject max_msg_size discard storage num_replicas no_ack duplicate_window placement mirror \
             sources compression first_seq subject_transform republish allow_direct mirror_direct \
@@ -323,13 +300,9 @@ mod tests {
             metadata";
         let mut from = 0;
         for key in order.split_whitespace() {
-            assert!(
-                StreamConfig::default().field(key).is_some(),
-                "{key} is not read"
-            );
-            let at = written[from..]
-                .find(&format!("\"{key}\":"))
-                .unwrap_or_else(|| panic!("{key} out of order"));
+            assert!(StreamConfig::default().field(key).is_some(), "{key} is not read");
+            let at =
+                written[from..].find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} out of order"));
             from += at;
         }
     }
@@ -348,37 +321,18 @@ mod tests {
 
     #[test]
     fn unknown_words_are_refused_as_nats_server_refuses_them() {
-        let refusal = |body: &str| {
-            decode::<StreamConfig>(body.as_bytes(), true)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            refusal(r#"{"retention":"bogus"}"#),
-            r#"can not unmarshal "\"bogus\"""#
-        );
-        assert_eq!(
-            refusal(r#"{"retention":"Limits"}"#),
-            r#"can not unmarshal "\"Limits\"""#
-        );
-        assert_eq!(
-            refusal(r#"{"storage":null}"#),
-            r#"can not unmarshal "null""#
-        );
+        let refusal = |body: &str| decode::<StreamConfig>(body.as_bytes(), true).unwrap_err().to_string();
+        assert_eq!(refusal(r#"{"retention":"bogus"}"#), r#"can not unmarshal "\"bogus\"""#);
+        assert_eq!(refusal(r#"{"retention":"Limits"}"#), r#"can not unmarshal "\"Limits\"""#);
+        assert_eq!(refusal(r#"{"storage":null}"#), r#"can not unmarshal "null""#);
         assert_eq!(refusal(r#"{"persist_mode":1}"#), r#"can not unmarshal "1""#);
-        assert_eq!(
-            refusal(r#"{"compression":"zip"}"#),
-            "unknown compression algorithm"
-        );
+        assert_eq!(refusal(r#"{"compression":"zip"}"#), "unknown compression algorithm");
     }
 
     #[test]
     fn words_with_more_than_one_spelling_are_understood() {
         let config: StreamConfig = decode(br#"{"discard":"NEW","persist_mode":""}"#, true).unwrap();
-        assert_eq!(
-            (config.discard, config.persist_mode),
-            (Discard::New, PersistMode::Default)
-        );
+        assert_eq!((config.discard, config.persist_mode), (Discard::New, PersistMode::Default));
     }
 
     #[test]

@@ -178,10 +178,7 @@ mod tests {
             subjects: [("a".to_owned(), 2)].into(),
             num_deleted: 1,
             deleted: vec![2],
-            lost: Some(LostStreamData {
-                msgs: vec![9],
-                bytes: 8,
-            }),
+            lost: Some(LostStreamData { msgs: vec![9], bytes: 8 }),
             consumer_count: 4,
         };
         let written = serde_json::to_vec(&state).unwrap();
@@ -190,14 +187,7 @@ mod tests {
 
     #[test]
     fn an_origin_that_was_never_heard_is_written_as_nats_server_writes_it() {
-        let origin = StreamSourceInfo {
-            name: "NOPE".into(),
-            active: -1,
-            ..Default::default()
-        };
-        assert_eq!(
-            serde_json::to_string(&origin).unwrap(),
-            r#"{"name":"NOPE","lag":0,"active":-1}"#
-        );
+        let origin = StreamSourceInfo { name: "NOPE".into(), active: -1, ..Default::default() };
+        assert_eq!(serde_json::to_string(&origin).unwrap(), r#"{"name":"NOPE","lag":0,"active":-1}"#);
     }
 }

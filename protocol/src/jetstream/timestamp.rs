@@ -40,11 +40,7 @@ impl From<Timestamp> for ZonedTime {
             return Self::default();
         }
         let nanos = u32::try_from(time.0.rem_euclid(SECOND)).unwrap_or(0);
-        Self {
-            seconds: time.0.div_euclid(SECOND),
-            nanos,
-            offset_seconds: 0,
-        }
+        Self { seconds: time.0.div_euclid(SECOND), nanos, offset_seconds: 0 }
     }
 }
 
@@ -83,8 +79,7 @@ pub struct ZonedTime {
 impl ZonedTime {
     /// Reads RFC 3339; the error is Go's.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
-        parse_rfc3339(text.as_bytes())
-            .map_err(|problem| JsonError::new(parse_complaint(text, problem)))
+        parse_rfc3339(text.as_bytes()).map_err(|problem| JsonError::new(parse_complaint(text, problem)))
     }
 
     /// Whether this is the zero time, in whatever zone.
@@ -94,10 +89,7 @@ impl ZonedTime {
 
     /// The same moment written in UTC.
     pub fn utc(self) -> Self {
-        Self {
-            offset_seconds: 0,
-            ..self
-        }
+        Self { offset_seconds: 0, ..self }
     }
 
     /// The same moment; [`Timestamp::ZERO`] if zero, the nearest representable one if beyond years 1677 to 2262.
@@ -113,11 +105,7 @@ impl ZonedTime {
 
 impl Default for ZonedTime {
     fn default() -> Self {
-        Self {
-            seconds: YEAR_ONE,
-            nanos: 0,
-            offset_seconds: 0,
-        }
+        Self { seconds: YEAR_ONE, nanos: 0, offset_seconds: 0 }
     }
 }
 
@@ -127,13 +115,7 @@ impl fmt::Display for ZonedTime {
         let (year, month, day) = civil_from_days(local.div_euclid(DAY_SECONDS));
         let second = local.rem_euclid(DAY_SECONDS);
         write!(f, "{year:04}-{month:02}-{day:02}T")?;
-        write!(
-            f,
-            "{:02}:{:02}:{:02}",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )?;
+        write!(f, "{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)?;
         write_fraction(f, self.nanos)?;
         write_offset(f, self.offset_seconds)
     }
@@ -151,9 +133,7 @@ impl FromJson for ZonedTime {
             Json::Null => {}
             Json::Text(text) => *self = Self::parse(&text)?,
             _ => {
-                return Err(JsonError::new(
-                    "Time.UnmarshalJSON: input is not a JSON string",
-                ));
+                return Err(JsonError::new("Time.UnmarshalJSON: input is not a JSON string"));
             }
         }
         Ok(())
@@ -194,9 +174,7 @@ fn parse_complaint(text: &str, problem: Problem) -> String {
     match problem {
         Problem::Range(part) => format!("parsing time {text}: {part} out of range"),
         Problem::Form => {
-            format!(
-                "parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text} as \"2006\""
-            )
+            format!("parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text} as \"2006\"")
         }
     }
 }
@@ -216,11 +194,7 @@ fn parse_rfc3339(text: &[u8]) -> Result<ZonedTime, Problem> {
     }
     let clock = hour * 3600 + minute * 60 + second;
     let seconds = days_from_civil(year, month, day) * DAY_SECONDS + clock - i64::from(offset);
-    Ok(ZonedTime {
-        seconds,
-        nanos,
-        offset_seconds: offset,
-    })
+    Ok(ZonedTime { seconds, nanos, offset_seconds: offset })
 }
 
 /// One of the separators, then two digits within `range`.
@@ -235,11 +209,7 @@ fn part(
         _ => return Err(Problem::Form),
     }
     let value = number(rest, 2)?;
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(Problem::Range(name))
-    }
+    if range.contains(&value) { Ok(value) } else { Err(Problem::Range(name)) }
 }
 
 /// Exactly `digits` digits.
@@ -249,9 +219,7 @@ fn number(rest: &mut &[u8], digits: usize) -> Result<i64, Problem> {
         return Err(Problem::Form);
     }
     *rest = tail;
-    Ok(head
-        .iter()
-        .fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
+    Ok(head.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
 }
 
 /// `.5` or `,5`; digits after the ninth are dropped.
@@ -265,11 +233,7 @@ fn fraction(rest: &mut &[u8]) -> Result<u32, Problem> {
     }
     let (digits, after) = tail.split_at(digits);
     *rest = after;
-    let padded = digits
-        .iter()
-        .copied()
-        .chain(std::iter::repeat(b'0'))
-        .take(9);
+    let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(9);
     Ok(padded.fold(0, |nanos, digit| nanos * 10 + u32::from(digit - b'0')))
 }
 
@@ -312,8 +276,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
@@ -335,40 +298,23 @@ mod tests {
     fn the_zero_time_is_the_first_of_january_of_year_one() {
         assert_eq!(Timestamp::ZERO.to_string(), "0001-01-01T00:00:00Z");
         assert_eq!(ZonedTime::default().to_string(), "0001-01-01T00:00:00Z");
-        assert_eq!(
-            ZonedTime::parse("0001-01-01T00:00:00Z")
-                .unwrap()
-                .timestamp(),
-            Timestamp::ZERO
-        );
+        assert_eq!(ZonedTime::parse("0001-01-01T00:00:00Z").unwrap().timestamp(), Timestamp::ZERO);
     }
 
     #[test]
     fn fractions_lose_their_trailing_zeros() {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
-        assert_eq!(
-            Timestamp(1_700_000_000_120_000_000).to_string(),
-            "2023-11-14T22:13:20.12Z"
-        );
+        assert_eq!(Timestamp(1_700_000_000_120_000_000).to_string(), "2023-11-14T22:13:20.12Z");
         assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59.999999999Z");
     }
 
     #[test]
     fn a_time_comes_back_in_the_zone_it_was_sent_in() {
-        assert_eq!(
-            echo("2020-01-01T02:00:00+02:00"),
-            "2020-01-01T02:00:00+02:00"
-        );
-        assert_eq!(
-            echo("2024-02-29T00:00:00.500-05:30"),
-            "2024-02-29T00:00:00.5-05:30"
-        );
+        assert_eq!(echo("2020-01-01T02:00:00+02:00"), "2020-01-01T02:00:00+02:00");
+        assert_eq!(echo("2024-02-29T00:00:00.500-05:30"), "2024-02-29T00:00:00.5-05:30");
         assert_eq!(echo("2024-01-01T00:00:00-00:00"), "2024-01-01T00:00:00Z");
         assert_eq!(echo("2024-01-01T00:00:00,5Z"), "2024-01-01T00:00:00.5Z");
-        assert_eq!(
-            echo("2024-01-01T00:00:00.1234567899Z"),
-            "2024-01-01T00:00:00.123456789Z"
-        );
+        assert_eq!(echo("2024-01-01T00:00:00.1234567899Z"), "2024-01-01T00:00:00.123456789Z");
         let zoned = ZonedTime::parse("2020-01-01T02:00:00+02:00").unwrap();
         assert_eq!(zoned.utc().to_string(), "2020-01-01T00:00:00Z");
     }
@@ -376,18 +322,8 @@ mod tests {
     #[test]
     fn years_beyond_what_nanoseconds_can_say_are_kept() {
         assert_eq!(echo("9999-12-31T23:59:59Z"), "9999-12-31T23:59:59Z");
-        assert_eq!(
-            ZonedTime::parse("9999-12-31T23:59:59Z")
-                .unwrap()
-                .timestamp(),
-            Timestamp(i64::MAX)
-        );
-        assert!(
-            !ZonedTime::parse("0000-01-01T00:00:00Z")
-                .unwrap()
-                .timestamp()
-                .is_zero()
-        );
+        assert_eq!(ZonedTime::parse("9999-12-31T23:59:59Z").unwrap().timestamp(), Timestamp(i64::MAX));
+        assert!(!ZonedTime::parse("0000-01-01T00:00:00Z").unwrap().timestamp().is_zero());
     }
 
     #[test]
@@ -405,14 +341,9 @@ mod tests {
             refusal("never"),
             r#"parsing time "never" as "2006-01-02T15:04:05Z07:00": cannot parse "never" as "2006""#
         );
-        for text in [
-            "",
-            "2024-01-01",
-            "2024-01-01 00:00:00Z",
-            "2024-01-01T00:00:00",
-            "2024-01-01T00:00:00Zx",
-            "é",
-        ] {
+        for text in
+            ["", "2024-01-01", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00Zx", "é"]
+        {
             assert!(ZonedTime::parse(text).is_err(), "{text}");
         }
     }

@@ -82,9 +82,7 @@ impl Transform {
 
     /// Whether the result depends on chance, see [`Transform::apply_with`].
     pub fn uses_random(&self) -> bool {
-        self.parts
-            .iter()
-            .any(|part| matches!(part, Function::Random { .. }))
+        self.parts.iter().any(|part| matches!(part, Function::Random { .. }))
     }
 
     /// The new subject, or `None` if the source does not match or the subject is no valid literal. Where the destination wants
@@ -137,17 +135,10 @@ impl Transform {
             _ => None,
         });
         let wildcards: Vec<usize> = wildcards.collect();
-        let tokens = self
-            .source
-            .split('.')
-            .enumerate()
-            .map(|(index, token)| match token {
-                "*" => wildcards
-                    .iter()
-                    .position(|w| *w == index)
-                    .map(|at| format!("${}", at + 1)),
-                _ => Some(token.to_owned()),
-            });
+        let tokens = self.source.split('.').enumerate().map(|(index, token)| match token {
+            "*" => wildcards.iter().position(|w| *w == index).map(|at| format!("${}", at + 1)),
+            _ => Some(token.to_owned()),
+        });
         Some(tokens.collect::<Option<Vec<_>>>()?.join("."))
     }
 
@@ -170,21 +161,12 @@ impl Transform {
         for token in dest.split('.').take(own_tokens) {
             parts.push(parse(token)?.bind(token, &from)?);
         }
-        let tail = if to.open_ended {
-            Tail::From(from.token_count - 1)
-        } else {
-            Tail::None
-        };
+        let tail = if to.open_ended { Tail::From(from.token_count - 1) } else { Tail::None };
         Ok(Self::assemble(source, dest, parts, tail))
     }
 
     fn assemble(source: &str, dest: &str, parts: Vec<Function>, tail: Tail) -> Transform {
-        Transform {
-            source: source.into(),
-            destination: dest.into(),
-            parts: parts.into(),
-            tail,
-        }
+        Transform { source: source.into(), destination: dest.into(), parts: parts.into(), tail }
     }
 
     fn write(&self, subject: &[u8], random: u64) -> Vec<u8> {
@@ -258,11 +240,7 @@ struct Shape {
 impl Shape {
     /// `None` if there is an empty token or a `>` that is not last. Blanks are no matter here.
     fn of(subject: &str) -> Option<Shape> {
-        let mut shape = Shape {
-            token_count: 0,
-            wildcards: Vec::new(),
-            open_ended: false,
-        };
+        let mut shape = Shape { token_count: 0, wildcards: Vec::new(), open_ended: false };
         for token in subject.split('.') {
             if token.is_empty() || shape.open_ended {
                 return None;

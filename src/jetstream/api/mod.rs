@@ -20,12 +20,12 @@ use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
-use super::{advisories, api_level};
 use super::host::StreamHost;
 use super::host::replies::Reply;
-pub use stream::listed as listed_stream;
+use super::{advisories, api_level};
 use crate::account::Account;
 use crate::router::{Dispatch, Message, Service};
+pub use stream::listed as listed_stream;
 
 /// The subscriber on `$JS.API.>` of an account that has JetStream.
 pub struct Api {

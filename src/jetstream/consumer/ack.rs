@@ -20,10 +20,7 @@ const REMOVED_ADVISORIES_MAX: usize = 1024;
 impl ConsumerMachine {
     /// Whether there is anything to acknowledge: if not, nobody listens on the consumer's `$JS.ACK` subjects.
     pub fn takes_acks(&self) -> bool {
-        matches!(
-            self.settings.ack_policy,
-            AckPolicy::Explicit | AckPolicy::All
-        )
+        matches!(self.settings.ack_policy, AckPolicy::Explicit | AckPolicy::All)
     }
 
     /// Takes what was sent to a delivered message's reply subject. `delivery` is what that subject says, `body` the
@@ -55,20 +52,14 @@ impl ConsumerMachine {
             AckKind::Term { reason } => self.terminate(turn, delivery, reason),
             AckKind::Unknown => true,
         };
-        if let Some(to) = reply.filter(|to| !to.is_empty() && answered && delivery.stream_seq != 0)
-        {
+        if let Some(to) = reply.filter(|to| !to.is_empty() && answered && delivery.stream_seq != 0) {
             turn.push(Effect::AckReply { to });
         }
         Ok(())
     }
 
     /// True if the message has ever been delivered, so that the acknowledgement can be confirmed.
-    pub(super) fn acknowledge(
-        &mut self,
-        turn: &mut Turn<'_>,
-        delivery: Delivery,
-        sampled: bool,
-    ) -> bool {
+    pub(super) fn acknowledge(&mut self, turn: &mut Turn<'_>, delivery: Delivery, sampled: bool) -> bool {
         if delivery.stream_seq >= self.state.next_seq {
             return false;
         }
@@ -105,11 +96,7 @@ impl ConsumerMachine {
             return;
         }
         let consumer_seq = consumer_seq.min(self.state.delivered.consumer);
-        self.apply(Op::AckThrough {
-            seq,
-            consumer_seq,
-            at: turn.now,
-        });
+        self.apply(Op::AckThrough { seq, consumer_seq, at: turn.now });
         if self.tells_acks() {
             turn.push(Effect::AckedThrough { from, to: seq });
         }
@@ -158,10 +145,7 @@ impl ConsumerMachine {
             return;
         };
         if let Some(wait) = self.state.acks.wait_after(deliveries) {
-            self.apply(Op::Restart {
-                seq,
-                since: now.saturating_sub(wait),
-            });
+            self.apply(Op::Restart { seq, since: now.saturating_sub(wait) });
         }
         self.state.acks.queue(seq);
     }
@@ -169,10 +153,7 @@ impl ConsumerMachine {
     /// The client needs more time.
     fn progress(&mut self, turn: &Turn<'_>, seq: u64) {
         if self.state.acks.get(seq).is_some() {
-            self.apply(Op::Restart {
-                seq,
-                since: turn.now,
-            });
+            self.apply(Op::Restart { seq, since: turn.now });
         }
     }
 
@@ -218,23 +199,13 @@ impl ConsumerMachine {
     pub(super) fn drop_removed(&mut self, turn: &mut Turn<'_>) {
         let first_seq = turn.log.state().first_seq;
         let mut advisories = REMOVED_ADVISORIES_MAX;
-        while let Some(seq) = self
-            .state
-            .acks
-            .pending()
-            .first()
-            .map(|entry| entry.seq)
-            .filter(|seq| *seq < first_seq)
+        while let Some(seq) =
+            self.state.acks.pending().first().map(|entry| entry.seq).filter(|seq| *seq < first_seq)
         {
             self.forget_removed(turn, seq, advisories > 0);
             advisories = advisories.saturating_sub(1);
         }
-        if self
-            .state
-            .given_up
-            .first_key_value()
-            .is_some_and(|(seq, _)| *seq < first_seq)
-        {
+        if self.state.given_up.first_key_value().is_some_and(|(seq, _)| *seq < first_seq) {
             self.state.given_up = self.state.given_up.split_off(&first_seq);
         }
     }

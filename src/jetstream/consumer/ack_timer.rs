@@ -67,11 +67,7 @@ impl AckTimer {
             return;
         };
         let generation = entry.alarm.wrapping_add(1);
-        self.alarms.push(Reverse(Alarm {
-            at: entry.since.saturating_add(span),
-            seq,
-            generation,
-        }));
+        self.alarms.push(Reverse(Alarm { at: entry.since.saturating_add(span), seq, generation }));
         pending.update(seq, |entry| {
             entry.alarm = generation;
             entry.set_alarmed(true);
@@ -105,17 +101,8 @@ impl AckTimer {
                 _ => break,
             }
         }
-        while overdue.len() < max
-            && self
-                .alarms
-                .peek()
-                .is_some_and(|Reverse(alarm)| alarm.at <= now)
-        {
-            overdue.extend(
-                self.alarms
-                    .pop()
-                    .and_then(|Reverse(alarm)| ring(pending, alarm)),
-            );
+        while overdue.len() < max && self.alarms.peek().is_some_and(|Reverse(alarm)| alarm.at <= now) {
+            overdue.extend(self.alarms.pop().and_then(|Reverse(alarm)| ring(pending, alarm)));
         }
         overdue.sort_unstable();
         overdue
@@ -140,15 +127,9 @@ impl AckTimer {
     }
 
     /// The first entry without an alarm that has not been dealt with, and its deadline.
-    fn first_by_place(
-        &mut self,
-        pending: &PendingTable,
-        wait: &AckWait,
-    ) -> Option<(u64, UnixNanos)> {
+    fn first_by_place(&mut self, pending: &PendingTable, wait: &AckWait) -> Option<(u64, UnixNanos)> {
         let span = wait.after(1)?;
-        match pending.find_from(self.cursor, |entry| {
-            !entry.is_alarmed() && !entry.is_queued()
-        }) {
+        match pending.find_from(self.cursor, |entry| !entry.is_alarmed() && !entry.is_queued()) {
             Some(entry) => {
                 self.cursor = entry.seq;
                 Some((entry.seq, entry.since.saturating_add(span)))
@@ -162,16 +143,13 @@ impl AckTimer {
 
     fn drop_stale(&mut self, pending: &PendingTable) {
         if self.alarms.len() > 2 * pending.len() + STALE_ALARMS_MAX {
-            self.alarms
-                .retain(|Reverse(alarm)| is_valid(pending, *alarm));
+            self.alarms.retain(|Reverse(alarm)| is_valid(pending, *alarm));
         }
     }
 }
 
 fn is_valid(pending: &PendingTable, alarm: Alarm) -> bool {
-    pending
-        .get(alarm.seq)
-        .is_some_and(|entry| entry.is_alarmed() && entry.alarm == alarm.generation)
+    pending.get(alarm.seq).is_some_and(|entry| entry.is_alarmed() && entry.alarm == alarm.generation)
 }
 
 fn ring(pending: &PendingTable, alarm: Alarm) -> Option<u64> {

@@ -20,10 +20,7 @@ pub struct AwaitedAcks {
 impl AwaitedAcks {
     /// Nothing pending.
     pub fn new(wait: AckWait) -> Self {
-        Self {
-            wait,
-            ..Self::default()
-        }
+        Self { wait, ..Self::default() }
     }
 
     /// What is pending.
@@ -60,8 +57,7 @@ impl AwaitedAcks {
     pub fn track(&mut self, entry: PendingAck) {
         self.pending.insert(entry);
         if entry.deliveries != 1 || self.timer.has_passed(entry.seq) {
-            self.timer
-                .reschedule(&mut self.pending, entry.seq, &self.wait);
+            self.timer.reschedule(&mut self.pending, entry.seq, &self.wait);
         }
     }
 
@@ -78,20 +74,14 @@ impl AwaitedAcks {
     /// A pending message has been delivered once more.
     pub fn redelivered(&mut self, seq: u64, at: UnixNanos) {
         self.queue.withdraw(&mut self.pending, seq);
-        let deliveries = self
-            .pending
-            .get(seq)
-            .map_or(1, |entry| entry.deliveries.saturating_add(1));
+        let deliveries = self.pending.get(seq).map_or(1, |entry| entry.deliveries.saturating_add(1));
         self.pending.set_deliveries(seq, deliveries);
         self.restart(seq, at);
     }
 
     /// A delivery did not reach anyone: it does not count.
     pub fn undelivered(&mut self, seq: u64) {
-        let deliveries = self
-            .pending
-            .get(seq)
-            .map_or(0, |entry| entry.deliveries.saturating_sub(1));
+        let deliveries = self.pending.get(seq).map_or(0, |entry| entry.deliveries.saturating_sub(1));
         self.pending.set_deliveries(seq, deliveries);
     }
 
@@ -132,8 +122,7 @@ impl AwaitedAcks {
 
     /// Messages that have become overdue. They are neither queued nor timed when this returns.
     pub fn take_overdue(&mut self, now: UnixNanos) -> Vec<u64> {
-        self.timer
-            .take_overdue(&mut self.pending, &self.wait, now, OVERDUE_PER_STEP_MAX)
+        self.timer.take_overdue(&mut self.pending, &self.wait, now, OVERDUE_PER_STEP_MAX)
     }
 
     /// When a message may become overdue next.
@@ -145,13 +134,7 @@ impl AwaitedAcks {
     pub fn last_deadline(&self) -> Option<UnixNanos> {
         self.pending
             .iter()
-            .filter_map(|entry| {
-                Some(
-                    entry
-                        .since
-                        .saturating_add(self.wait.after(entry.deliveries)?),
-                )
-            })
+            .filter_map(|entry| Some(entry.since.saturating_add(self.wait.after(entry.deliveries)?)))
             .max()
     }
 

@@ -37,8 +37,7 @@ impl Backlog {
         through: u64,
     ) -> Result<(), StoreError> {
         let stale = !self.valid || self.from != from || self.through > through;
-        if stale || (self.removals != log.removals() && self.live != live(log, from, self.through)?)
-        {
+        if stale || (self.removals != log.removals() && self.live != live(log, from, self.through)?) {
             return self.recount(log, filters, from, through);
         }
         self.removals = log.removals();
@@ -62,12 +61,7 @@ impl Backlog {
     }
 
     /// Delivery has come to `from`. The log must not have changed since [`Self::sync`].
-    pub fn moved_to(
-        &mut self,
-        log: &dyn MessageLog,
-        filters: &[Bytes],
-        from: u64,
-    ) -> Result<(), StoreError> {
+    pub fn moved_to(&mut self, log: &dyn MessageLog, filters: &[Bytes], from: u64) -> Result<(), StoreError> {
         self.from = from;
         self.live = match filters {
             [] => self.count,
@@ -104,10 +98,7 @@ impl Backlog {
 /// How many messages a range holds.
 fn live(log: &dyn MessageLog, from: u64, through: u64) -> Result<u64, StoreError> {
     let state = log.state();
-    let (from, through) = (
-        from.max(state.first_seq).max(1),
-        through.min(state.last_seq),
-    );
+    let (from, through) = (from.max(state.first_seq).max(1), through.min(state.last_seq));
     if from > through || state.messages == 0 {
         return Ok(0);
     }

@@ -1,9 +1,7 @@
 //! What operators do to a consumer: change, pause, reset, delete it.
 
 use headwater_protocol::headers::statuses;
-use headwater_protocol::jetstream::consumer_config::{
-    ConsumerConfig, DeliverPolicy, PriorityPolicy,
-};
+use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPolicy, PriorityPolicy};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::timestamp::ZonedTime;
 
@@ -48,8 +46,7 @@ impl ConsumerMachine {
         }
         if old.priority != self.settings.priority || old.groups != self.settings.groups {
             self.pin.release();
-            self.waiting
-                .set_ranked(self.settings.priority == PriorityPolicy::Prioritized);
+            self.waiting.set_ranked(self.settings.priority == PriorityPolicy::Prioritized);
         }
         self.held_until = None;
         if self.config.sourcing {
@@ -102,32 +99,17 @@ impl ConsumerMachine {
     }
 
     fn check_reset(&self, turn: &Turn<'_>, seq: u64) -> Result<(), ResetError> {
-        let refuse = |why: &str| {
-            Err(ResetError::Refused(
-                ErrorCode::ConsumerInvalidReset.with(why),
-            ))
-        };
+        let refuse = |why: &str| Err(ResetError::Refused(ErrorCode::ConsumerInvalidReset.with(why)));
         match self.config.deliver_policy {
             DeliverPolicy::All => Ok(()),
-            DeliverPolicy::ByStartSequence if seq < self.config.opt_start_seq => {
-                refuse("below start seq")
-            }
+            DeliverPolicy::ByStartSequence if seq < self.config.opt_start_seq => refuse("below start seq"),
             DeliverPolicy::ByStartSequence => Ok(()),
             DeliverPolicy::ByStartTime => {
-                let time = self
-                    .config
-                    .opt_start_time
-                    .map_or(0, |time| time.timestamp().0);
+                let time = self.config.opt_start_time.map_or(0, |time| time.timestamp().0);
                 let first = turn.log.seq_at_or_after(time).map_err(ResetError::Store)?;
-                if seq < first {
-                    refuse("below start time")
-                } else {
-                    Ok(())
-                }
+                if seq < first { refuse("below start time") } else { Ok(()) }
             }
-            DeliverPolicy::Last | DeliverPolicy::New | DeliverPolicy::LastPerSubject => {
-                refuse("not allowed")
-            }
+            DeliverPolicy::Last | DeliverPolicy::New | DeliverPolicy::LastPerSubject => refuse("not allowed"),
         }
     }
 
@@ -147,13 +129,8 @@ impl ConsumerMachine {
 
     /// A new listener has seen nothing of what the old one got.
     fn redeliver_everything(&mut self, turn: &mut Turn<'_>) {
-        let pending: Vec<(u64, u32)> = self
-            .state
-            .acks
-            .pending()
-            .iter()
-            .map(|entry| (entry.seq, entry.deliveries))
-            .collect();
+        let pending: Vec<(u64, u32)> =
+            self.state.acks.pending().iter().map(|entry| (entry.seq, entry.deliveries)).collect();
         for (seq, deliveries) in pending {
             if self.has_no_deliveries_left(deliveries) {
                 self.give_up(turn, seq);

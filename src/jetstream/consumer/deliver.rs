@@ -26,10 +26,7 @@ pub struct Budget {
 impl Budget {
     /// Bytes are not counted.
     pub fn messages(messages: usize) -> Self {
-        Self {
-            messages,
-            bytes: u64::MAX,
-        }
+        Self { messages, bytes: u64::MAX }
     }
 
     fn is_spent(&self) -> bool {
@@ -82,11 +79,7 @@ pub(super) struct Recipient {
 
 impl ConsumerMachine {
     /// Delivers as much as it can. Call it after every input and when messages have become visible.
-    pub fn advance(
-        &mut self,
-        turn: &mut Turn<'_>,
-        budget: &mut Budget,
-    ) -> Result<Progress, StoreError> {
+    pub fn advance(&mut self, turn: &mut Turn<'_>, budget: &mut Budget) -> Result<Progress, StoreError> {
         self.announce_pause(turn);
         if !self.wants_messages() {
             return Ok(Progress::Done);
@@ -142,10 +135,7 @@ impl ConsumerMachine {
         }
     }
 
-    fn next_candidate(
-        &mut self,
-        turn: &mut Turn<'_>,
-    ) -> Result<Result<Candidate, Nothing>, StoreError> {
+    fn next_candidate(&mut self, turn: &mut Turn<'_>) -> Result<Result<Candidate, Nothing>, StoreError> {
         if let Some(candidate) = self.next_redelivery(turn) {
             return Ok(Ok(candidate));
         }
@@ -158,13 +148,7 @@ impl ConsumerMachine {
             None => self.next_contiguous(turn.log, turn.visible_last_seq)?,
         };
         let visible = seq.filter(|seq| *seq <= turn.visible_last_seq);
-        Ok(visible
-            .map(|seq| Candidate {
-                seq,
-                delivered: 0,
-                is_new: true,
-            })
-            .ok_or(Nothing::End))
+        Ok(visible.map(|seq| Candidate { seq, delivered: 0, is_new: true }).ok_or(Nothing::End))
     }
 
     /// The first message of the redelivery queue that is still there and may be delivered once more.
@@ -176,11 +160,7 @@ impl ConsumerMachine {
             } else if turn.log.meta(seq).is_none() {
                 self.message_is_gone(turn, seq);
             } else {
-                return Some(Candidate {
-                    seq,
-                    delivered,
-                    is_new: false,
-                });
+                return Some(Candidate { seq, delivered, is_new: false });
             }
         }
         None
@@ -229,11 +209,9 @@ impl ConsumerMachine {
         candidate: Candidate,
     ) -> Result<Option<Recipient>, StoreError> {
         match &self.settings.deliver_subject {
-            Some(subject) => Ok(Some(Recipient {
-                to: subject.clone(),
-                pin_id: None,
-                completed_with_bytes: 0,
-            })),
+            Some(subject) => {
+                Ok(Some(Recipient { to: subject.clone(), pin_id: None, completed_with_bytes: 0 }))
+            }
             None => self.choose_request(turn, candidate),
         }
     }
@@ -245,11 +223,7 @@ impl ConsumerMachine {
         recipient: Recipient,
         budget: &mut Budget,
     ) -> Result<(), StoreError> {
-        let size = if self.weighs_messages() {
-            self.measure(turn.log, candidate)?
-        } else {
-            None
-        };
+        let size = if self.weighs_messages() { self.measure(turn.log, candidate)? } else { None };
         let consumer_seq = self.next_consumer_seq();
         self.note_delivery(turn, candidate, consumer_seq);
         turn.push(Effect::Deliver(Delivery {
@@ -262,11 +236,8 @@ impl ConsumerMachine {
             headers_only: self.settings.headers_only,
         }));
         if recipient.completed_with_bytes > 0 {
-            let headers = status::with_left_over(
-                statuses::BATCH_COMPLETED,
-                0,
-                recipient.completed_with_bytes,
-            );
+            let headers =
+                status::with_left_over(statuses::BATCH_COMPLETED, 0, recipient.completed_with_bytes);
             turn.status(&recipient.to, headers);
         }
         budget.spend(turn.log, candidate.seq);
@@ -284,18 +255,10 @@ impl ConsumerMachine {
     fn note_delivery(&mut self, turn: &Turn<'_>, candidate: Candidate, consumer_seq: u64) {
         let (seq, at) = (candidate.seq, turn.now);
         if !candidate.is_new {
-            self.apply(Op::Redeliver {
-                seq,
-                consumer_seq,
-                at,
-            });
+            self.apply(Op::Redeliver { seq, consumer_seq, at });
             return;
         }
-        self.apply(Op::Deliver {
-            seq,
-            consumer_seq,
-            at,
-        });
+        self.apply(Op::Deliver { seq, consumer_seq, at });
         match &mut self.skip_list {
             Some(list) => list.advance(),
             None => self.backlog.delivered_one(),
@@ -304,20 +267,13 @@ impl ConsumerMachine {
 
     /// The pending count while the log does not change.
     pub(super) fn pending_now(&self) -> u64 {
-        self.skip_list
-            .as_ref()
-            .map_or(0, |list| list.remaining_visible())
-            + self.backlog.count()
+        self.skip_list.as_ref().map_or(0, |list| list.remaining_visible()) + self.backlog.count()
     }
 
     /// Brings the count to where delivery has come.
     fn settle_count(&mut self, log: &dyn MessageLog, before: u64) -> Result<(), StoreError> {
         let from = self.contiguous_from();
-        if from != before {
-            self.backlog.moved_to(log, &self.settings.filters, from)
-        } else {
-            Ok(())
-        }
+        if from != before { self.backlog.moved_to(log, &self.settings.filters, from) } else { Ok(()) }
     }
 
     /// Whether somebody counts the bytes that go to the client.
@@ -341,14 +297,11 @@ impl ConsumerMachine {
 
     /// Whether no new message may be delivered before one is acknowledged.
     fn is_stalled(&self) -> bool {
-        self.settings.pending_acks_max > 0
-            && self.state.acks.len() >= self.settings.pending_acks_max
+        self.settings.pending_acks_max > 0 && self.state.acks.len() >= self.settings.pending_acks_max
     }
 
     fn is_halted(&self) -> bool {
-        self.flow_control
-            .as_ref()
-            .is_some_and(|window| window.is_halted())
+        self.flow_control.as_ref().is_some_and(|window| window.is_halted())
     }
 
     /// Whether rate limit or replay keep the message back.
@@ -365,13 +318,8 @@ impl ConsumerMachine {
             ready_at = replay.ready_at(turn.log.timestamp(candidate.seq)?.unwrap_or(turn.now));
         }
         if self.rate_limit.is_some() {
-            let bytes = self
-                .measure(turn.log, candidate)?
-                .map_or(0, |size| size.wire_bytes);
-            let limited = self
-                .rate_limit
-                .as_mut()
-                .map_or(turn.now, |limit| limit.ready_at(bytes, turn.now));
+            let bytes = self.measure(turn.log, candidate)?.map_or(0, |size| size.wire_bytes);
+            let limited = self.rate_limit.as_mut().map_or(turn.now, |limit| limit.ready_at(bytes, turn.now));
             ready_at = ready_at.max(limited);
         }
         self.held_until = (ready_at > turn.now).then_some(ready_at);

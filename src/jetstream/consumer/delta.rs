@@ -84,10 +84,7 @@ impl Recorder {
 
     /// What changed cannot be told in ops: the next list holds the whole state.
     pub fn record_all(&mut self) {
-        *self = Self {
-            replace: true,
-            ..Self::default()
-        };
+        *self = Self { replace: true, ..Self::default() };
     }
 
     /// Whether there is anything to take.
@@ -121,11 +118,7 @@ impl Recorder {
 
     fn write(&mut self, Run { op, count }: Run) {
         match op {
-            Op::Deliver {
-                seq,
-                consumer_seq,
-                at,
-            } => {
+            Op::Deliver { seq, consumer_seq, at } => {
                 self.start(DELIVER, seq);
                 self.consumer_seq(consumer_seq);
                 self.time(at);
@@ -133,11 +126,7 @@ impl Recorder {
                 self.base.seq = seq.wrapping_add(count - 1);
                 self.base.consumer_seq = consumer_seq.wrapping_add(count - 1);
             }
-            Op::Redeliver {
-                seq,
-                consumer_seq,
-                at,
-            } => {
+            Op::Redeliver { seq, consumer_seq, at } => {
                 self.start(REDELIVER, seq);
                 self.consumer_seq(consumer_seq);
                 self.time(at);
@@ -148,11 +137,7 @@ impl Recorder {
                 put(&mut self.out, count);
                 self.base.seq = seq.wrapping_add(count - 1);
             }
-            Op::AckThrough {
-                seq,
-                consumer_seq,
-                at,
-            } => {
+            Op::AckThrough { seq, consumer_seq, at } => {
                 self.start(ACK_THROUGH, seq);
                 self.consumer_seq(consumer_seq);
                 self.time(at);
@@ -191,28 +176,16 @@ fn continues(run: Run, op: Op) -> bool {
     }
     match (run.op, op) {
         (
-            Op::Deliver {
-                seq,
-                consumer_seq,
-                at,
-            },
-            Op::Deliver {
-                seq: next,
-                consumer_seq: next_consumer,
-                at: then,
-            },
+            Op::Deliver { seq, consumer_seq, at },
+            Op::Deliver { seq: next, consumer_seq: next_consumer, at: then },
         ) => {
             next == seq.wrapping_add(run.count)
                 && next_consumer == consumer_seq.wrapping_add(run.count)
                 && then == at
         }
-        (
-            Op::Ack { seq, at },
-            Op::Ack {
-                seq: next,
-                at: then,
-            },
-        ) => next == seq.wrapping_add(run.count) && then == at,
+        (Op::Ack { seq, at }, Op::Ack { seq: next, at: then }) => {
+            next == seq.wrapping_add(run.count) && then == at
+        }
         _ => false,
     }
 }
@@ -254,19 +227,11 @@ fn apply_entry(
         ACK => apply_acks(state, reader, base)?,
         REDELIVER => {
             let (consumer_seq, at) = (read_consumer_seq(reader, base)?, read_time(reader, base)?);
-            state.apply(Op::Redeliver {
-                seq,
-                consumer_seq,
-                at,
-            });
+            state.apply(Op::Redeliver { seq, consumer_seq, at });
         }
         ACK_THROUGH => {
             let (consumer_seq, at) = (read_consumer_seq(reader, base)?, read_time(reader, base)?);
-            state.apply(Op::AckThrough {
-                seq,
-                consumer_seq,
-                at,
-            });
+            state.apply(Op::AckThrough { seq, consumer_seq, at });
         }
         RESTART => {
             let since = read_time(reader, base)?;
@@ -288,29 +253,18 @@ fn apply_deliveries(
     let (consumer_seq, at) = (read_consumer_seq(reader, base)?, read_time(reader, base)?);
     let (seq, count) = (base.seq, run_count(reader)?);
     for i in 0..count {
-        state.apply(Op::Deliver {
-            seq: seq.wrapping_add(i),
-            consumer_seq: consumer_seq.wrapping_add(i),
-            at,
-        });
+        state.apply(Op::Deliver { seq: seq.wrapping_add(i), consumer_seq: consumer_seq.wrapping_add(i), at });
     }
     base.seq = seq.wrapping_add(count - 1);
     base.consumer_seq = consumer_seq.wrapping_add(count - 1);
     Ok(())
 }
 
-fn apply_acks(
-    state: &mut ConsumerState,
-    reader: &mut Reader<'_>,
-    base: &mut Base,
-) -> Result<(), StateError> {
+fn apply_acks(state: &mut ConsumerState, reader: &mut Reader<'_>, base: &mut Base) -> Result<(), StateError> {
     let at = read_time(reader, base)?;
     let (seq, count) = (base.seq, run_count(reader)?);
     for i in 0..count {
-        state.apply(Op::Ack {
-            seq: seq.wrapping_add(i),
-            at,
-        });
+        state.apply(Op::Ack { seq: seq.wrapping_add(i), at });
     }
     base.seq = seq.wrapping_add(count - 1);
     Ok(())

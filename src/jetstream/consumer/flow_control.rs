@@ -27,11 +27,7 @@ struct Asked {
 
 impl Default for FlowControl {
     fn default() -> Self {
-        Self {
-            window_bytes: WINDOW_BYTES_START,
-            unconfirmed_bytes: 0,
-            asked: None,
-        }
+        Self { window_bytes: WINDOW_BYTES_START, unconfirmed_bytes: 0, asked: None }
     }
 }
 
@@ -63,10 +59,7 @@ impl FlowControl {
 
     /// A question has gone.
     pub fn ask(&mut self, subject: Bytes) {
-        self.asked = Some(Asked {
-            subject,
-            bytes: self.unconfirmed_bytes,
-        });
+        self.asked = Some(Asked { subject, bytes: self.unconfirmed_bytes });
     }
 
     /// An answer has come. False if nothing was asked on that subject.

@@ -1,8 +1,6 @@
 //! What a consumer says about itself (`CONSUMER.INFO`).
 
-use headwater_protocol::jetstream::consumer_info::{
-    ConsumerInfo, PriorityGroupState, SequenceInfo,
-};
+use headwater_protocol::jetstream::consumer_info::{ConsumerInfo, PriorityGroupState, SequenceInfo};
 use headwater_protocol::jetstream::timestamp::Timestamp;
 
 use super::machine::ConsumerMachine;
@@ -19,11 +17,7 @@ impl ConsumerMachine {
         let num_pending = self.count_pending(turn.log, turn.visible_last_seq)?;
         let state = &self.state;
         // With a single delivery nothing is redelivered, whatever is remembered of messages given up.
-        let redelivered = if self.config.max_deliver == 1 {
-            0
-        } else {
-            state.redelivered()
-        };
+        let redelivered = if self.config.max_deliver == 1 { 0 } else { state.redelivered() };
         let paused = self.settings.is_paused(turn.now);
         let pause_until = self.settings.pause_until.filter(|_| paused);
         Ok(ConsumerInfo {
@@ -56,21 +50,12 @@ impl ConsumerMachine {
                 .map_or_else(String::new, |id| String::from_utf8_lossy(id).into_owned()),
             pinned_ts: self.pin.since().map_or(Timestamp::ZERO, Timestamp),
         };
-        self.settings
-            .groups
-            .first()
-            .map(state)
-            .into_iter()
-            .collect()
+        self.settings.groups.first().map(state).into_iter().collect()
     }
 }
 
 fn position(at: SequencePair, last_active: Option<UnixNanos>) -> SequenceInfo {
-    SequenceInfo {
-        consumer_seq: at.consumer,
-        stream_seq: at.stream,
-        last_active: last_active.map(Timestamp),
-    }
+    SequenceInfo { consumer_seq: at.consumer, stream_seq: at.stream, last_active: last_active.map(Timestamp) }
 }
 
 fn count(number: usize) -> u64 {

@@ -91,11 +91,8 @@ impl ConsumerMachine {
         now: UnixNanos,
     ) -> Result<Self, StoreError> {
         let settings = Settings::of(&config);
-        let Start {
-            next_seq,
-            last_per_subject_through,
-            skip_list,
-        } = start(&config, &settings, &stream, log)?;
+        let Start { next_seq, last_per_subject_through, skip_list } =
+            start(&config, &settings, &stream, log)?;
         let mut state =
             ConsumerState::starting_at(next_seq, settings.awaits_acks(), settings.ack_wait.clone());
         state.last_per_subject_through = last_per_subject_through;
@@ -150,20 +147,13 @@ impl ConsumerMachine {
             skip_list: None,
             backlog: Backlog::default(),
             waiting: WaitingQueue::new(settings.waiting_max, ranked),
-            push: Push {
-                active: false,
-                heartbeat_at,
-            },
+            push: Push { active: false, heartbeat_at },
             flow_control: settings.flow_control.then(FlowControl::default),
             rate_limit: rate_limit(&settings, &stream, now),
             replay: None,
             held_until: None,
             pin: Pin::default(),
-            activity: Activity {
-                last: now,
-                jitter,
-                check_at: None,
-            },
+            activity: Activity { last: now, jitter, check_at: None },
             pause_announced: false,
             rng,
             interest_grace: 0,
@@ -213,11 +203,7 @@ impl ConsumerMachine {
 
     /// Whether it can do anything with a new message now: the cheap answer to whether [`Self::advance`] is worth calling.
     pub fn wants_messages(&self) -> bool {
-        if self.settings.is_push() {
-            self.push.active
-        } else {
-            !self.waiting.is_empty()
-        }
+        if self.settings.is_push() { self.push.active } else { !self.waiting.is_empty() }
     }
 
     /// Whether a message is still wanted. On interest and work queue streams it must stay as long as any consumer needs
@@ -230,9 +216,7 @@ impl ConsumerMachine {
     pub fn matches(&self, subject: &[u8]) -> bool {
         let filters = &self.settings.filters;
         filters.is_empty()
-            || filters
-                .iter()
-                .any(|filter| headwater_protocol::subject::matches(filter, subject))
+            || filters.iter().any(|filter| headwater_protocol::subject::matches(filter, subject))
     }
 
     /// Requests that nobody listens for are kept for so long, in nanoseconds: their subscription may still be on its way
@@ -266,9 +250,7 @@ impl ConsumerMachine {
 
     /// Whether there is a delta to take.
     pub fn has_delta(&self) -> bool {
-        self.recorder
-            .as_ref()
-            .is_some_and(|recorder| !recorder.is_empty())
+        self.recorder.as_ref().is_some_and(|recorder| !recorder.is_empty())
     }
 
     /// Makes a change and remembers to persist it.
@@ -296,52 +278,35 @@ impl ConsumerMachine {
         visible_last_seq: u64,
     ) -> Result<u64, StoreError> {
         self.load_skip_list(log)?;
-        let skipped = self
-            .skip_list
-            .as_mut()
-            .map_or(0, |list| list.remaining(log, visible_last_seq));
+        let skipped = self.skip_list.as_mut().map_or(0, |list| list.remaining(log, visible_last_seq));
         let from = self.contiguous_from();
         let through = visible_last_seq.max(from.saturating_sub(1));
-        self.backlog
-            .sync(log, &self.settings.filters, from, through)?;
+        self.backlog.sync(log, &self.settings.filters, from, through)?;
         Ok(skipped + self.backlog.count())
     }
 
     /// From where on every matching message is delivered.
     pub(super) fn contiguous_from(&self) -> u64 {
-        let after_list = self
-            .state
-            .last_per_subject_through
-            .map_or(0, |through| through.saturating_add(1));
+        let after_list = self.state.last_per_subject_through.map_or(0, |through| through.saturating_add(1));
         self.state.next_seq.max(after_list)
     }
 
     /// Builds the list of last messages if it is needed and not there.
     pub(super) fn load_skip_list(&mut self, log: &dyn MessageLog) -> Result<(), StoreError> {
-        let list_through = self
-            .state
-            .last_per_subject_through
-            .filter(|through| self.state.next_seq <= *through);
+        let list_through =
+            self.state.last_per_subject_through.filter(|through| self.state.next_seq <= *through);
         let Some(through) = list_through else {
             return Ok(());
         };
         if self.skip_list.is_none() {
-            self.skip_list = Some(SkipList::build(
-                log,
-                &self.settings.filters,
-                self.state.next_seq,
-                through,
-            )?);
+            self.skip_list =
+                Some(SkipList::build(log, &self.settings.filters, self.state.next_seq, through)?);
         }
         Ok(())
     }
 }
 
-pub(super) fn rate_limit(
-    settings: &Settings,
-    stream: &StreamTraits,
-    now: UnixNanos,
-) -> Option<RateLimit> {
+pub(super) fn rate_limit(settings: &Settings, stream: &StreamTraits, now: UnixNanos) -> Option<RateLimit> {
     let limited = settings.bytes_per_second > 0;
     limited.then(|| RateLimit::new(settings.bytes_per_second, stream.message_bytes_max, now))
 }

@@ -21,12 +21,7 @@ impl RateLimit {
     /// A full bucket.
     pub fn new(bytes_per_second: u64, burst_bytes: u64, now: UnixNanos) -> Self {
         let burst_bytes = burst_bytes.max(1);
-        Self {
-            bytes_per_second,
-            burst_bytes,
-            credit: i128::from(burst_bytes) * SECOND,
-            at: now,
-        }
+        Self { bytes_per_second, burst_bytes, credit: i128::from(burst_bytes) * SECOND, at: now }
     }
 
     /// When a message of that size may go.
@@ -67,10 +62,7 @@ pub struct Replay {
 impl Replay {
     /// Replays messages up to and with `through`.
     pub fn through(through: u64) -> Self {
-        Self {
-            through,
-            last: None,
-        }
+        Self { through, last: None }
     }
 
     /// Whether a message of that sequence is delivered in rhythm.
@@ -83,11 +75,7 @@ impl Replay {
         match self.last {
             Some((stored_before, delivered_before)) => {
                 let gap = stored_at.saturating_sub(stored_before);
-                if gap > REPLAY_GAP_MIN {
-                    delivered_before.saturating_add(gap)
-                } else {
-                    delivered_before
-                }
+                if gap > REPLAY_GAP_MIN { delivered_before.saturating_add(gap) } else { delivered_before }
             }
             None => UnixNanos::MIN,
         }

@@ -39,14 +39,7 @@ const ALARMED: u8 = 8;
 impl PendingAck {
     /// A first delivery.
     pub fn new(seq: u64, consumer_seq: u64, since: UnixNanos) -> Self {
-        Self {
-            seq,
-            consumer_seq,
-            since,
-            deliveries: 1,
-            alarm: 0,
-            flags: 0,
-        }
+        Self { seq, consumer_seq, since, deliveries: 1, alarm: 0, flags: 0 }
     }
 
     /// An entry read back.
@@ -141,15 +134,9 @@ impl PendingTable {
     }
 
     /// The first entry at or after `seq` that satisfies `wanted`.
-    pub(super) fn find_from(
-        &self,
-        seq: u64,
-        wanted: impl Fn(&PendingAck) -> bool,
-    ) -> Option<&PendingAck> {
+    pub(super) fn find_from(&self, seq: u64, wanted: impl Fn(&PendingAck) -> bool) -> Option<&PendingAck> {
         let start = self.ring.partition_point(|entry| entry.seq < seq);
-        self.ring
-            .range(start..)
-            .find(|entry| entry.is_live() && wanted(entry))
+        self.ring.range(start..).find(|entry| entry.is_live() && wanted(entry))
     }
 
     /// Changes an entry that is there. `deliveries` is changed by [`Self::set_deliveries`] only.
@@ -226,23 +213,15 @@ impl PendingTable {
     }
 
     fn position(&self, seq: u64) -> Option<usize> {
-        let at = self
-            .guess(seq)
-            .or_else(|| self.ring.binary_search_by_key(&seq, |entry| entry.seq).ok())?;
-        self.ring
-            .get(at)
-            .filter(|entry| entry.is_live())
-            .map(|_| at)
+        let at = self.guess(seq).or_else(|| self.ring.binary_search_by_key(&seq, |entry| entry.seq).ok())?;
+        self.ring.get(at).filter(|entry| entry.is_live()).map(|_| at)
     }
 
     /// Right for a consumer that has taken every message, which is the common one.
     fn guess(&self, seq: u64) -> Option<usize> {
         let first = self.ring.front()?.seq;
         let at = usize::try_from(seq.checked_sub(first)?).ok()?;
-        self.ring
-            .get(at)
-            .filter(|entry| entry.seq == seq)
-            .map(|_| at)
+        self.ring.get(at).filter(|entry| entry.seq == seq).map(|_| at)
     }
 }
 

@@ -36,11 +36,7 @@ impl Pin {
 
     /// Pins whoever gets `id`.
     pub fn assign(&mut self, id: Bytes, now: UnixNanos, ttl: i64) {
-        self.current = Some(Current {
-            id,
-            since: now,
-            until: now.saturating_add(ttl),
-        });
+        self.current = Some(Current { id, since: now, until: now.saturating_add(ttl) });
     }
 
     /// The pinned client has asked again.

@@ -20,27 +20,19 @@ impl ConsumerMachine {
             return Err(ErrorCode::ConsumerInvalidPriorityGroup.error());
         }
         self.pin.release();
-        turn.push(Effect::Advisory(Advisory::Unpinned {
-            group: group.to_owned(),
-            reason: "admin",
-        }));
+        turn.push(Effect::Advisory(Advisory::Unpinned { group: group.to_owned(), reason: "admin" }));
         Ok(())
     }
 
     /// The pin id that goes with a message for this request, which is pinned if nobody is.
-    pub(super) fn pin_for(
-        &mut self,
-        turn: &mut Turn<'_>,
-        request: &mut WaitingRequest,
-    ) -> Option<Bytes> {
+    pub(super) fn pin_for(&mut self, turn: &mut Turn<'_>, request: &mut WaitingRequest) -> Option<Bytes> {
         if self.settings.priority != PriorityPolicy::PinnedClient {
             return None;
         }
         if self.pin.id().is_none() && !request.group().is_empty() {
             let id = self.rng.base62(PIN_ID_CHARACTERS);
             let pin_id = Bytes::from(id.clone().into_bytes());
-            self.pin
-                .assign(pin_id.clone(), turn.now, self.settings.pinned_ttl);
+            self.pin.assign(pin_id.clone(), turn.now, self.settings.pinned_ttl);
             let group = request.group().to_owned();
             turn.push(Effect::Advisory(Advisory::Pinned { group, pin_id }));
             if let Some(priority) = &mut request.priority {
@@ -55,10 +47,7 @@ impl ConsumerMachine {
         if self.pin.until().is_some_and(|until| until <= turn.now) {
             self.pin.release();
             let group = self.settings.groups.first().cloned().unwrap_or_default();
-            turn.push(Effect::Advisory(Advisory::Unpinned {
-                group,
-                reason: "timeout",
-            }));
+            turn.push(Effect::Advisory(Advisory::Unpinned { group, reason: "timeout" }));
         }
     }
 }

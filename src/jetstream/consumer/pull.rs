@@ -61,9 +61,8 @@ impl ConsumerMachine {
         reply: Bytes,
         through_import: bool,
     ) -> Result<(), StoreError> {
-        let refusal = self
-            .exceeded_limit(&request)
-            .or_else(|| self.priority_refusal(turn, request.priority.as_ref()));
+        let refusal =
+            self.exceeded_limit(&request).or_else(|| self.priority_refusal(turn, request.priority.as_ref()));
         if let Some(headers) = refusal {
             turn.status(&reply, headers);
             return Ok(());
@@ -86,42 +85,24 @@ impl ConsumerMachine {
             return Ok(());
         }
         self.activity.last = turn.now;
-        self.waiting.add(WaitingRequest::new(
-            request,
-            reply,
-            through_import,
-            turn.now,
-        ));
+        self.waiting.add(WaitingRequest::new(request, reply, through_import, turn.now));
         Ok(())
     }
 
     fn exceeded_limit(&self, request: &PullRequest) -> Option<Bytes> {
         let settings = &self.settings;
         let above = |value: i64, max: i64| max > 0 && value > max;
-        if above(
-            i64::try_from(request.batch).unwrap_or(i64::MAX),
-            settings.request_batch_max,
-        ) {
-            return Some(status::exceeded(
-                "MaxRequestBatch",
-                settings.request_batch_max,
-            ));
+        if above(i64::try_from(request.batch).unwrap_or(i64::MAX), settings.request_batch_max) {
+            return Some(status::exceeded("MaxRequestBatch", settings.request_batch_max));
         }
         if above(request.expires, settings.request_expires_max) {
-            return Some(status::exceeded(
-                "MaxRequestExpires",
-                GoDuration(settings.request_expires_max),
-            ));
+            return Some(status::exceeded("MaxRequestExpires", GoDuration(settings.request_expires_max)));
         }
         let too_many_bytes = above(request.max_bytes, settings.request_bytes_max);
         too_many_bytes.then(|| status::exceeded("MaxRequestMaxBytes", settings.request_bytes_max))
     }
 
-    fn priority_refusal(
-        &mut self,
-        turn: &Turn<'_>,
-        priority: Option<&PriorityRequest>,
-    ) -> Option<Bytes> {
+    fn priority_refusal(&mut self, turn: &Turn<'_>, priority: Option<&PriorityRequest>) -> Option<Bytes> {
         let priority = priority?;
         let policy = self.settings.priority;
         let gated = priority.min_pending != 0 || priority.min_ack_pending != 0;
@@ -157,10 +138,7 @@ impl ConsumerMachine {
     }
 
     fn make_room(&mut self, turn: &mut Turn<'_>) {
-        let recently = self
-            .waiting
-            .purged_at
-            .is_some_and(|at| turn.now.saturating_sub(at) <= PURGE_INTERVAL);
+        let recently = self.waiting.purged_at.is_some_and(|at| turn.now.saturating_sub(at) <= PURGE_INTERVAL);
         if !recently {
             self.sweep_waiting(turn, false);
             self.waiting.purged_at = Some(turn.now);
@@ -174,9 +152,7 @@ impl ConsumerMachine {
         request: &PullRequest,
     ) -> Result<Option<Status>, StoreError> {
         let queued = u64::try_from(self.state.acks.queued()).unwrap_or(u64::MAX);
-        let available = self
-            .count_pending(turn.log, turn.visible_last_seq)?
-            .saturating_add(queued);
+        let available = self.count_pending(turn.log, turn.visible_last_seq)?.saturating_add(queued);
         if available == 0 {
             return Ok((request.expires == 0).then_some(statuses::NO_MESSAGES));
         }
@@ -202,8 +178,7 @@ impl ConsumerMachine {
             if request.bytes_left > 0 && size.is_none() {
                 size = self.measure(turn.log, candidate)?;
             }
-            let wire_bytes =
-                size.map_or(0, |size| i64::try_from(size.wire_bytes).unwrap_or(i64::MAX));
+            let wire_bytes = size.map_or(0, |size| i64::try_from(size.wire_bytes).unwrap_or(i64::MAX));
             match self.eligibility(turn, place, candidate, wire_bytes) {
                 Eligibility::Eligible => return Ok(self.serve(turn, place, wire_bytes)),
                 Eligibility::Passed => place += 1,
@@ -239,9 +214,7 @@ impl ConsumerMachine {
             return Eligibility::Ended(Some(request.end(statuses::MESSAGE_SIZE_EXCEEDS_MAX_BYTES)));
         }
         if !request.has_interest(turn, self.interest_grace) {
-            let headers = request
-                .through_import
-                .then(|| request.end(statuses::INTEREST_EXPIRED));
+            let headers = request.through_import.then(|| request.end(statuses::INTEREST_EXPIRED));
             return Eligibility::Ended(headers);
         }
         Eligibility::Eligible
@@ -274,8 +247,7 @@ impl ConsumerMachine {
             return true;
         }
         let waiting = self.pending_now() + u64::from(!candidate.is_new);
-        let reached =
-            |min: i64, count: u64| min > 0 && u64::try_from(min).is_ok_and(|min| min <= count);
+        let reached = |min: i64, count: u64| min > 0 && u64::try_from(min).is_ok_and(|min| min <= count);
         let unacked = u64::try_from(self.state.acks.len()).unwrap_or(u64::MAX);
         reached(priority.min_pending, waiting) || reached(priority.min_ack_pending, unacked)
     }
@@ -292,20 +264,12 @@ impl ConsumerMachine {
         request.batch_left -= 1;
         let to = request.reply.clone();
         if request.batch_left <= 0 || (limited && request.bytes_left == 0) {
-            return Some(Recipient {
-                to,
-                pin_id,
-                completed_with_bytes: request.bytes_left,
-            });
+            return Some(Recipient { to, pin_id, completed_with_bytes: request.bytes_left });
         }
         if request.heartbeat > 0 {
             request.heartbeat_at = Some(turn.now.saturating_add(request.heartbeat));
         }
         self.waiting.add(request);
-        Some(Recipient {
-            to,
-            pin_id,
-            completed_with_bytes: 0,
-        })
+        Some(Recipient { to, pin_id, completed_with_bytes: 0 })
     }
 }

@@ -25,10 +25,7 @@ impl ConsumerMachine {
 
     /// Takes what was sent to a flow control subject. Answers to anything but the last question mean nothing.
     pub fn flow_control_reply(&mut self, turn: &mut Turn<'_>, subject: &[u8], header_block: &[u8]) {
-        let answered = self
-            .flow_control
-            .as_mut()
-            .is_some_and(|window| window.answered(subject));
+        let answered = self.flow_control.as_mut().is_some_and(|window| window.answered(subject));
         if !answered || self.settings.ack_policy != AckPolicy::FlowControl {
             return;
         }
@@ -61,10 +58,7 @@ impl ConsumerMachine {
             return;
         };
         let id = self.rng.base62(FLOW_CONTROL_ID_CHARACTERS);
-        let reply = Bytes::from(format!(
-            "$JS.FC.{}.{}.{id}",
-            self.stream.name, self.identity.name
-        ));
+        let reply = Bytes::from(format!("$JS.FC.{}.{}.{id}", self.stream.name, self.identity.name));
         if let Some(window) = &mut self.flow_control {
             window.ask(reply.clone());
             turn.push(Effect::Status {
@@ -81,19 +75,13 @@ impl ConsumerMachine {
             return;
         }
         self.restart_heartbeat(turn.now);
-        let Some(to) = self
-            .settings
-            .deliver_subject
-            .clone()
-            .filter(|_| self.push.active)
-        else {
+        let Some(to) = self.settings.deliver_subject.clone().filter(|_| self.push.active) else {
             return;
         };
         let last = self.last_position();
         let stalled = self.flow_control.as_ref().and_then(|window| window.asked());
         turn.status(&to, status::heartbeat(last.consumer, last.stream, stalled));
-        let unconfirmed =
-            self.settings.ack_policy == AckPolicy::FlowControl && !self.state.acks.is_empty();
+        let unconfirmed = self.settings.ack_policy == AckPolicy::FlowControl && !self.state.acks.is_empty();
         if unconfirmed && stalled_is_none(self) {
             self.ask_for_flow_control(turn);
         }
@@ -113,8 +101,5 @@ fn number(header_block: &[u8], name: &[u8]) -> u64 {
 }
 
 fn stalled_is_none(machine: &ConsumerMachine) -> bool {
-    machine
-        .flow_control
-        .as_ref()
-        .is_none_or(|window| window.asked().is_none())
+    machine.flow_control.as_ref().is_none_or(|window| window.asked().is_none())
 }

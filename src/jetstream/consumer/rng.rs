@@ -28,8 +28,6 @@ impl Rng {
 
     /// Random letters and digits.
     pub fn base62(&mut self, length: usize) -> String {
-        (0..length)
-            .map(|_| usize::try_from(self.below(62)).map_or('0', |i| char::from(BASE62[i])))
-            .collect()
+        (0..length).map(|_| usize::try_from(self.below(62)).map_or('0', |i| char::from(BASE62[i]))).collect()
     }
 }

@@ -96,10 +96,7 @@ impl Settings {
                 .is_push()
                 .then(|| Bytes::copy_from_slice(config.deliver_subject.as_bytes())),
             ack_policy: config.ack_policy,
-            ack_wait: AckWait {
-                wait: config.ack_wait,
-                backoff: config.backoff.clone(),
-            },
+            ack_wait: AckWait { wait: config.ack_wait, backoff: config.backoff.clone() },
             deliveries_max: u32::try_from(config.max_deliver).unwrap_or(0),
             pending_acks_max: pending_acks_max(config),
             waiting_max: usize::try_from(config.max_waiting).unwrap_or(0),
@@ -155,8 +152,5 @@ fn filters(config: &ConsumerConfig) -> Vec<Bytes> {
     if config.filters().any(|filter| filter == ">") {
         return Vec::new();
     }
-    config
-        .filters()
-        .map(|filter| Bytes::copy_from_slice(filter.as_bytes()))
-        .collect()
+    config.filters().map(|filter| Bytes::copy_from_slice(filter.as_bytes())).collect()
 }

@@ -40,15 +40,8 @@ impl ConsumerMachine {
     /// The length of the reply subject, which is a part of the message as far as `max_bytes` is concerned.
     fn ack_reply_bytes(&self, candidate: Candidate) -> u64 {
         let names = self.stream.name.len() + self.identity.name.len();
-        let pending = self
-            .pending_now()
-            .saturating_sub(u64::from(candidate.is_new));
-        let numbers = [
-            u64::from(candidate.delivered) + 1,
-            candidate.seq,
-            self.next_consumer_seq(),
-            pending,
-        ];
+        let pending = self.pending_now().saturating_sub(u64::from(candidate.is_new));
+        let numbers = [u64::from(candidate.delivered) + 1, candidate.seq, self.next_consumer_seq(), pending];
         let dots = 6;
         let digits: u64 = numbers.into_iter().map(digits).sum();
         ACK_PREFIX_BYTES + u64::try_from(names).unwrap_or(0) + dots + digits + TIME_DIGITS
@@ -60,15 +53,8 @@ fn headers_only_bytes(log: &dyn MessageLog, seq: u64) -> Result<u64, StoreError>
         return Ok(0);
     };
     let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let headers = if message.headers.is_empty() {
-        EMPTY_HEADERS_BYTES
-    } else {
-        length(&message.headers)
-    };
-    Ok(length(&message.subject)
-        + headers
-        + MSG_SIZE_HEADER_BYTES
-        + digits(length(&message.payload)))
+    let headers = if message.headers.is_empty() { EMPTY_HEADERS_BYTES } else { length(&message.headers) };
+    Ok(length(&message.subject) + headers + MSG_SIZE_HEADER_BYTES + digits(length(&message.payload)))
 }
 
 fn digits(number: u64) -> u64 {

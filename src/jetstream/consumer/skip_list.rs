@@ -31,11 +31,7 @@ impl SkipList {
     ) -> Result<Self, StoreError> {
         let (mut seqs, mut rewritten) = (Vec::new(), Vec::new());
         let everything = [Bytes::from_static(b">")];
-        for filter in if filters.is_empty() {
-            &everything
-        } else {
-            filters
-        } {
+        for filter in if filters.is_empty() { &everything } else { filters } {
             log.for_each_subject(filter, &mut |subject, state| {
                 if state.last_seq <= through {
                     seqs.push(state.last_seq);
@@ -50,11 +46,7 @@ impl SkipList {
         }
         seqs.retain(|seq| *seq >= from);
         seqs.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(Self {
-            seqs,
-            hidden: 0,
-            removals: log.removals(),
-        })
+        Ok(Self { seqs, hidden: 0, removals: log.removals() })
     }
 
     /// The first message of a list just built.

@@ -30,12 +30,7 @@ pub fn encode(state: &ConsumerState) -> Vec<u8> {
     put_step(&mut out, state.delivered.consumer, state.ack_floor.consumer);
     put_step(&mut out, state.delivered.stream, state.ack_floor.stream);
     put_step(&mut out, state.delivered.stream, state.next_seq);
-    put(
-        &mut out,
-        state
-            .last_per_subject_through
-            .map_or(0, |through| through.saturating_add(1)),
-    );
+    put(&mut out, state.last_per_subject_through.map_or(0, |through| through.saturating_add(1)));
     put_time(&mut out, state.delivered_at);
     put_time(&mut out, state.acked_at);
     put_pending(&mut out, state);
@@ -51,10 +46,7 @@ pub fn decode(bytes: &[u8], awaits_acks: bool, wait: AckWait) -> Result<Consumer
         return Err(StateError::Version(version));
     }
     let mut state = ConsumerState::starting_at(1, awaits_acks, wait);
-    state.delivered = SequencePair {
-        consumer: reader.number()?,
-        stream: reader.number()?,
-    };
+    state.delivered = SequencePair { consumer: reader.number()?, stream: reader.number()? };
     state.ack_floor.consumer = reader.step(state.delivered.consumer)?;
     state.ack_floor.stream = reader.step(state.delivered.stream)?;
     state.next_seq = reader.step(state.delivered.stream)?;
@@ -63,11 +55,7 @@ pub fn decode(bytes: &[u8], awaits_acks: bool, wait: AckWait) -> Result<Consumer
     state.acked_at = time(&mut reader)?;
     read_pending(&mut reader, &mut state)?;
     read_given_up(&mut reader, &mut state)?;
-    if reader.is_empty() {
-        Ok(state)
-    } else {
-        Err(StateError::Malformed("something follows"))
-    }
+    if reader.is_empty() { Ok(state) } else { Err(StateError::Malformed("something follows")) }
 }
 
 fn put_time(out: &mut Vec<u8>, time: Option<UnixNanos>) {
@@ -111,9 +99,7 @@ fn read_pending(reader: &mut Reader<'_>, state: &mut ConsumerState) -> Result<()
         consumer_seq = reader.step(consumer_seq)?;
         since = reader.step(since)?;
         let deliveries = deliveries(reader)?;
-        state
-            .acks
-            .restore(PendingAck::new(seq, consumer_seq, as_signed(since)).delivered(deliveries));
+        state.acks.restore(PendingAck::new(seq, consumer_seq, as_signed(since)).delivered(deliveries));
     }
     state.acks.restored();
     Ok(())

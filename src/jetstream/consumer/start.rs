@@ -19,11 +19,7 @@ pub struct Start {
 
 impl Start {
     fn at(next_seq: u64) -> Self {
-        Self {
-            next_seq,
-            last_per_subject_through: None,
-            skip_list: None,
-        }
+        Self { next_seq, last_per_subject_through: None, skip_list: None }
     }
 }
 
@@ -49,9 +45,7 @@ pub fn start(
         }
         DeliverPolicy::LastPerSubject => last_per_subject(settings, stream, log, &state)?,
     };
-    let next_seq = found
-        .next_seq
-        .clamp(first_seq, state.last_seq.saturating_add(1).max(first_seq));
+    let next_seq = found.next_seq.clamp(first_seq, state.last_seq.saturating_add(1).max(first_seq));
     Ok(Start { next_seq, ..found })
 }
 
@@ -59,9 +53,7 @@ fn last(settings: &Settings, log: &dyn MessageLog, state: &LogState) -> Result<u
     if settings.filters.is_empty() {
         return Ok(state.last_seq);
     }
-    Ok(log
-        .last_match(state.last_seq, &settings.filters)?
-        .unwrap_or(0))
+    Ok(log.last_match(state.last_seq, &settings.filters)?.unwrap_or(0))
 }
 
 /// A stream that keeps one message of each subject holds nothing but last messages.
@@ -76,9 +68,5 @@ fn last_per_subject(
     }
     let list = SkipList::build(log, &settings.filters, 0, state.last_seq)?;
     let next_seq = list.first().unwrap_or(state.last_seq);
-    Ok(Start {
-        next_seq,
-        last_per_subject_through: Some(state.last_seq),
-        skip_list: Some(list),
-    })
+    Ok(Start { next_seq, last_per_subject_through: Some(state.last_seq), skip_list: Some(list) })
 }

@@ -107,10 +107,7 @@ pub struct ConsumerState {
 impl ConsumerState {
     /// A consumer that will begin at `next_seq`.
     pub fn starting_at(next_seq: u64, awaits_acks: bool, wait: AckWait) -> Self {
-        let before = SequencePair {
-            consumer: 0,
-            stream: next_seq.saturating_sub(1),
-        };
+        let before = SequencePair { consumer: 0, stream: next_seq.saturating_sub(1) };
         Self {
             delivered: before,
             ack_floor: before,
@@ -138,10 +135,7 @@ impl ConsumerState {
 
     /// Goes back, or ahead, to `seq` and forgets what was pending.
     pub fn reset_to(&mut self, seq: u64) {
-        let before = SequencePair {
-            consumer: 0,
-            stream: seq.saturating_sub(1),
-        };
+        let before = SequencePair { consumer: 0, stream: seq.saturating_sub(1) };
         self.acks.clear();
         self.given_up.clear();
         self.delivered = before;
@@ -154,22 +148,10 @@ impl ConsumerState {
     /// Makes one change. A change that does not fit the state changes nothing.
     pub fn apply(&mut self, op: Op) {
         match op {
-            Op::Deliver {
-                seq,
-                consumer_seq,
-                at,
-            } => self.deliver(seq, consumer_seq, at),
-            Op::Redeliver {
-                seq,
-                consumer_seq,
-                at,
-            } => self.redeliver(seq, consumer_seq, at),
+            Op::Deliver { seq, consumer_seq, at } => self.deliver(seq, consumer_seq, at),
+            Op::Redeliver { seq, consumer_seq, at } => self.redeliver(seq, consumer_seq, at),
             Op::Ack { seq, at } => self.ack(seq, at),
-            Op::AckThrough {
-                seq,
-                consumer_seq,
-                at,
-            } => self.ack_through(seq, consumer_seq, at),
+            Op::AckThrough { seq, consumer_seq, at } => self.ack_through(seq, consumer_seq, at),
             Op::Restart { seq, since } => self.acks.restart(seq, since),
             Op::GiveUp { seq } => self.give_up(seq),
             Op::Undeliver { seq } => self.acks.undelivered(seq),
@@ -178,10 +160,7 @@ impl ConsumerState {
     }
 
     fn deliver(&mut self, seq: u64, consumer_seq: u64, at: UnixNanos) {
-        self.delivered = SequencePair {
-            consumer: consumer_seq,
-            stream: self.delivered.stream.max(seq),
-        };
+        self.delivered = SequencePair { consumer: consumer_seq, stream: self.delivered.stream.max(seq) };
         self.next_seq = self.next_seq.max(seq.saturating_add(1));
         self.delivered_at = Some(at);
         if self.awaits_acks {
@@ -213,14 +192,10 @@ impl ConsumerState {
         }
         self.given_up = self.given_up.split_off(&seq.saturating_add(1));
         // A redelivery has a higher consumer sequence than messages after it, which the floor must not pass.
-        let own = last
-            .filter(|settled| settled.seq == seq)
-            .map_or(consumer_seq, |settled| settled.consumer_seq);
-        let below_next = self
-            .acks
-            .pending()
-            .first()
-            .map_or(u64::MAX, |next| next.consumer_seq.saturating_sub(1));
+        let own =
+            last.filter(|settled| settled.seq == seq).map_or(consumer_seq, |settled| settled.consumer_seq);
+        let below_next =
+            self.acks.pending().first().map_or(u64::MAX, |next| next.consumer_seq.saturating_sub(1));
         self.ack_floor.consumer = self.ack_floor.consumer.max(own.min(below_next));
         self.ack_floor.stream = self.ack_floor.stream.max(seq);
     }
@@ -244,10 +219,7 @@ impl ConsumerState {
         if self.acks.is_empty() {
             self.ack_floor = self.delivered;
         } else {
-            self.ack_floor.stream = self
-                .ack_floor
-                .stream
-                .max(last_gone.min(self.delivered.stream));
+            self.ack_floor.stream = self.ack_floor.stream.max(last_gone.min(self.delivered.stream));
         }
     }
 
@@ -256,10 +228,7 @@ impl ConsumerState {
         match self.acks.pending().first() {
             None => self.ack_floor = self.delivered,
             Some(next) if settled.consumer_seq == self.ack_floor.consumer.saturating_add(1) => {
-                let (consumer, stream) = (
-                    next.consumer_seq.saturating_sub(1),
-                    next.seq.saturating_sub(1),
-                );
+                let (consumer, stream) = (next.consumer_seq.saturating_sub(1), next.seq.saturating_sub(1));
                 self.ack_floor = SequencePair {
                     consumer: consumer.max(settled.consumer_seq),
                     stream: stream.max(settled.seq),

@@ -12,23 +12,15 @@ pub fn plain(status: Status) -> Bytes {
 
 /// A status that ends a pull request before its time.
 pub fn with_left_over(status: Status, messages: i64, bytes: i64) -> Bytes {
-    block(
-        status,
-        &[
-            ("Nats-Pending-Messages", &messages),
-            ("Nats-Pending-Bytes", &bytes),
-        ],
-    )
+    block(status, &[("Nats-Pending-Messages", &messages), ("Nats-Pending-Bytes", &bytes)])
 }
 
 /// A heartbeat, with what was delivered last and the subject that should be answered, if any.
 pub fn heartbeat(last_consumer: u64, last_stream: u64, stalled: Option<&Bytes>) -> Bytes {
     use headwater_protocol::headers::statuses::IDLE_HEARTBEAT;
     let stalled = stalled.map(|subject| String::from_utf8_lossy(subject));
-    let mut headers: Vec<(&str, &dyn std::fmt::Display)> = vec![
-        ("Nats-Last-Consumer", &last_consumer),
-        ("Nats-Last-Stream", &last_stream),
-    ];
+    let mut headers: Vec<(&str, &dyn std::fmt::Display)> =
+        vec![("Nats-Last-Consumer", &last_consumer), ("Nats-Last-Stream", &last_stream)];
     if let Some(subject) = &stalled {
         headers.push(("Nats-Consumer-Stalled", subject));
     }
@@ -47,11 +39,7 @@ pub fn exceeded(limit: &str, value: impl std::fmt::Display) -> Bytes {
 
 /// A status message that wants no answer.
 pub fn to(subject: &Bytes, headers: Bytes) -> Effect {
-    Effect::Status {
-        to: subject.clone(),
-        headers,
-        reply: None,
-    }
+    Effect::Status { to: subject.clone(), headers, reply: None }
 }
 
 fn block(status: Status, headers: &[(&str, &dyn std::fmt::Display)]) -> Bytes {
@@ -74,10 +62,7 @@ mod tests {
 
     #[test]
     fn a_status_is_written_as_clients_expect_it() {
-        assert_eq!(
-            plain(statuses::NO_MESSAGES),
-            &b"NATS/1.0 404 No Messages\r\n\r\n"[..]
-        );
+        assert_eq!(plain(statuses::NO_MESSAGES), &b"NATS/1.0 404 No Messages\r\n\r\n"[..]);
         assert_eq!(
             with_left_over(statuses::REQUEST_TIMEOUT, 2, 0),
             &b"NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 2\r\nNats-Pending-Bytes: 0\r\n\r\n"[..]

@@ -63,10 +63,7 @@ impl ConsumerMachine {
             return;
         }
         self.pause_announced = paused;
-        turn.push(Effect::Advisory(Advisory::Pause {
-            paused,
-            until: self.settings.pause_until,
-        }));
+        turn.push(Effect::Advisory(Advisory::Pause { paused, until: self.settings.pause_until }));
     }
 
     /// When the consumer may have been inactive for too long.
@@ -75,27 +72,15 @@ impl ConsumerMachine {
         if threshold <= 0 || (self.settings.is_push() && self.push.active) {
             return None;
         }
-        let at = self
-            .activity
-            .last
-            .saturating_add(threshold)
-            .saturating_add(self.activity.jitter);
-        Some(
-            self.activity
-                .check_at
-                .map_or(at, |check_at| at.max(check_at)),
-        )
+        let at = self.activity.last.saturating_add(threshold).saturating_add(self.activity.jitter);
+        Some(self.activity.check_at.map_or(at, |check_at| at.max(check_at)))
     }
 
     fn check_inactivity(&mut self, turn: &mut Turn<'_>) {
         if self.inactive_at().is_none_or(|at| at > turn.now) {
             return;
         }
-        let still_used_until = if self.settings.is_push() {
-            None
-        } else {
-            self.still_used_until(turn)
-        };
+        let still_used_until = if self.settings.is_push() { None } else { self.still_used_until(turn) };
         match still_used_until {
             Some(until) => self.activity.check_at = Some(until),
             None => {
@@ -110,11 +95,7 @@ impl ConsumerMachine {
         let threshold = self.settings.inactive_threshold;
         self.sweep_waiting(turn, true);
         if !self.waiting.is_empty() {
-            return Some(
-                turn.now
-                    .saturating_add(threshold)
-                    .saturating_add(self.activity.jitter),
-            );
+            return Some(turn.now.saturating_add(threshold).saturating_add(self.activity.jitter));
         }
         let worked_on_until = self.state.acks.last_deadline()?.saturating_add(threshold);
         (worked_on_until > turn.now).then_some(worked_on_until)

@@ -73,9 +73,7 @@ impl WaitingRequest {
 
     /// The group it belongs to, empty if none.
     pub fn group(&self) -> &str {
-        self.priority
-            .as_ref()
-            .map_or("", |priority| &priority.group)
+        self.priority.as_ref().map_or("", |priority| &priority.group)
     }
 
     /// Whether its time is over.
@@ -94,9 +92,7 @@ impl WaitingRequest {
     }
 
     fn rank(&self) -> i64 {
-        self.priority
-            .as_ref()
-            .map_or(RANK_LAST, |priority| priority.priority)
+        self.priority.as_ref().map_or(RANK_LAST, |priority| priority.priority)
     }
 
     fn next_event(&self) -> Option<UnixNanos> {
@@ -121,23 +117,14 @@ pub struct WaitingQueue {
 impl WaitingQueue {
     /// An empty queue.
     pub fn new(max: usize, ranked: bool) -> Self {
-        Self {
-            requests: VecDeque::new(),
-            max,
-            ranked,
-            quiet_until: None,
-            no_wait: 0,
-            purged_at: None,
-        }
+        Self { requests: VecDeque::new(), max, ranked, quiet_until: None, no_wait: 0, purged_at: None }
     }
 
     /// Requests are served by rank from now on, or in the order they came in.
     pub fn set_ranked(&mut self, ranked: bool) {
         self.ranked = ranked;
         if ranked {
-            self.requests
-                .make_contiguous()
-                .sort_by_key(WaitingRequest::rank);
+            self.requests.make_contiguous().sort_by_key(WaitingRequest::rank);
         }
     }
 
@@ -168,9 +155,7 @@ impl WaitingQueue {
 
     /// How many messages the requests want in all.
     pub fn wanted(&self) -> u64 {
-        self.requests.iter().fold(0, |sum, request| {
-            sum.saturating_add(request.batch_left.unsigned_abs())
-        })
+        self.requests.iter().fold(0, |sum, request| sum.saturating_add(request.batch_left.unsigned_abs()))
     }
 
     /// Adds a request behind those of its rank. The queue must not be full.
@@ -206,11 +191,7 @@ impl WaitingQueue {
 
     /// Gives a message back that did not reach the request.
     pub fn credit(&mut self, reply: &[u8]) {
-        if let Some(request) = self
-            .requests
-            .iter_mut()
-            .find(|request| request.reply == reply)
-        {
+        if let Some(request) = self.requests.iter_mut().find(|request| request.reply == reply) {
             request.batch_left = request.batch_left.saturating_add(1);
             request.delivered = request.delivered.saturating_sub(1);
         }
@@ -257,10 +238,7 @@ fn keep(
         return false;
     }
     if request.heartbeat_at.is_some_and(|at| at <= turn.now) {
-        turn.status(
-            &request.reply,
-            status::heartbeat(last.consumer, last.stream, None),
-        );
+        turn.status(&request.reply, status::heartbeat(last.consumer, last.stream, None));
         request.heartbeat_at = Some(turn.now.saturating_add(request.heartbeat));
     }
     true

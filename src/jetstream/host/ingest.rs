@@ -25,7 +25,9 @@ impl StreamHost {
         let service: Arc<dyn Service> = Arc::new(Ingestor(self.clone()));
         let subscriptions = subjects.iter().filter_map(|subject| {
             let subscribed = self.account.subscribe_service(subject, None, service.clone());
-            subscribed.map_err(|error| log::error!("stream {}: cannot capture {subject}: {error}", self.name)).ok()
+            subscribed
+                .map_err(|error| log::error!("stream {}: cannot capture {subject}: {error}", self.name))
+                .ok()
         });
         *self.subscriptions.lock() = subscriptions.collect();
     }

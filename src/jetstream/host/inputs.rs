@@ -26,7 +26,8 @@ impl StreamHost {
         message: &Message<'_>,
     ) -> bool {
         let reply = (!message.reply.is_empty()).then(|| Bytes::copy_from_slice(message.reply));
-        let takes_acks = |host: &Self| host.lock().consumers.find(consumer).is_some_and(|c| c.machine.takes_acks());
+        let takes_acks =
+            |host: &Self| host.lock().consumers.find(consumer).is_some_and(|c| c.machine.takes_acks());
         takes_acks(self)
             && self.give(cx, consumer, |machine, turn| machine.ack(turn, delivery, message.payload, reply))
     }

@@ -5,11 +5,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::pages::{CHUNK_PAGES, Item, NoPages, PageSet, PageSource, StoredPage};
-use super::seq_page::{self, Entry, PAGE_SEQS, Unpacker};
+use super::seq_page::{self, Entry, PAGE_SEQS};
 use crate::store::StoreError;
 
 /// Pages kept unpacked at a time; the rest is packed.
 const OPEN_PAGES_MAX: usize = 4;
+
+/// Packed pages kept unpacked for readers.
+const VIEWS_MAX: usize = 2;
 
 /// Where the live messages of one stream lie, in pages of [`PAGE_SEQS`] consecutive sequences.
 ///
@@ -18,6 +21,8 @@ pub struct SeqIndex {
     pub(super) pages: BTreeMap<u64, Slot>,
     /// Numbers of the unpacked pages, least recently used first.
     pub(super) open: Vec<u64>,
+    /// Packed pages that are being read, unpacked.
+    pub(super) views: Vec<(u64, Vec<Entry>)>,
     pub(crate) source: Arc<dyn PageSource>,
     pub(super) resident_bytes: usize,
     /// Where the directory of the pages is stored.
@@ -50,6 +55,7 @@ impl Default for SeqIndex {
         Self {
             pages: BTreeMap::new(),
             open: Vec::new(),
+            views: Vec::new(),
             source: Arc::new(NoPages),
             resident_bytes: 0,
             chunks: BTreeMap::new(),
@@ -104,12 +110,7 @@ impl SeqIndex {
         if !self.pages.contains_key(&page) {
             return Ok(None);
         }
-        self.fetch(page)?;
-        Ok(match self.pages.get(&page).map(|held| &held.body) {
-            Some(Body::Open(entries)) => entries.get(slot).copied().filter(Entry::is_live),
-            Some(Body::Packed(packed)) => packed_entry(packed, slot),
-            _ => None,
-        })
+        Ok(self.view(page)?.get(slot).copied().filter(Entry::is_live))
     }
 
     /// The first live message in `from..=up_to` that `accept` takes.
@@ -139,10 +140,11 @@ impl SeqIndex {
     ) -> Result<Option<(u64, Entry)>, StoreError> {
         let mut upper = split(up_to).0;
         while let Some(page) = self.page_at_or_before(upper, split(from).0) {
-            for (slot, entry) in self.entries(page)?.into_iter().enumerate().rev() {
-                let seq = page * PAGE_SEQS + slot as u64;
-                if entry.is_live() && (from..=up_to).contains(&seq) && accept(&entry) {
-                    return Ok(Some((seq, entry)));
+            let base = page * PAGE_SEQS;
+            for (slot, entry) in self.view(page)?.iter().enumerate().rev() {
+                let seq = base + slot as u64;
+                if entry.is_live() && (from..=up_to).contains(&seq) && accept(entry) {
+                    return Ok(Some((seq, *entry)));
                 }
             }
             let Some(before) = page.checked_sub(1) else { break };
@@ -174,21 +176,15 @@ impl SeqIndex {
     ) -> Result<(), StoreError> {
         let mut next = Some(split(from).0);
         while let Some(page) = next.and_then(|at| self.page_at_or_after(at, split(up_to).0)) {
-            self.fetch(page)?;
             let base = page * PAGE_SEQS;
-            let Some(held) = self.pages.get(&page) else { break };
-            let flow = held.body.visit(&mut |slot, entry| {
+            let first = usize::try_from(from.saturating_sub(base)).unwrap_or(usize::MAX);
+            for (slot, entry) in
+                self.view(page)?.iter().enumerate().skip(first).filter(|(_, entry)| entry.is_live())
+            {
                 let seq = base + slot as u64;
-                if seq < from {
-                    return ControlFlow::Continue(());
+                if seq > up_to || visit(seq, entry).is_break() {
+                    return Ok(());
                 }
-                if seq > up_to {
-                    return ControlFlow::Break(());
-                }
-                visit(seq, entry)
-            });
-            if flow.is_break() {
-                break;
             }
             next = page.checked_add(1);
         }
@@ -291,17 +287,28 @@ impl SeqIndex {
         self.pages.range(from..=page).next_back().map(|(page, _)| *page)
     }
 
-    fn entries(&mut self, page: u64) -> Result<Vec<Entry>, StoreError> {
-        self.fetch(page)?;
-        let mut entries = Vec::new();
-        if let Some(held) = self.pages.get(&page) {
-            let _ = held.body.visit(&mut |slot, entry| {
-                entries.resize(slot, Entry::DEAD);
-                entries.push(*entry);
-                ControlFlow::Continue(())
-            });
+    /// The entries of a page, unpacked.
+    fn view(&mut self, page: u64) -> Result<&[Entry], StoreError> {
+        if let Some(at) = self.views.iter().position(|(viewed, _)| *viewed == page) {
+            return Ok(self.views.get(at).map(|(_, entries)| entries.as_slice()).unwrap_or_default());
         }
-        Ok(entries)
+        self.fetch(page)?;
+        match self.pages.get(&page).map(|held| &held.body) {
+            Some(Body::Open(entries)) => Ok(entries),
+            Some(Body::Packed(packed)) => {
+                let mut entries =
+                    if self.views.len() < VIEWS_MAX { Vec::new() } else { self.views.remove(0).1 };
+                seq_page::unpack(packed, &mut entries).ok_or_else(|| damaged(page))?;
+                self.views.push((page, entries));
+                Ok(self.views.last().map(|(_, entries)| entries.as_slice()).unwrap_or_default())
+            }
+            _ => Ok(&[]),
+        }
+    }
+
+    /// Frees what only readers of cold pages need.
+    pub fn forget_views(&mut self) {
+        self.views = Vec::new();
     }
 
     /// Brings a page into memory, packed or open.
@@ -327,6 +334,7 @@ impl SeqIndex {
         }
         self.fetch(page)?;
         self.unpack_page(page)?;
+        self.views.retain(|(viewed, _)| *viewed != page);
         self.open.push(page);
         if self.open.len() > OPEN_PAGES_MAX {
             let oldest = self.open.remove(0);
@@ -339,7 +347,8 @@ impl SeqIndex {
         let fresh = || Slot { live: 0, dirty: true, stored: None, body: Body::Open(Vec::new()) };
         let held = self.pages.entry(page).or_insert_with(fresh);
         if let Body::Packed(packed) = &held.body {
-            let entries = seq_page::unpack(packed).ok_or_else(|| damaged(page))?;
+            let mut entries = Vec::new();
+            seq_page::unpack(packed, &mut entries).ok_or_else(|| damaged(page))?;
             self.resident_bytes -= packed.len();
             held.body = Body::Open(entries);
         }
@@ -357,6 +366,7 @@ impl SeqIndex {
 
     fn forget_page(&mut self, page: u64) {
         self.open.retain(|open| *open != page);
+        self.views.retain(|(viewed, _)| *viewed != page);
         let Some(slot) = self.pages.remove(&page) else { return };
         if let Body::Packed(packed) = &slot.body {
             self.resident_bytes -= packed.len();
@@ -366,29 +376,6 @@ impl SeqIndex {
             self.touched.insert(page / CHUNK_PAGES);
         }
     }
-}
-
-impl Body {
-    fn visit(&self, visit: &mut dyn FnMut(usize, &Entry) -> ControlFlow<()>) -> ControlFlow<()> {
-        match self {
-            Body::Open(entries) => {
-                for (slot, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.is_live()) {
-                    visit(slot, entry)?;
-                }
-            }
-            Body::Packed(packed) => {
-                for (slot, entry) in Unpacker::new(packed) {
-                    visit(slot, &entry)?;
-                }
-            }
-            Body::Stored => {}
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn packed_entry(packed: &[u8], slot: usize) -> Option<Entry> {
-    Unpacker::new(packed).find(|(at, _)| *at >= slot).filter(|(at, _)| *at == slot).map(|(_, entry)| entry)
 }
 
 fn split(seq: u64) -> (u64, usize) {

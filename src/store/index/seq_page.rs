@@ -140,9 +140,9 @@ impl Iterator for Unpacker<'_> {
     }
 }
 
-/// All entries of a packed page, dead ones included; `None` when the page is damaged.
-pub fn unpack(packed: &[u8]) -> Option<Vec<Entry>> {
-    let mut entries = Vec::new();
+/// Replaces `entries` by all entries of a packed page, dead ones included; `None` when the page is damaged.
+pub fn unpack(packed: &[u8], entries: &mut Vec<Entry>) -> Option<()> {
+    entries.clear();
     let mut unpacker = Unpacker::new(packed);
     for (slot, entry) in unpacker.by_ref() {
         if slot >= PAGE_SEQS as usize {
@@ -151,7 +151,7 @@ pub fn unpack(packed: &[u8]) -> Option<Vec<Entry>> {
         entries.resize(slot, Entry::DEAD);
         entries.push(entry);
     }
-    unpacker.is_complete().then_some(entries)
+    unpacker.is_complete().then_some(())
 }
 
 #[cfg(test)]
@@ -176,12 +176,14 @@ mod tests {
             while page.last().is_some_and(|entry| !entry.is_live()) {
                 page.pop();
             }
-            prop_assert_eq!(unpack(&packed), Some(page));
+            let mut unpacked = Vec::new();
+            prop_assert_eq!(unpack(&packed, &mut unpacked), Some(()));
+            prop_assert_eq!(unpacked, page);
         }
 
         #[test]
         fn a_damaged_page_never_panics(bytes: Vec<u8>) {
-            let _ = unpack(&bytes);
+            let _ = unpack(&bytes, &mut Vec::new());
         }
     }
 

@@ -12,6 +12,9 @@ use crate::store::StoreError;
 /// A page is split when it grows beyond this.
 const PAGE_BYTES_MAX: usize = 1536;
 
+/// Is shown a subject and its encoded postings.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// The live subjects of one stream in byte order, in front-coded pages of some sixty subjects.
 pub struct SubjectIndex {
     /// Pages by a lower fence of their subjects; the first fence is empty.
@@ -96,8 +99,7 @@ impl SubjectIndex {
 
     /// The messages of a literal subject.
     pub fn get(&mut self, subject: &[u8]) -> Result<Option<Postings>, StoreError> {
-        let fence = self.fence(subject);
-        let bytes = self.page(&fence)?;
+        let bytes = &*self.page_of(subject)?.bytes;
         match subject_page::find(bytes, subject).ok_or_else(damaged)? {
             Spot::Held { postings, .. } => {
                 subject_page::postings(bytes, &postings).ok_or_else(damaged).map(Some)
@@ -112,32 +114,18 @@ impl SubjectIndex {
         subject: &[u8],
         change: impl FnOnce(Option<Postings>) -> Option<Postings>,
     ) -> Result<(), StoreError> {
-        let fence = self.fence(subject);
-        let bytes = self.page_mut(&fence)?;
+        let OpenPage { dirty, bytes } = self.page_of(subject)?;
+        *dirty = true;
         let before = bytes.len();
-        let mut subjects = 0i64;
-        match subject_page::find(bytes, subject).ok_or_else(damaged)? {
-            Spot::Held { start, postings: at } => {
-                let held = subject_page::postings(bytes, &at).ok_or_else(damaged)?;
-                match change(Some(held)) {
-                    Some(postings) => subject_page::replace(bytes, at, &postings),
-                    None => {
-                        subject_page::remove(bytes, start).ok_or_else(damaged)?;
-                        subjects = -1;
-                    }
-                }
-            }
-            spot => {
-                if let Some(postings) = change(None) {
-                    subject_page::insert(bytes, &spot, subject, &postings).ok_or_else(damaged)?;
-                    subjects = 1;
-                }
-            }
-        }
+        let subjects = change_in_page(bytes, subject, change).ok_or_else(damaged)?;
         let after = bytes.len();
         self.subjects = self.subjects.saturating_add_signed(subjects);
         self.resident_bytes = (self.resident_bytes + after).saturating_sub(before);
-        self.keep_in_size(&fence, after)
+        if after == 0 || after > PAGE_BYTES_MAX {
+            let fence = self.fence(subject);
+            self.keep_in_size(&fence, after)?;
+        }
+        Ok(())
     }
 
     /// Visits the subjects that begin with `prefix` and sort after `after`, in byte order, with their encoded postings.
@@ -145,7 +133,7 @@ impl SubjectIndex {
         &mut self,
         prefix: &[u8],
         after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         let mut unseen = |subject: &[u8], state: &[u8]| match after {
             Some(after) if subject <= after => ControlFlow::Continue(()),
@@ -291,23 +279,55 @@ impl SubjectIndex {
     }
 
     fn page(&mut self, fence: &[u8]) -> Result<&Vec<u8>, StoreError> {
-        self.fetch(fence).map(|page| &*page.bytes.get_or_insert_default())
-    }
-
-    fn page_mut(&mut self, fence: &[u8]) -> Result<&mut Vec<u8>, StoreError> {
-        let page = self.fetch(fence)?;
-        page.dirty = true;
-        Ok(page.bytes.get_or_insert_default())
-    }
-
-    fn fetch(&mut self, fence: &[u8]) -> Result<&mut Page, StoreError> {
         let page = self.pages.get_mut(fence).ok_or_else(damaged)?;
-        if let (None, Some(stored)) = (&page.bytes, page.stored) {
-            let bytes = self.source.load(Item::Page(PageSet::Subjects, page.id), stored)?.into_vec();
-            self.resident_bytes += bytes.len();
-            page.bytes = Some(bytes);
-        }
-        Ok(page)
+        fetched(page, &*self.source, &mut self.resident_bytes).map(|page| &*page.bytes)
+    }
+
+    /// The page a subject belongs to.
+    fn page_of(&mut self, subject: &[u8]) -> Result<OpenPage<'_>, StoreError> {
+        let below = (RangeBound::Unbounded, RangeBound::Included(subject));
+        let (_, page) = self.pages.range_mut::<[u8], _>(below).next_back().ok_or_else(damaged)?;
+        fetched(page, &*self.source, &mut self.resident_bytes)
+    }
+}
+
+/// A page that is in memory.
+struct OpenPage<'a> {
+    dirty: &'a mut bool,
+    bytes: &'a mut Vec<u8>,
+}
+
+fn fetched<'a>(
+    page: &'a mut Page,
+    source: &dyn PageSource,
+    resident_bytes: &mut usize,
+) -> Result<OpenPage<'a>, StoreError> {
+    if let (None, Some(stored)) = (&page.bytes, page.stored) {
+        let bytes = source.load(Item::Page(PageSet::Subjects, page.id), stored)?.into_vec();
+        *resident_bytes += bytes.len();
+        page.bytes = Some(bytes);
+    }
+    Ok(OpenPage { dirty: &mut page.dirty, bytes: page.bytes.get_or_insert_default() })
+}
+
+/// Changes what a page holds of a subject; returns by how much its number of subjects changes, `None` when it is damaged.
+fn change_in_page(
+    bytes: &mut Vec<u8>,
+    subject: &[u8],
+    change: impl FnOnce(Option<Postings>) -> Option<Postings>,
+) -> Option<i64> {
+    match subject_page::find(bytes, subject)? {
+        Spot::Held { start, postings: at } => match change(Some(subject_page::postings(bytes, &at)?)) {
+            Some(postings) => {
+                subject_page::replace(bytes, at, &postings);
+                Some(0)
+            }
+            None => subject_page::remove(bytes, start).map(|()| -1),
+        },
+        spot => match change(None) {
+            Some(postings) => subject_page::insert(bytes, &spot, subject, &postings).map(|()| 1),
+            None => Some(0),
+        },
     }
 }
 
@@ -318,11 +338,7 @@ impl Page {
 }
 
 /// Visits the subjects of one page that begin with `prefix`; breaks when the visitor does or none can follow.
-fn walk_page(
-    bytes: &[u8],
-    prefix: &[u8],
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, StoreError> {
+fn walk_page(bytes: &[u8], prefix: &[u8], visit: &mut Visit<'_>) -> Result<ControlFlow<()>, StoreError> {
     let mut walker = Walker::new(bytes);
     while let Some((subject, state)) = walker.step() {
         if subject.starts_with(prefix) {

@@ -392,8 +392,10 @@ fn find_first(
 ) -> Result<Bound, StoreError> {
     let tags = TagSet::one(subject_tag(subject));
     let mut from = bound.seq;
-    while !bound.exact {
-        let Some(seq) = messages.next_tagged(from, up_to, Some(&tags))? else { break };
+    if bound.exact {
+        return Ok(bound);
+    }
+    while let Some(seq) = messages.next_tagged(from, up_to, Some(&tags))? {
         if messages.subject(seq)?.is_some_and(|held| *held == *subject) {
             return Ok(Bound::exact(seq));
         }
@@ -410,8 +412,10 @@ fn find_last(
 ) -> Result<Bound, StoreError> {
     let tags = TagSet::one(subject_tag(subject));
     let mut up_to = bound.seq;
-    while !bound.exact {
-        let Some(seq) = messages.prev_tagged(from, up_to, Some(&tags))? else { break };
+    if bound.exact {
+        return Ok(bound);
+    }
+    while let Some(seq) = messages.prev_tagged(from, up_to, Some(&tags))? {
         if messages.subject(seq)?.is_some_and(|held| *held == *subject) {
             return Ok(Bound::exact(seq));
         }

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use super::RecordReader;
 use super::core::{Appended, Batch, Class, JournalCore, Removal};
 use super::files::SegmentFiles;
-use super::record::{Draft, HEADER_LEN, Header, Location, Record};
+use super::record::{Draft, HEADER_LEN, Header, Kind, Location, Record};
 use super::segment::Segment;
 use super::tail::TailCache;
 use crate::store::options::{StoreOptions, SyncPolicy};
@@ -31,6 +31,15 @@ pub trait CommitObserver: Send + Sync {
     }
 }
 
+/// What is left from commit to commit.
+#[derive(Default)]
+struct CommitState {
+    /// Segments written and not yet synced.
+    unsynced: Vec<Arc<Segment>>,
+    /// The record that says that the journal ends here; it must go before anything follows.
+    closed: Option<Location>,
+}
+
 /// The journal, shared by all logs, the committer and the janitor.
 pub struct Journal {
     core: Mutex<JournalCore>,
@@ -41,14 +50,16 @@ pub struct Journal {
     pub(crate) chores: Signal,
     /// The segments on disk.
     pub files: Arc<SegmentFiles>,
-    /// Held during a commit: segments written and not yet synced.
-    unsynced: Mutex<Vec<Arc<Segment>>>,
+    /// Held during a commit.
+    commit: Mutex<CommitState>,
     /// Where the bytes begin that wait for a commit.
     pending_start: AtomicU64,
     written: AtomicU64,
     durable: AtomicU64,
-    /// Bytes appended and not yet written.
-    waiting_bytes: AtomicU64,
+    /// Bytes that wait for a commit; changed under the core's lock.
+    pending_bytes: AtomicU64,
+    /// Bytes of the commit on its way.
+    in_flight_bytes: AtomicU64,
     /// What observers were told last.
     pressed: Mutex<bool>,
     observers: RwLock<Vec<Arc<dyn CommitObserver>>>,
@@ -72,11 +83,12 @@ impl Journal {
             tail: RwLock::new(TailCache::new(options.tail_cache_bytes_max)),
             chores: Signal::default(),
             files,
-            unsynced: Mutex::default(),
+            commit: Mutex::default(),
             pending_start: AtomicU64::new(durable.0),
             written: AtomicU64::new(durable.0),
             durable: AtomicU64::new(durable.0),
-            waiting_bytes: AtomicU64::new(0),
+            pending_bytes: AtomicU64::new(0),
+            in_flight_bytes: AtomicU64::new(0),
             pressed: Mutex::new(false),
             observers: RwLock::default(),
             options,
@@ -102,13 +114,9 @@ impl Journal {
     /// Changes the writing end under its lock, which must be short.
     pub fn with_core<T>(&self, change: impl FnOnce(&mut JournalCore) -> T) -> T {
         let mut core = self.core.lock();
-        let before = core.pending_bytes();
         let changed = change(&mut core);
-        let added = core.pending_bytes().saturating_sub(before);
-        let waits = core.has_pending();
-        let chore = core.take_chore();
-        // Under the lock: the committer must not take away what was not added yet.
-        let waiting = self.waiting_bytes.fetch_add(added, Ordering::Relaxed) + added;
+        let (waits, chore) = (core.has_pending(), core.take_chore());
+        self.pending_bytes.store(core.pending_bytes(), Ordering::Relaxed);
         drop(core);
         if chore {
             self.chores.wake();
@@ -116,7 +124,7 @@ impl Journal {
         if waits {
             self.wake.notify_one();
         }
-        if added > 0 && waiting > self.options.pending_bytes_max {
+        if self.pressure() {
             self.update_pressure();
         }
         changed
@@ -134,12 +142,12 @@ impl Journal {
 
     /// Whether appenders should pause.
     pub fn pressure(&self) -> bool {
-        self.waiting_bytes.load(Ordering::Relaxed) > self.options.pending_bytes_max
+        self.waiting_bytes() > self.options.pending_bytes_max
     }
 
     /// Bytes appended and not yet written.
     pub fn waiting_bytes(&self) -> u64 {
-        self.waiting_bytes.load(Ordering::Relaxed)
+        self.pending_bytes.load(Ordering::Relaxed) + self.in_flight_bytes.load(Ordering::Relaxed)
     }
 
     /// Has `observer` told of every commit from now on.
@@ -147,20 +155,35 @@ impl Journal {
         self.observers.write().push(observer);
     }
 
+    /// The journal ends with the record at `closed`, which is taken back before the first commit.
+    pub(crate) fn was_closed(&mut self, closed: Option<Location>) {
+        self.commit.get_mut().closed = closed;
+    }
+
+    /// Whether nothing was or is to be written since the store was closed last.
+    pub fn is_closed(&self) -> bool {
+        self.commit.lock().closed.is_some() && !self.core.lock().has_pending()
+    }
+
+    /// Takes back what said that the journal ends. The first commit does it, if nobody has before.
+    pub fn unclose(&self) -> Result<(), StoreError> {
+        let mut state = self.commit.lock();
+        let done = self.unclose_at(&mut state);
+        drop(state);
+        done.map_err(|error| self.fail(error))
+    }
+
     /// Writes everything that waits, and makes it durable if the policy is to sync always. False when nothing waited.
     pub fn commit(&self) -> Result<bool, StoreError> {
-        let mut unsynced = self.unsynced.lock();
-        let taken = self.take(unsynced.is_empty());
+        let mut state = self.commit.lock();
+        let taken = self.take(state.unsynced.is_empty());
         let batch = match taken {
             Ok(Some(batch)) => batch,
             Ok(None) => return Ok(false),
             Err(error) => return Err(self.fail(error)),
         };
-        let done = self.write(&batch, &mut unsynced).and_then(|()| match self.options.sync {
-            SyncPolicy::Always => self.sync_segments(&mut unsynced),
-            SyncPolicy::Interval(_) => Ok(()),
-        });
-        drop(unsynced);
+        let done = self.write_and_sync(&batch, &mut state);
+        drop(state);
         done.map_err(|error| self.fail(error))?;
         self.publish(&batch);
         Ok(true)
@@ -168,13 +191,13 @@ impl Journal {
 
     /// Makes everything written durable.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let mut unsynced = self.unsynced.lock();
-        if unsynced.is_empty() {
+        let mut state = self.commit.lock();
+        if state.unsynced.is_empty() {
             return Ok(());
         }
         let written = self.written();
-        let done = self.sync_segments(&mut unsynced);
-        drop(unsynced);
+        let done = self.sync_segments(&mut state.unsynced);
+        drop(state);
         done.map_err(|error| self.fail(error))?;
         self.durable.fetch_max(written.0, Ordering::AcqRel);
         self.tell_committed();
@@ -251,9 +274,9 @@ impl Journal {
 
     fn take(&self, synced: bool) -> Result<Option<Batch>, StoreError> {
         let mut core = self.core.lock();
-        let before = core.pending_bytes();
         let Some(batch) = core.take(synced)? else { return Ok(None) };
-        self.waiting_bytes.fetch_add(batch.bytes.saturating_sub(before), Ordering::Relaxed);
+        self.in_flight_bytes.store(batch.bytes, Ordering::Relaxed);
+        self.pending_bytes.store(0, Ordering::Relaxed);
         let mut tail = self.tail.write();
         for part in &batch.parts {
             tail.push(Location { segment: part.segment.id, offset: part.offset }, part.bytes.clone());
@@ -261,6 +284,24 @@ impl Journal {
         drop(tail);
         self.pending_start.store(batch.end.0, Ordering::Release);
         Ok(Some(batch))
+    }
+
+    fn unclose_at(&self, state: &mut CommitState) -> Result<(), StoreError> {
+        let Some(at) = state.closed.take() else { return Ok(()) };
+        let segment = self.files.get(at.segment)?;
+        let mut record = Vec::with_capacity(HEADER_LEN);
+        Draft::new(Kind::Opened, 0).encode(segment.seeds, &mut record);
+        segment.write(at.offset, &record)?;
+        segment.sync()
+    }
+
+    fn write_and_sync(&self, batch: &Batch, state: &mut CommitState) -> Result<(), StoreError> {
+        self.unclose_at(state)?;
+        self.write(batch, &mut state.unsynced)?;
+        match self.options.sync {
+            SyncPolicy::Always => self.sync_segments(&mut state.unsynced),
+            SyncPolicy::Interval(_) => Ok(()),
+        }
     }
 
     fn write(&self, batch: &Batch, unsynced: &mut Vec<Arc<Segment>>) -> Result<(), StoreError> {
@@ -289,7 +330,7 @@ impl Journal {
             self.durable.fetch_max(batch.end.0, Ordering::AcqRel);
         }
         self.tail.write().trim(batch.end);
-        self.waiting_bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
+        self.in_flight_bytes.store(0, Ordering::Relaxed);
         self.tell_committed();
         if *self.pressed.lock() {
             self.update_pressure();
@@ -329,7 +370,7 @@ impl Journal {
 
     fn update_pressure(&self) {
         let mut pressed = self.pressed.lock();
-        let waiting = self.waiting_bytes.load(Ordering::Relaxed);
+        let waiting = self.waiting_bytes();
         let high = waiting
             > if *pressed { self.options.pending_bytes_max / 2 } else { self.options.pending_bytes_max };
         if high != *pressed {

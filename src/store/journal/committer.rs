@@ -1,4 +1,8 @@
 //! The thread that commits: while one commit is on its way, the next gathers.
+//!
+//! A commit starts as soon as something waits, except that the thread looks twice: as long as more keeps coming it lets that
+//! gather, for a time in proportion to what the disk took last. A lone record so waits a sixteenth of a commit longer than it
+//! must, and a burst goes out in one commit instead of several.
 
 use std::io;
 use std::sync::Arc;
@@ -8,6 +12,24 @@ use std::time::{Duration, Instant};
 
 use super::commit::Journal;
 use crate::store::options::SyncPolicy;
+
+/// Looks per duration of a commit.
+const LOOKS: u32 = 16;
+
+/// Shortest time between two looks.
+const LOOK_MIN: Duration = Duration::from_micros(5);
+
+/// Longest time between two looks.
+const LOOK_MAX: Duration = Duration::from_micros(500);
+
+/// From here on the thread sleeps instead of giving way.
+const SLEEP_MIN: Duration = Duration::from_micros(200);
+
+/// Longest time a burst is let gather.
+const GATHER_MAX: Duration = Duration::from_millis(5);
+
+/// Shortest time a burst is let gather.
+const GATHER_MIN: Duration = Duration::from_micros(500);
 
 /// A running committer; dropping it stops the thread after the commit that is on its way.
 pub struct Committer {
@@ -21,7 +43,10 @@ impl Committer {
     pub fn start(journal: Arc<Journal>) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&journal), Arc::clone(&stop));
-        let thread = thread::Builder::new().name("committer".into()).spawn(move || run(&shared, &stopped))?;
+        let thread = thread::Builder::new().name("committer".into()).spawn(move || {
+            let now = Instant::now();
+            Run { journal: &shared, stop: &stopped, last_sync: now, commit_time: Duration::ZERO }.run();
+        })?;
         Ok(Self { journal, stop, thread: Some(thread) })
     }
 }
@@ -36,42 +61,81 @@ impl Drop for Committer {
     }
 }
 
-fn run(journal: &Journal, stop: &AtomicBool) {
-    let stopped = || stop.load(Ordering::Acquire);
-    let mut last_sync = Instant::now();
-    while !stopped() {
-        journal.wait(until_sync(journal, last_sync), &stopped);
-        gather(journal, stop);
-        if !stopped() && commit(journal, &mut last_sync).is_err() {
+struct Run<'a> {
+    journal: &'a Journal,
+    stop: &'a AtomicBool,
+    last_sync: Instant,
+    /// How long the last commit took.
+    commit_time: Duration,
+}
+
+impl Run<'_> {
+    fn run(mut self) {
+        if self.journal.unclose().is_err() {
             return;
         }
-    }
-}
-
-fn commit(journal: &Journal, last_sync: &mut Instant) -> Result<(), ()> {
-    journal.commit().map_err(drop)?;
-    if let SyncPolicy::Interval(interval) = journal.options().sync {
-        if last_sync.elapsed() >= interval {
-            journal.sync().map_err(drop)?;
-            *last_sync = Instant::now();
+        while !self.stopped() {
+            self.journal.wait(self.until_sync(), &|| self.stopped());
+            self.gather();
+            if !self.stopped() && self.commit().is_err() {
+                return;
+            }
         }
     }
-    Ok(())
-}
 
-/// With `sync_interval`, how long the thread may sleep; without, until something waits.
-fn until_sync(journal: &Journal, last_sync: Instant) -> Option<Duration> {
-    match journal.options().sync {
-        SyncPolicy::Always => None,
-        SyncPolicy::Interval(_) if journal.durable() == journal.written() => None,
-        SyncPolicy::Interval(interval) => Some(interval.saturating_sub(last_sync.elapsed())),
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    fn commit(&mut self) -> Result<(), ()> {
+        let start = Instant::now();
+        if self.journal.commit().map_err(drop)? {
+            self.commit_time = start.elapsed();
+        }
+        if let SyncPolicy::Interval(interval) = self.journal.options().sync {
+            if self.last_sync.elapsed() >= interval {
+                self.journal.sync().map_err(drop)?;
+                self.last_sync = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// With `sync_interval`, how long the thread may sleep; without, until something waits.
+    fn until_sync(&self) -> Option<Duration> {
+        match self.journal.options().sync {
+            SyncPolicy::Always => None,
+            SyncPolicy::Interval(_) if self.journal.durable() == self.journal.written() => None,
+            SyncPolicy::Interval(interval) => Some(interval.saturating_sub(self.last_sync.elapsed())),
+        }
+    }
+
+    /// Lets more gather: for the commit window if one is set, and while more keeps coming.
+    fn gather(&self) {
+        let window = self.journal.options().commit_window;
+        if !window.is_zero() && !self.stopped() && !self.journal.pressure() {
+            thread::sleep(window);
+        }
+        let look = (self.commit_time / LOOKS).clamp(LOOK_MIN, LOOK_MAX);
+        let most = self.commit_time.clamp(GATHER_MIN, GATHER_MAX);
+        let start = Instant::now();
+        while !self.stopped() && start.elapsed() < most {
+            let before = self.journal.waiting_bytes();
+            give_way(look);
+            if self.journal.waiting_bytes() == before || self.journal.pressure() {
+                break;
+            }
+        }
     }
 }
 
-/// Lets more gather, if a commit window is set.
-fn gather(journal: &Journal, stop: &AtomicBool) {
-    let window = journal.options().commit_window;
-    if !window.is_zero() && !stop.load(Ordering::Acquire) && !journal.pressure() {
-        thread::sleep(window);
+/// Lets others run for about `time`.
+fn give_way(time: Duration) {
+    if time >= SLEEP_MIN {
+        return thread::sleep(time);
+    }
+    let start = Instant::now();
+    while start.elapsed() < time {
+        thread::yield_now();
     }
 }

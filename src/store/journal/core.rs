@@ -95,6 +95,12 @@ struct Deferred {
     bytes: u64,
 }
 
+impl Deferred {
+    fn is_empty(&self) -> bool {
+        self.floors.is_empty() && self.tombstones.is_empty()
+    }
+}
+
 /// A removal to be recorded with the next commit.
 #[derive(Debug, Clone, Copy)]
 pub struct Removal<'a> {
@@ -259,14 +265,15 @@ impl JournalCore {
         self.usage.forget_stream(stream, lsn);
     }
 
-    /// A position that will be durable when everything appended and removed so far is.
+    /// A position that is reached when everything appended and removed so far is written. A commit ends with the removals,
+    /// so that any position behind the present one will do for them.
     pub fn deferred_lsn(&self) -> Lsn {
-        Lsn(self.position().0 + 1)
+        Lsn(self.position().0 + u64::from(!self.deferred.is_empty()))
     }
 
     /// Whether a commit has anything to do.
     pub fn has_pending(&self) -> bool {
-        !self.parts.is_empty() || !self.deferred.floors.is_empty() || !self.deferred.tombstones.is_empty()
+        !self.parts.is_empty() || !self.deferred.is_empty()
     }
 
     /// Bytes that wait for a commit.

@@ -17,8 +17,8 @@ use crate::store::error::io_error;
 /// The journal's directory.
 pub const JOURNAL_DIR: &str = "journal";
 
-/// Where the next segment is made ready before it gets its name.
-const PREPARING: &str = "journal/preparing.tmp";
+/// What the names of files end in that are being made ready.
+const PREPARING: &str = ".tmp";
 
 /// Segment files open at a time; others are opened when read.
 const OPEN_SEGMENTS_MAX: usize = 128;
@@ -111,25 +111,26 @@ impl SegmentFiles {
     /// in any case.
     pub fn prepare(&self, id: u32, recycled: Option<u32>) -> Result<Arc<Segment>, StoreError> {
         let reused = match recycled {
-            Some(old) => self.take_file(old)?,
+            Some(old) => self.take_file(old, id)?,
             None => false,
         };
         let made = self.make(id, reused).map_err(|error| io_error(&format!("prepare segment {id}"), &error));
         if made.is_err() {
-            let _ = self.disk.remove(PREPARING);
+            let _ = self.disk.remove(&preparing(id));
         }
         made
     }
 
     fn make(&self, id: u32, reused: bool) -> std::io::Result<Arc<Segment>> {
-        let file = if reused { self.disk.open(PREPARING)? } else { self.disk.create(PREPARING)? };
+        let preparing = preparing(id);
+        let file = if reused { self.disk.open(&preparing)? } else { self.disk.create(&preparing)? };
         if !reused {
             file.preallocate(u64::from(self.segment_bytes))?;
         }
         let header = SegmentHeader { id, salt: self.disk.random()?, len: self.segment_bytes };
         file.write_at(&header.encode(), 0)?;
         file.sync_data()?;
-        self.disk.rename(PREPARING, &path(id))?;
+        self.disk.rename(&preparing, &path(id))?;
         self.disk.sync_dir(JOURNAL_DIR)?;
         let segment = Arc::new(Segment { id, seeds: Seeds::from_salt(header.salt), len: header.len, file });
         let mut known = self.known.write();
@@ -147,13 +148,13 @@ impl SegmentFiles {
         removed.map_err(|error| io_error(&format!("remove segment {id}"), &error))
     }
 
-    /// Takes a dead segment's file as the one being prepared; false when it had to be removed instead.
-    fn take_file(&self, id: u32) -> Result<bool, StoreError> {
+    /// Takes a dead segment's file for segment `next`; false when it had to be removed instead.
+    fn take_file(&self, id: u32, next: u32) -> Result<bool, StoreError> {
         let Some(mut known) = self.known.write().remove(&id) else { return Ok(false) };
         known.open = None;
         let unread = known.in_use.strong_count() == 0;
         let moved = if unread && known.header.len == self.segment_bytes {
-            self.disk.rename(&path(id), PREPARING).map(|()| true)
+            self.disk.rename(&path(id), &preparing(next)).map(|()| true)
         } else {
             self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR)).map(|()| false)
         };
@@ -163,8 +164,8 @@ impl SegmentFiles {
     /// Takes a file of the directory in; false when it should be a segment and is not readable as one.
     fn adopt(&self, name: &str) -> Result<bool, StoreError> {
         let Some(id) = id_of(name) else {
-            if format!("{JOURNAL_DIR}/{name}") == PREPARING {
-                let _ = self.disk.remove(PREPARING);
+            if name.ends_with(PREPARING) {
+                let _ = self.disk.remove(&format!("{JOURNAL_DIR}/{name}"));
             }
             return Ok(true);
         };
@@ -207,6 +208,11 @@ impl RecordReader for SegmentFiles {
 /// The file of a segment.
 pub fn path(id: u32) -> String {
     format!("{JOURNAL_DIR}/{id:010}.seg")
+}
+
+/// The file of a segment that is being made ready.
+fn preparing(id: u32) -> String {
+    format!("{JOURNAL_DIR}/{id:010}{PREPARING}")
 }
 
 /// The id in a segment's file name.

@@ -143,7 +143,7 @@ impl Model {
                 self.checkpoint = self.checkpoint.max(header.seq as u32);
                 Ok(())
             }
-            Kind::SegmentEnd | Kind::Torn | Kind::Closed => Ok(()),
+            Kind::SegmentEnd | Kind::Torn | Kind::Closed | Kind::Opened => Ok(()),
         }
     }
 

@@ -55,13 +55,15 @@ pub enum Kind {
     Compaction = 12,
     /// A checkpoint of the catalogue is complete.
     Checkpoint = 13,
-    /// The store was closed in order.
+    /// The store was closed in order; nothing follows.
     Closed = 14,
+    /// The store had been closed in order here, and was opened again.
+    Opened = 15,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        const KINDS: [Kind; 14] = [
+        const KINDS: [Kind; 15] = [
             Kind::Message,
             Kind::Tombstones,
             Kind::StreamState,
@@ -76,6 +78,7 @@ impl Kind {
             Kind::Compaction,
             Kind::Checkpoint,
             Kind::Closed,
+            Kind::Opened,
         ];
         KINDS.get(usize::from(byte).checked_sub(1)?).copied()
     }

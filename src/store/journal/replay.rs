@@ -24,6 +24,8 @@ pub struct Replayed {
     pub resume: Option<Location>,
     /// The last commit was never finished: the next one must say so.
     pub torn: bool,
+    /// The record that says that the store was closed in order.
+    pub closed: Option<Location>,
     /// The last segment known to be on disk as it was read; later ones may be in the system's cache only.
     pub synced_segment: u32,
 }
@@ -41,6 +43,7 @@ pub struct Replay<'a> {
     /// Where the last segment with a record ends without saying so.
     open_end: Option<Location>,
     resume: Option<Location>,
+    closed: Option<Location>,
     synced_segment: u32,
 }
 
@@ -66,6 +69,7 @@ impl<'a> Replay<'a> {
             doubtful: Vec::new(),
             open_end: None,
             resume: None,
+            closed: None,
             synced_segment: 0,
         }
     }
@@ -79,10 +83,19 @@ impl<'a> Replay<'a> {
             if self.resume.is_none() {
                 self.resume = Some(Location { segment: id, offset });
             }
+            if self.closed.is_some() {
+                break;
+            }
         }
         let torn = !self.group.is_empty() || !self.doubtful.is_empty();
         self.discard()?;
-        Ok(Replayed { model: self.model, resume: self.resume, torn, synced_segment: self.synced_segment })
+        Ok(Replayed {
+            model: self.model,
+            resume: self.resume,
+            torn,
+            closed: self.closed,
+            synced_segment: self.synced_segment,
+        })
     }
 
     fn segment(&mut self, id: u32, offset: u32) -> Result<(), StoreError> {
@@ -129,6 +142,7 @@ impl<'a> Replay<'a> {
         let len = record.header.record_len() as u32;
         self.report.records += 1;
         self.report.bytes_replayed += u64::from(len);
+        self.closed = (record.header.kind == Kind::Closed).then_some(at);
         if record.header.is_synced() {
             self.synced_segment = at.segment;
             self.vouch()?;

@@ -11,6 +11,9 @@ use crate::store::StoreError;
 /// Bytes read at a time.
 const WINDOW_BYTES: usize = 1 << 20;
 
+/// No record begins within so many zeros: the place of a record's kind would be one of them.
+const ZEROS_BYTES: usize = 256;
+
 /// What a scan comes upon.
 #[derive(Debug, Clone)]
 pub enum Found {
@@ -35,13 +38,15 @@ pub struct Scanner {
     offset: u32,
     window: Window,
     done: bool,
+    /// The last record says that nothing follows.
+    closed: bool,
 }
 
 impl Scanner {
     /// Starts at `offset`, where a record begins, or at the first record.
     pub fn new(segment: Arc<Segment>, offset: u32) -> Self {
         let window = Window { segment: Arc::clone(&segment), start: 0, bytes: Bytes::new() };
-        Self { segment, offset: offset.max(SEGMENT_HEADER_LEN), window, done: false }
+        Self { segment, offset: offset.max(SEGMENT_HEADER_LEN), window, done: false, closed: false }
     }
 
     /// The next find; `None` behind the end.
@@ -53,7 +58,8 @@ impl Scanner {
         if let Some(header) = self.header_at(self.offset)? {
             return self.record(at, header).map(Some);
         }
-        match self.next_header()? {
+        let next = if self.closed { None } else { self.next_header()? };
+        match next {
             Some(end) => {
                 self.offset = end;
                 Ok(Some(Found::Gap { at, end }))
@@ -70,6 +76,7 @@ impl Scanner {
         let bytes = self.window.get(self.offset, len as usize)?;
         self.offset = self.offset.saturating_add(len);
         self.done = header.kind == Kind::SegmentEnd;
+        self.closed = header.kind == Kind::Closed;
         let end = HEADER_LEN + header.content_bytes() as usize;
         let content = if end <= bytes.len() { bytes.slice(HEADER_LEN..end) } else { Bytes::new() };
         if header.matches_body(&content, self.segment.seeds) {
@@ -90,30 +97,34 @@ impl Scanner {
     /// Where the next record begins, looking at every place one could.
     fn next_header(&mut self) -> Result<Option<u32>, StoreError> {
         let mut offset = self.offset.saturating_add(ALIGN as u32);
+        let mut bytes = vec![0; WINDOW_BYTES];
         while u64::from(offset) + HEADER_LEN as u64 <= u64::from(self.segment.len) {
-            let bytes = self.window.from(offset)?;
-            if bytes.len() < HEADER_LEN {
+            let read = self.segment.read_into(offset, &mut bytes)?;
+            if read < HEADER_LEN {
                 break;
             }
-            match self.first_in(&bytes, offset) {
-                Some(found) => return Ok(Some(found)),
-                None => offset += ((bytes.len() - HEADER_LEN) as u32 / ALIGN as u32 + 1) * ALIGN as u32,
+            if let Some(found) = self.first_in(bytes.get(..read).unwrap_or_default(), offset) {
+                return Ok(Some(found));
             }
+            offset += ((read - HEADER_LEN) as u32 / ALIGN as u32 + 1) * ALIGN as u32;
         }
         Ok(None)
     }
 
     fn first_in(&self, bytes: &[u8], offset: u32) -> Option<u32> {
-        let places = (0..=bytes.len().checked_sub(HEADER_LEN)?).step_by(ALIGN as usize);
-        for place in places {
-            let Some(header) = bytes.get(place..).and_then(|bytes| Header::decode(bytes, self.segment.seeds))
-            else {
+        let mut place = 0;
+        while place + HEADER_LEN <= bytes.len() {
+            let rest = bytes.get(place..)?;
+            if rest.first_chunk::<ZEROS_BYTES>() == Some(&[0; ZEROS_BYTES]) {
+                place += ZEROS_BYTES;
                 continue;
-            };
+            }
             let at = offset + place as u32;
-            if header.record_len() <= u64::from(self.segment.len - at) {
+            let header = Header::decode(rest, self.segment.seeds);
+            if header.is_some_and(|header| header.record_len() <= u64::from(self.segment.len - at)) {
                 return Some(at);
             }
+            place += ALIGN as usize;
         }
         None
     }
@@ -136,12 +147,5 @@ impl Window {
         self.bytes = self.segment.read(offset, len.max(WINDOW_BYTES))?;
         self.start = offset;
         Ok(self.bytes.slice(..len.min(self.bytes.len())))
-    }
-
-    /// What is in memory from `offset` on, at least a header's worth unless the file ends.
-    fn from(&mut self, offset: u32) -> Result<Bytes, StoreError> {
-        self.get(offset, HEADER_LEN)?;
-        let from = (offset - self.start) as usize;
-        Ok(self.bytes.slice(from.min(self.bytes.len())..))
     }
 }

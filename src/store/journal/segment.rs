@@ -94,6 +94,11 @@ impl Segment {
         Ok(buf.into())
     }
 
+    /// Fills `buf` from `offset` on; returns how much of it, less than all at the end of the file.
+    pub fn read_into(&self, offset: u32, buf: &mut [u8]) -> Result<usize, StoreError> {
+        self.file.read_at(buf, u64::from(offset)).map_err(|error| self.error("read", &error))
+    }
+
     /// Writes `bytes` at `offset`.
     pub fn write(&self, offset: u32, bytes: &[u8]) -> Result<(), StoreError> {
         self.file.write_at(bytes, u64::from(offset)).map_err(|error| self.error("write", &error))

@@ -25,11 +25,7 @@ fn read_all<'a>(parser: &mut Parser, input: &'a [u8]) -> (Vec<ClientOp<'a>>, Opt
 
 #[track_caller]
 fn understands(input: &str, expected: &[ClientOp<'_>]) {
-    assert_eq!(
-        heard(input.as_bytes()),
-        (expected.to_vec(), None),
-        "{input:?}"
-    );
+    assert_eq!(heard(input.as_bytes()), (expected.to_vec(), None), "{input:?}");
 }
 
 #[track_caller]
@@ -52,11 +48,7 @@ fn publish<'a>(subject: &'a str, size_text: &'a str, payload: &'a str) -> Client
 }
 
 fn subscribe<'a>(subject: &'a str, queue: Option<&'a str>, sid: &'a str) -> ClientOp<'a> {
-    ClientOp::Sub {
-        subject: subject.as_bytes(),
-        queue: queue.map(str::as_bytes),
-        sid: sid.as_bytes(),
-    }
+    ClientOp::Sub { subject: subject.as_bytes(), queue: queue.map(str::as_bytes), sid: sid.as_bytes() }
 }
 
 #[test]
@@ -69,20 +61,9 @@ fn a_session_is_read_operation_by_operation() {
             subscribe("a.*", Some("q"), "1"),
             subscribe("b", None, "2"),
             publish("a.b", "5", "hello"),
-            ClientOp::Pub {
-                subject: b"a",
-                reply: Some(b"r"),
-                size_text: b"0",
-                payload: b"",
-            },
-            ClientOp::Unsub {
-                sid: b"1",
-                max: Some(5),
-            },
-            ClientOp::Unsub {
-                sid: b"2",
-                max: None,
-            },
+            ClientOp::Pub { subject: b"a", reply: Some(b"r"), size_text: b"0", payload: b"" },
+            ClientOp::Unsub { sid: b"1", max: Some(5) },
+            ClientOp::Unsub { sid: b"2", max: None },
             ClientOp::Pong,
         ],
     );
@@ -105,17 +86,7 @@ fn headers_and_payload_are_told_apart() {
 #[test]
 fn an_hpub_may_have_no_headers() {
     let (ops, error) = heard(b"HPUB foo 0 2\r\nhi\r\n");
-    assert!(
-        matches!(
-            ops[..],
-            [ClientOp::HPub {
-                headers: b"",
-                payload: b"hi",
-                ..
-            }]
-        ),
-        "{ops:?}"
-    );
+    assert!(matches!(ops[..], [ClientOp::HPub { headers: b"", payload: b"hi", .. }]), "{ops:?}");
     assert_eq!(error, None);
 }
 
@@ -124,13 +95,7 @@ fn verbs_are_known_in_any_case_and_blanks_come_in_runs() {
     understands("pInG\r\n", &[ClientOp::Ping]);
     understands("sub \t a\t\tq  1 \r\n", &[subscribe("a", Some("q"), "1")]);
     understands("Pub\ta  2\r\nhi\r\n", &[publish("a", "2", "hi")]);
-    understands(
-        "unsub   x \t\r\n",
-        &[ClientOp::Unsub {
-            sid: b"x",
-            max: None,
-        }],
-    );
+    understands("unsub   x \t\r\n", &[ClientOp::Unsub { sid: b"x", max: None }]);
     understands("connect{}\r\n", &[ClientOp::Connect(b"{}")]);
 }
 
@@ -147,24 +112,15 @@ fn a_control_line_may_end_in_a_line_feed_alone_but_a_payload_may_not() {
 #[test]
 fn ping_pong_and_ok_ignore_what_follows_up_to_the_line_feed() {
     understands("PINGPING\r\n", &[ClientOp::Ping]);
-    understands(
-        "PING hello\r\nPONG x\n+OK then\r\n",
-        &[ClientOp::Ping, ClientOp::Pong, ClientOp::Ok],
-    );
+    understands("PING hello\r\nPONG x\n+OK then\r\n", &[ClientOp::Ping, ClientOp::Pong, ClientOp::Ok]);
     let long = format!("PING {}\r\n", "a".repeat(6000));
     understands(&long, &[ClientOp::Ping]);
 }
 
 #[test]
 fn what_is_ignored_has_a_bound() {
-    refuses(
-        &format!("PING {}", "a".repeat(IGNORED_BYTES_MAX)),
-        ParseError::ControlLineTooLong,
-    );
-    refuses(
-        &format!("SUB {}", " ".repeat(IGNORED_BYTES_MAX + 1)),
-        ParseError::ControlLineTooLong,
-    );
+    refuses(&format!("PING {}", "a".repeat(IGNORED_BYTES_MAX)), ParseError::ControlLineTooLong);
+    refuses(&format!("SUB {}", " ".repeat(IGNORED_BYTES_MAX + 1)), ParseError::ControlLineTooLong);
 }
 
 #[test]
@@ -198,8 +154,8 @@ fn unknown_verbs_are_refused_at_the_first_wrong_byte() {
 #[test]
 fn beginnings_of_verbs_are_waited_on() {
     for input in [
-        "", "P", "pU", "PUB", "PUB ", "H", "HPU", "S", "UNSU", "+", "+O", "-", "-ERR", "-ERR ",
-        "CONNECT", "I",
+        "", "P", "pU", "PUB", "PUB ", "H", "HPU", "S", "UNSU", "+", "+O", "-", "-ERR", "-ERR ", "CONNECT",
+        "I",
     ] {
         waits(input);
     }
@@ -232,20 +188,10 @@ fn wrong_arguments_end_the_connection_without_a_word() {
 
 #[test]
 fn an_unsub_with_an_odd_maximum_ends_at_once() {
-    for input in [
-        "UNSUB 1 x\r\n",
-        "UNSUB 1 -1\r\n",
-        "UNSUB 1 +1\r\n",
-        "UNSUB 1 99999999999999\r\n",
-        "UNSUB 1 0\r\n",
-    ] {
-        understands(
-            input,
-            &[ClientOp::Unsub {
-                sid: b"1",
-                max: None,
-            }],
-        );
+    for input in
+        ["UNSUB 1 x\r\n", "UNSUB 1 -1\r\n", "UNSUB 1 +1\r\n", "UNSUB 1 99999999999999\r\n", "UNSUB 1 0\r\n"]
+    {
+        understands(input, &[ClientOp::Unsub { sid: b"1", max: None }]);
     }
 }
 
@@ -267,24 +213,15 @@ fn headers_need_to_be_negotiated() {
 fn a_control_line_is_measured_without_its_verb() {
     let fits = format!("SUB {} 1\r\n", "a".repeat(4094));
     assert!(matches!(heard(fits.as_bytes()), (ops, None) if ops.len() == 1));
-    refuses(
-        &format!("SUB {} 1\r\n", "a".repeat(4095)),
-        ParseError::ControlLineTooLong,
-    );
-    assert_eq!(
-        ParseError::ControlLineTooLong.reply(),
-        Some("maximum control line exceeded")
-    );
+    refuses(&format!("SUB {} 1\r\n", "a".repeat(4095)), ParseError::ControlLineTooLong);
+    assert_eq!(ParseError::ControlLineTooLong.reply(), Some("maximum control line exceeded"));
 }
 
 #[test]
 fn an_endless_control_line_is_refused_before_its_end() {
     waits(&format!("SUB {}", "a".repeat(4096)));
     waits(&format!("SUB {}\r", "a".repeat(4096)));
-    refuses(
-        &format!("SUB {}", "a".repeat(4097)),
-        ParseError::ControlLineTooLong,
-    );
+    refuses(&format!("SUB {}", "a".repeat(4097)), ParseError::ControlLineTooLong);
 }
 
 #[test]
@@ -292,45 +229,24 @@ fn a_payload_over_the_limit_is_refused_once_its_control_line_is_read() {
     refuses("PUB a 1048577\r\n", ParseError::PayloadTooLarge);
     refuses("HPUB a 10 1048577\r\n", ParseError::PayloadTooLarge);
     waits("PUB a 1048576\r\n");
-    assert_eq!(
-        ParseError::PayloadTooLarge.reply(),
-        Some("Maximum Payload Violation")
-    );
+    assert_eq!(ParseError::PayloadTooLarge.reply(), Some("Maximum Payload Violation"));
 }
 
 #[test]
 fn limits_may_change_while_a_client_is_connected() {
     let mut parser = Parser::default();
-    assert_eq!(
-        parser.next(b"PUB a 3\r\n"),
-        Ok(Step::Incomplete { needed: Some(14) })
-    );
+    assert_eq!(parser.next(b"PUB a 3\r\n"), Ok(Step::Incomplete { needed: Some(14) }));
     parser.payload_bytes_max = 2;
-    assert!(matches!(
-        parser.next(b"PUB a 3\r\nabc\r\n"),
-        Ok(Step::Op { consumed: 14, .. })
-    ));
-    assert_eq!(
-        parser.next(b"PUB a 3\r\nabc\r\n"),
-        Err(ParseError::PayloadTooLarge)
-    );
+    assert!(matches!(parser.next(b"PUB a 3\r\nabc\r\n"), Ok(Step::Op { consumed: 14, .. })));
+    assert_eq!(parser.next(b"PUB a 3\r\nabc\r\n"), Err(ParseError::PayloadTooLarge));
 }
 
 #[test]
 fn the_length_of_a_message_is_known_from_its_control_line() {
     let mut parser = Parser::default();
-    assert_eq!(
-        parser.next(b"PUB a 500"),
-        Ok(Step::Incomplete { needed: None })
-    );
-    assert_eq!(
-        parser.next(b"PUB a 500\r\n"),
-        Ok(Step::Incomplete { needed: Some(513) })
-    );
-    assert_eq!(
-        parser.next(b"PUB a 500\r\nxyz"),
-        Ok(Step::Incomplete { needed: Some(513) })
-    );
+    assert_eq!(parser.next(b"PUB a 500"), Ok(Step::Incomplete { needed: None }));
+    assert_eq!(parser.next(b"PUB a 500\r\n"), Ok(Step::Incomplete { needed: Some(513) }));
+    assert_eq!(parser.next(b"PUB a 500\r\nxyz"), Ok(Step::Incomplete { needed: Some(513) }));
 }
 
 #[test]
@@ -351,10 +267,7 @@ fn bytes_that_were_taken_away_are_waited_for_again() {
     let waiting = Ok(Step::Incomplete { needed: Some(29) });
     assert_eq!(parser.next(b"PUB a.long.subject 5\r\n"), waiting);
     assert_eq!(parser.next(b"PUB"), waiting);
-    assert!(matches!(
-        parser.next(b"PUB a.long.subject 5\r\nhello\r\n"),
-        Ok(Step::Op { .. })
-    ));
+    assert!(matches!(parser.next(b"PUB a.long.subject 5\r\nhello\r\n"), Ok(Step::Op { .. })));
 }
 
 #[test]
@@ -364,15 +277,7 @@ fn the_broker_answers_to_the_byte() {
     encode_msg(&mut out, b"a.b", b"1", None, b"002".as_slice(), b"hi");
     encode_msg(&mut out, b"a.b", b"1", Some(b"r"), 2, b"hi");
     encode_hmsg(&mut out, b"a", b"2", None, b"NATS/1.0\r\n\r\n", b"hi");
-    encode_hmsg_sized(
-        &mut out,
-        b"a",
-        b"2",
-        Some(b"r"),
-        (b"012", b"014"),
-        b"NATS/1.0\r\n\r\n",
-        b"hi",
-    );
+    encode_hmsg_sized(&mut out, b"a", b"2", Some(b"r"), (b"012", b"014"), b"NATS/1.0\r\n\r\n", b"hi");
     encode_hmsg_stripped(&mut out, b"a", b"3", None, b"hi");
     no_responders(&mut out, b"_INBOX.1", b"9", b"nobody.home");
     encode_err(&mut out, "Invalid Subject");
@@ -394,12 +299,7 @@ fn a_client_understands_the_broker() {
         ops.push(op);
         rest = &rest[consumed..];
     }
-    let message = ServerOp::Msg {
-        subject: b"a",
-        sid: b"1",
-        reply: Some(b"r"),
-        payload: b"hi",
-    };
+    let message = ServerOp::Msg { subject: b"a", sid: b"1", reply: Some(b"r"), payload: b"hi" };
     let expected = [
         ServerOp::Info(b"{\"a\":1} "),
         ServerOp::Ok,
@@ -409,9 +309,6 @@ fn a_client_understands_the_broker() {
         message,
     ];
     assert_eq!(ops, expected);
-    assert_eq!(
-        parser.next(b"PUB a 1\r\n"),
-        Err(ParseError::UnknownOperation)
-    );
+    assert_eq!(parser.next(b"PUB a 1\r\n"), Err(ParseError::UnknownOperation));
     assert_eq!(parser.next(b"MSG a 1\r\n"), Err(ParseError::BadArguments));
 }

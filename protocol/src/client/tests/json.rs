@@ -9,14 +9,8 @@ fn connect_understands_what_clients_send() {
     let options = ConnectOptions::parse(json).unwrap();
     assert!(!options.is_verbose() && !options.is_pedantic() && options.wants_echo());
     assert!(options.wants_headers() && options.wants_no_responders());
-    assert_eq!(
-        (options.user.as_deref(), options.pass.as_deref()),
-        (Some("u"), Some("p"))
-    );
-    assert_eq!(
-        (options.protocol, options.lang.as_deref()),
-        (Some(1), Some("go"))
-    );
+    assert_eq!((options.user.as_deref(), options.pass.as_deref()), (Some("u"), Some("p")));
+    assert_eq!((options.protocol, options.lang.as_deref()), (Some(1), Some("go")));
 }
 
 #[test]
@@ -32,16 +26,12 @@ fn a_client_that_says_nothing_is_verbose_and_gets_no_headers() {
 #[test]
 fn connect_field_names_match_in_any_case() {
     let options = ConnectOptions::parse(br#"{"Verbose":false,"AUTH_TOKEN":"t"}"#).unwrap();
-    assert_eq!(
-        (options.verbose, options.auth_token.as_deref()),
-        (Some(false), Some("t"))
-    );
+    assert_eq!((options.verbose, options.auth_token.as_deref()), (Some(false), Some("t")));
 }
 
 #[test]
 fn a_second_connect_changes_only_what_it_names() {
-    let mut options =
-        ConnectOptions::parse(br#"{"verbose":false,"headers":true,"user":"u"}"#).unwrap();
+    let mut options = ConnectOptions::parse(br#"{"verbose":false,"headers":true,"user":"u"}"#).unwrap();
     options.update(ConnectOptions::parse(br#"{"user":"v"}"#).unwrap());
     assert_eq!(
         (options.verbose, options.headers, options.user.as_deref()),
@@ -51,16 +41,7 @@ fn a_second_connect_changes_only_what_it_names() {
 
 #[test]
 fn connect_that_is_no_object_of_the_right_types_is_refused() {
-    for json in [
-        "",
-        "{",
-        "[]",
-        "1",
-        "{} x",
-        r#"{"verbose":"yes"}"#,
-        r#"{"pass":1}"#,
-        r#"{"protocol":1.5}"#,
-    ] {
+    for json in ["", "{", "[]", "1", "{} x", r#"{"verbose":"yes"}"#, r#"{"pass":1}"#, r#"{"protocol":1.5}"#] {
         assert!(ConnectOptions::parse(json.as_bytes()).is_err(), "{json}");
     }
 }

@@ -32,10 +32,7 @@ fn cut<'a>(input: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     at.sort_unstable();
     let starts = std::iter::once(0).chain(at.iter().copied());
     let ends = at.iter().copied().chain(std::iter::once(input.len()));
-    starts
-        .zip(ends)
-        .map(|(start, end)| &input[start..end])
-        .collect()
+    starts.zip(ends).map(|(start, end)| &input[start..end]).collect()
 }
 
 /// Pieces of operations, right and wrong.

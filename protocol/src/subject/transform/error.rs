@@ -40,10 +40,7 @@ pub enum DestinationProblem {
 impl DestinationProblem {
     /// The error, with the place where the problem is.
     pub(super) fn at(self, place: impl Into<String>) -> TransformError {
-        TransformError::Destination {
-            problem: self,
-            place: place.into(),
-        }
+        TransformError::Destination { problem: self, place: place.into() }
     }
 
     fn text(self) -> &'static str {
@@ -68,11 +65,7 @@ impl fmt::Display for TransformError {
             TransformError::InvalidSubject => f.write_str("invalid subject"),
             TransformError::Destination { problem, place } => {
                 write!(f, "invalid mapping destination: {}", problem.text())?;
-                if place.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, " in {place}")
-                }
+                if place.is_empty() { Ok(()) } else { write!(f, " in {place}") }
             }
         }
     }

@@ -28,10 +28,9 @@ pub(super) enum Function {
 pub(super) fn parse(token: &str) -> Result<Function, TransformError> {
     if let Some(number) = token.strip_prefix('$') {
         // Other tokens that start with a dollar sign have meanings of their own.
-        return Ok(number.parse().map_or_else(
-            |_| literal(token),
-            |n| Function::Wildcard(wildcard_number(n)),
-        ));
+        return Ok(number
+            .parse()
+            .map_or_else(|_| literal(token), |n| Function::Wildcard(wildcard_number(n))));
     }
     if !looks_like_call(token) {
         return Ok(literal(token));
@@ -76,20 +75,12 @@ const NAMES: [(&[&str], Name); 10] = [
 
 fn name_and_args(token: &str) -> Result<(Name, &str), TransformError> {
     let unknown = || DestinationProblem::UnknownFunction.at(token);
-    let inner = token
-        .strip_prefix("{{")
-        .and_then(|t| t.strip_suffix("}}"))
-        .ok_or_else(unknown)?;
-    let call = inner
-        .trim_matches(is_whitespace)
-        .strip_suffix(')')
-        .ok_or_else(unknown)?;
+    let inner = token.strip_prefix("{{").and_then(|t| t.strip_suffix("}}")).ok_or_else(unknown)?;
+    let call = inner.trim_matches(is_whitespace).strip_suffix(')').ok_or_else(unknown)?;
     let (name, args) = call.split_once('(').ok_or_else(unknown)?;
     let name = name.trim_end_matches(is_whitespace);
     let known = NAMES.iter().find(|(words, _)| is_name(name, words));
-    known
-        .map(|(_, function)| (*function, args))
-        .ok_or_else(unknown)
+    known.map(|(_, function)| (*function, args)).ok_or_else(unknown)
 }
 
 fn is_whitespace(c: char) -> bool {
@@ -110,11 +101,7 @@ fn is_name(text: &str, words: &[&str]) -> bool {
 fn split_args(args: &str) -> impl Iterator<Item = &str> {
     let mut first = true;
     args.split(',').map(move |arg| {
-        let arg = if first {
-            arg
-        } else {
-            arg.trim_start_matches(is_whitespace)
-        };
+        let arg = if first { arg } else { arg.trim_start_matches(is_whitespace) };
         first = false;
         arg
     })
@@ -161,17 +148,12 @@ impl Call<'_> {
         // A negative number of buckets wraps round, as it does with nats-server.
         let buckets = self.limit_arg(buckets)? as u32;
         let sources: Result<_, _> = sources.iter().map(|arg| self.wildcard_arg(arg)).collect();
-        Ok(Function::Partition {
-            buckets,
-            sources: sources?,
-        })
+        Ok(Function::Partition { buckets, sources: sources? })
     }
 
     fn random(&self) -> Result<Function, TransformError> {
         match self.args {
-            [ceiling] => Ok(Function::Random {
-                ceiling: self.limit_arg(ceiling)?,
-            }),
+            [ceiling] => Ok(Function::Random { ceiling: self.limit_arg(ceiling)? }),
             _ => Err(self.problem(DestinationProblem::NotEnoughArgs)),
         }
     }
@@ -182,10 +164,7 @@ impl Call<'_> {
         if delimiter.contains([' ', '.']) {
             return Err(self.problem(DestinationProblem::InvalidArg));
         }
-        Ok(Function::Split {
-            source,
-            delimiter: delimiter.as_bytes().into(),
-        })
+        Ok(Function::Split { source, delimiter: delimiter.as_bytes().into() })
     }
 
     fn cut(&self, cut: Cut) -> Result<Function, TransformError> {
@@ -211,17 +190,13 @@ impl Call<'_> {
     /// A number of at most `i32::MAX`. Below `i32::MIN` it wraps round, as it does with nats-server.
     fn limit_arg(&self, arg: &str) -> Result<i32, TransformError> {
         match self.number(arg)? {
-            number if number > i64::from(i32::MAX) => {
-                Err(self.problem(DestinationProblem::InvalidArg))
-            }
+            number if number > i64::from(i32::MAX) => Err(self.problem(DestinationProblem::InvalidArg)),
             number => Ok(number as i32),
         }
     }
 
     fn number(&self, arg: &str) -> Result<i64, TransformError> {
-        arg.trim_matches(' ')
-            .parse()
-            .map_err(|_| self.problem(DestinationProblem::InvalidArg))
+        arg.trim_matches(' ').parse().map_err(|_| self.problem(DestinationProblem::InvalidArg))
     }
 
     fn problem(&self, problem: DestinationProblem) -> TransformError {
@@ -237,29 +212,20 @@ impl Function {
         }
         let index_of = |number: usize| match number.checked_sub(1) {
             None => Ok(0),
-            Some(index) => source.wildcards.get(index).copied().ok_or_else(|| {
-                DestinationProblem::IndexOutOfRange.at(format!("{token}: [{number}]"))
-            }),
+            Some(index) => source
+                .wildcards
+                .get(index)
+                .copied()
+                .ok_or_else(|| DestinationProblem::IndexOutOfRange.at(format!("{token}: [{number}]"))),
         };
         Ok(match self {
             Function::Wildcard(number) => Function::Wildcard(index_of(number)?),
             Function::Partition { buckets, sources } => {
-                let sources: Result<_, _> =
-                    sources.iter().map(|number| index_of(*number)).collect();
-                Function::Partition {
-                    buckets,
-                    sources: sources?,
-                }
+                let sources: Result<_, _> = sources.iter().map(|number| index_of(*number)).collect();
+                Function::Partition { buckets, sources: sources? }
             }
-            Function::Cut { cut, source, size } => Function::Cut {
-                cut,
-                source: index_of(source)?,
-                size,
-            },
-            Function::Split { source, delimiter } => Function::Split {
-                source: index_of(source)?,
-                delimiter,
-            },
+            Function::Cut { cut, source, size } => Function::Cut { cut, source: index_of(source)?, size },
+            Function::Split { source, delimiter } => Function::Split { source: index_of(source)?, delimiter },
             Function::Literal(_) | Function::Random { .. } => self,
         })
     }
@@ -268,10 +234,9 @@ impl Function {
     fn without_wildcards(self, token: &str) -> Result<Function, TransformError> {
         match self {
             Function::Literal(_) | Function::Random { .. } => Ok(self),
-            Function::Partition { buckets, .. } => Ok(Function::Partition {
-                buckets,
-                sources: Box::default(),
-            }),
+            Function::Partition { buckets, .. } => {
+                Ok(Function::Partition { buckets, sources: Box::default() })
+            }
             _ => Err(DestinationProblem::IndexOutOfRange.at(token)),
         }
     }
@@ -285,14 +250,10 @@ impl Function {
                 write_bucket(out, fnv1a(FNV_START, subject), *buckets);
             }
             Function::Partition { buckets, sources } => {
-                let hash = sources
-                    .iter()
-                    .fold(FNV_START, |hash, source| fnv1a(hash, token(*source)));
+                let hash = sources.iter().fold(FNV_START, |hash, source| fnv1a(hash, token(*source)));
                 write_bucket(out, hash, *buckets);
             }
-            Function::Random { ceiling } => {
-                write_bucket(out, (random >> 33) as u32, ceiling.unsigned_abs())
-            }
+            Function::Random { ceiling } => write_bucket(out, (random >> 33) as u32, ceiling.unsigned_abs()),
             Function::Cut { cut, source, size } => cut.write(out, token(*source), *size),
             Function::Split { source, delimiter } => write_split(out, token(*source), delimiter),
         }
@@ -308,7 +269,5 @@ const FNV_PRIME: u32 = 0x0100_0193;
 
 /// FNV-1a, 32 bits: known to clients, who compute partitions too.
 fn fnv1a(start: u32, bytes: &[u8]) -> u32 {
-    bytes.iter().fold(start, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(FNV_PRIME)
-    })
+    bytes.iter().fold(start, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(FNV_PRIME))
 }

@@ -5,32 +5,20 @@ use proptest::prelude::*;
 
 #[track_caller]
 fn gives(src: &str, dest: &str, subject: &str, expected: &str) {
-    let transform =
-        Transform::new(src, dest).unwrap_or_else(|error| panic!("{src} -> {dest}: {error}"));
-    let result = transform
-        .apply(subject.as_bytes())
-        .map(|out| String::from_utf8(out).unwrap());
+    let transform = Transform::new(src, dest).unwrap_or_else(|error| panic!("{src} -> {dest}: {error}"));
+    let result = transform.apply(subject.as_bytes()).map(|out| String::from_utf8(out).unwrap());
     assert_eq!(result.as_deref(), Some(expected), "{src} -> {dest}");
 }
 
 #[track_caller]
 fn refuses(src: &str, dest: &str, text: &str) {
-    assert_eq!(
-        Transform::new(src, dest).unwrap_err().to_string(),
-        text,
-        "{src} -> {dest}"
-    );
+    assert_eq!(Transform::new(src, dest).unwrap_err().to_string(), text, "{src} -> {dest}");
 }
 
 #[test]
 fn wildcards_go_where_the_destination_puts_them() {
     gives("a.*.*", "b.$2.$1", "a.x.y", "b.y.x");
-    gives(
-        "a.*.*",
-        "b.{{wildcard(2)}}.{{ Wildcard ( 1 ) }}",
-        "a.x.y",
-        "b.y.x",
-    );
+    gives("a.*.*", "b.{{wildcard(2)}}.{{ Wildcard ( 1 ) }}", "a.x.y", "b.y.x");
     gives("a.*", "$1$1.x", "a.x", "$1$1.x");
     gives("a.*", "$foo.x*", "a.x", "$foo.x*");
     gives("a", "z", "a", "z");
@@ -98,12 +86,7 @@ fn partitions_are_those_of_nats_server() {
     gives("t13.*", "{{partition(5)}}", "t13.--x", "2");
     gives("t44.a", "{{partition(7)}}", "t44.a", "3");
     gives("t45.a", "{{partition(7,1)}}", "t45.a", "0");
-    gives(
-        "t.*.*",
-        "{{partition(1000,2,1)}}",
-        "t.a.b",
-        &partition_of("ba", 1000),
-    );
+    gives("t.*.*", "{{partition(1000,2,1)}}", "t.a.b", &partition_of("ba", 1000));
 }
 
 fn partition_of(key: &str, buckets: u64) -> String {
@@ -119,80 +102,39 @@ fn random_numbers_come_from_outside_and_stay_below_the_ceiling() {
     let transform = Transform::new("t.*", "r.{{random(10)}}.$1").unwrap();
     assert!(transform.uses_random());
     let out = transform.apply_with(b"t.x", || u64::MAX);
-    assert_eq!(
-        out.as_deref(),
-        Some(b"r.7.x".as_slice()),
-        "2^31 - 1 modulo 10"
-    );
+    assert_eq!(out.as_deref(), Some(b"r.7.x".as_slice()), "2^31 - 1 modulo 10");
     gives("t", "{{random(0)}}", "t", "0");
     let fixed = Transform::new("t.*", "$1").unwrap();
-    assert!(
-        fixed
-            .apply_with(b"t.x", || panic!("nobody asked for a number"))
-            .is_some()
-    );
+    assert!(fixed.apply_with(b"t.x", || panic!("nobody asked for a number")).is_some());
 }
 
 #[test]
 fn refusals_are_in_the_words_of_nats_server() {
     const HEAD: &str = "invalid mapping destination: ";
     for (dest, text) in [
-        (
-            "{{wildcard(2)}}",
-            "wildcard index out of range in {{wildcard(2)}}: [2]",
-        ),
+        ("{{wildcard(2)}}", "wildcard index out of range in {{wildcard(2)}}: [2]"),
         ("$2", "wildcard index out of range in $2: [2]"),
-        (
-            "{{splitFromLeft(2,3)}}",
-            "wildcard index out of range in {{splitFromLeft(2,3)}}: [2]",
-        ),
-        (
-            "{{wildcard()}}",
-            "not enough arguments passed to the function in {{wildcard()}}",
-        ),
-        (
-            "{{wildcard(a)}}",
-            "function argument is invalid or in the wrong format in {{wildcard(a)}}",
-        ),
-        (
-            "{{wildcard(1,2)}}",
-            "too many arguments passed to the function in {{wildcard(1,2)}}",
-        ),
+        ("{{splitFromLeft(2,3)}}", "wildcard index out of range in {{splitFromLeft(2,3)}}: [2]"),
+        ("{{wildcard()}}", "not enough arguments passed to the function in {{wildcard()}}"),
+        ("{{wildcard(a)}}", "function argument is invalid or in the wrong format in {{wildcard(a)}}"),
+        ("{{wildcard(1,2)}}", "too many arguments passed to the function in {{wildcard(1,2)}}"),
         ("{{foo(1)}}", "unknown function in {{foo(1)}}"),
         ("{{PARTITION(5)}}", "unknown function in {{PARTITION(5)}}"),
         ("{{partition}}", "unknown function in {{partition}}"),
-        (
-            "{{partition()}}",
-            "function argument is invalid or in the wrong format in {{partition()}}",
-        ),
+        ("{{partition()}}", "function argument is invalid or in the wrong format in {{partition()}}"),
         (
             "{{partition(9999999999)}}",
             "function argument is invalid or in the wrong format in {{partition(9999999999)}}",
         ),
-        (
-            "{{split(1)}}",
-            "not enough arguments passed to the function in {{split(1)}}",
-        ),
-        (
-            "{{splitFromLeft(1)}}",
-            "not enough arguments passed to the function in {{splitFromLeft(1)}}",
-        ),
-        (
-            "{{splitFromLeft(1,2,3)}}",
-            "too many arguments passed to the function in {{splitFromLeft(1,2,3)}}",
-        ),
+        ("{{split(1)}}", "not enough arguments passed to the function in {{split(1)}}"),
+        ("{{splitFromLeft(1)}}", "not enough arguments passed to the function in {{splitFromLeft(1)}}"),
+        ("{{splitFromLeft(1,2,3)}}", "too many arguments passed to the function in {{splitFromLeft(1,2,3)}}"),
         (
             "{{left(1,99999999999)}}",
             "function argument is invalid or in the wrong format in {{left(1,99999999999)}}",
         ),
-        (
-            "{{random(1,2)}}",
-            "not enough arguments passed to the function in {{random(1,2)}}",
-        ),
-        (
-            "{{random()}}",
-            "function argument is invalid or in the wrong format in {{random()}}",
-        ),
+        ("{{random(1,2)}}", "not enough arguments passed to the function in {{random(1,2)}}"),
+        ("{{random()}}", "function argument is invalid or in the wrong format in {{random()}}"),
     ] {
         refuses("t.*", dest, &format!("{HEAD}{text}"));
     }
@@ -223,32 +165,16 @@ fn a_mapping_has_no_blanks_outside_functions() {
     let text = |dest| validate_mapping("t.*", dest).map_err(|error| error.to_string());
     assert_eq!(text("{{ left(1, 2) }}.b"), Ok(()));
     assert_eq!(text(""), Ok(()));
-    assert_eq!(
-        text("a b"),
-        Err("invalid mapping destination: invalid transform".into())
-    );
-    assert_eq!(
-        text("a..b"),
-        Err("invalid mapping destination: invalid transform".into())
-    );
-    assert_eq!(
-        text("a.>.b"),
-        Err("invalid mapping destination: invalid transform in b".into())
-    );
-    assert_eq!(
-        text("{{foo(1)}}"),
-        Err("invalid mapping destination: unknown function in {{foo(1)}}".into())
-    );
+    assert_eq!(text("a b"), Err("invalid mapping destination: invalid transform".into()));
+    assert_eq!(text("a..b"), Err("invalid mapping destination: invalid transform".into()));
+    assert_eq!(text("a.>.b"), Err("invalid mapping destination: invalid transform in b".into()));
+    assert_eq!(text("{{foo(1)}}"), Err("invalid mapping destination: unknown function in {{foo(1)}}".into()));
     assert_eq!(text("a.*"), Err("invalid subject".into()));
 }
 
 #[test]
 fn imports_allow_wildcards_only_and_want_them_all() {
-    let text = |src, dest| {
-        Transform::new_strict(src, dest)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
-    };
+    let text = |src, dest| Transform::new_strict(src, dest).map(|_| ()).map_err(|error| error.to_string());
     assert_eq!(text("a.*.*", "b.$2.{{wildcard(1)}}"), Ok(()));
     assert_eq!(
         text("a.*.*", "b.$2"),
@@ -268,15 +194,9 @@ fn placeholders_keep_wildcards_in_place() {
 
 #[test]
 fn a_transform_that_loses_something_has_no_way_back() {
-    assert_eq!(
-        Transform::new("a", "b.{{random(9)}}").unwrap().reverse(),
-        None
-    );
+    assert_eq!(Transform::new("a", "b.{{random(9)}}").unwrap().reverse(), None);
     assert_eq!(Transform::new("a.*.*", "b.$2").unwrap().reverse(), None);
-    assert_eq!(
-        Transform::new("a.*", "b.{{left(1,2)}}").unwrap().reverse(),
-        None
-    );
+    assert_eq!(Transform::new("a.*", "b.{{left(1,2)}}").unwrap().reverse(), None);
 }
 
 proptest! {

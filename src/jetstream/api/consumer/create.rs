@@ -17,7 +17,8 @@ pub fn answer(
     name: Option<&str>,
     filter: Option<&[u8]>,
 ) -> Result<Answer, ApiError> {
-    let filter = std::str::from_utf8(filter.unwrap_or_default()).map_err(|_| ErrorCode::BadRequest.error())?;
+    let filter =
+        std::str::from_utf8(filter.unwrap_or_default()).map_err(|_| ErrorCode::BadRequest.error())?;
     let subject = match name {
         Some(consumer) => CreateSubject::Named { consumer, filter },
         None => CreateSubject::Unnamed,

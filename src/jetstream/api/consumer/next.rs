@@ -24,7 +24,9 @@ pub fn deliver(
     if known && !request.reply.is_empty() {
         let (code, description) = statuses::REQUIRED_API_LEVEL;
         let headers = HeaderBuilder::status(code, description).finish();
-        account.account.publish(cx, &Message { subject: request.reply, headers: &headers, ..Message::default() });
+        account
+            .account
+            .publish(cx, &Message { subject: request.reply, headers: &headers, ..Message::default() });
     }
     known
 }

@@ -22,10 +22,7 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
     }
     let remaining = until.timestamp().0.saturating_sub(now);
     let paused = !until.is_zero() && remaining > 0;
-    let pause = PauseState {
-        paused,
-        pause_until: until,
-        pause_remaining: if paused { remaining } else { 0 },
-    };
+    let pause =
+        PauseState { paused, pause_until: until, pause_remaining: if paused { remaining } else { 0 } };
     Ok(Answer::after(host, Response::ConsumerPause(pause)))
 }

@@ -19,7 +19,8 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
     {
         let mut state = host.lock();
         let now = host.env.now();
-        let unpinned = state.with_consumer(&host, key, now, |machine, turn| machine.unpin(turn, &request.group));
+        let unpinned =
+            state.with_consumer(&host, key, now, |machine, turn| machine.unpin(turn, &request.group));
         unpinned.unwrap_or(Ok(()))?;
         state.consumers.wake(key);
     }

@@ -6,7 +6,10 @@ use headwater_protocol::jetstream::request::MsgGetRequest;
 use crate::store::{MessageLog, StoreError, StoredMessage};
 
 /// Finds the message by sequence, by the last of a subject, by the next of a subject, or by time.
-pub(super) fn find(log: &dyn MessageLog, request: &MsgGetRequest) -> Result<Option<StoredMessage>, StoreError> {
+pub(super) fn find(
+    log: &dyn MessageLog,
+    request: &MsgGetRequest,
+) -> Result<Option<StoredMessage>, StoreError> {
     let seq = match () {
         () if !request.last_by_subj.is_empty() => last_of(log, &request.last_by_subj)?,
         () if request.start_time.is_some() || !request.next_by_subj.is_empty() => next_of(log, request)?,

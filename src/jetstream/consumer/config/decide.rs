@@ -93,11 +93,7 @@ fn decide_create(
         return Err(ErrorCode::ConsumerDoesNotExist.error());
     }
     let max = consumers_max(situation);
-    let counted = situation
-        .others
-        .iter()
-        .filter(|other| !other.direct && !other.sourcing)
-        .count();
+    let counted = situation.others.iter().filter(|other| !other.direct && !other.sourcing).count();
     if max > 0 && i64::try_from(counted).unwrap_or(i64::MAX) >= max {
         return Err(ErrorCode::MaximumConsumersLimit.error());
     }
@@ -110,15 +106,8 @@ fn decide_create(
 
 /// The stream's own limit or the account's, whichever is lower; 0 or less means none.
 fn consumers_max(situation: &Situation<'_>) -> i64 {
-    let (of_stream, of_account) = (
-        situation.stream.max_consumers,
-        situation.bounds.account_consumers_max,
-    );
-    if of_stream <= 0 || (of_account > 0 && of_account < of_stream) {
-        of_account
-    } else {
-        of_stream
-    }
+    let (of_stream, of_account) = (situation.stream.max_consumers, situation.bounds.account_consumers_max);
+    if of_stream <= 0 || (of_account > 0 && of_account < of_stream) { of_account } else { of_stream }
 }
 
 fn fill_inactive_threshold(config: &mut ConsumerConfig) {

@@ -46,68 +46,18 @@ fn normalise_negatives(config: &mut ConsumerConfig, pedantic: bool) -> Result<()
     if config.max_deliver == 0 {
         config.max_deliver = -1;
     }
-    raise(
-        &mut config.max_deliver,
-        -1,
-        "max_deliver must be set to -1",
-        pedantic,
-    )?;
-    raise(
-        &mut config.max_waiting,
-        0,
-        "max_waiting must not be negative",
-        pedantic,
-    )?;
-    raise(
-        &mut config.max_ack_pending,
-        -1,
-        "max_ack_pending must be set to -1",
-        pedantic,
-    )?;
-    raise(
-        &mut config.max_batch,
-        0,
-        "max_batch must not be negative",
-        pedantic,
-    )?;
-    raise(
-        &mut config.max_expires,
-        0,
-        "max_expires must not be negative",
-        pedantic,
-    )?;
-    raise(
-        &mut config.max_bytes,
-        0,
-        "max_bytes must not be negative",
-        pedantic,
-    )?;
-    raise(
-        &mut config.idle_heartbeat,
-        0,
-        "idle_heartbeat must not be negative",
-        pedantic,
-    )?;
-    raise(
-        &mut config.inactive_threshold,
-        0,
-        "inactive_threshold must not be negative",
-        pedantic,
-    )?;
-    raise(
-        &mut config.priority_timeout,
-        0,
-        "priority_timeout must not be negative",
-        pedantic,
-    )
+    raise(&mut config.max_deliver, -1, "max_deliver must be set to -1", pedantic)?;
+    raise(&mut config.max_waiting, 0, "max_waiting must not be negative", pedantic)?;
+    raise(&mut config.max_ack_pending, -1, "max_ack_pending must be set to -1", pedantic)?;
+    raise(&mut config.max_batch, 0, "max_batch must not be negative", pedantic)?;
+    raise(&mut config.max_expires, 0, "max_expires must not be negative", pedantic)?;
+    raise(&mut config.max_bytes, 0, "max_bytes must not be negative", pedantic)?;
+    raise(&mut config.idle_heartbeat, 0, "idle_heartbeat must not be negative", pedantic)?;
+    raise(&mut config.inactive_threshold, 0, "inactive_threshold must not be negative", pedantic)?;
+    raise(&mut config.priority_timeout, 0, "priority_timeout must not be negative", pedantic)
 }
 
-fn raise(
-    value: &mut i64,
-    lowest: i64,
-    complaint: &'static str,
-    pedantic: bool,
-) -> Result<(), ApiError> {
+fn raise(value: &mut i64, lowest: i64, complaint: &'static str, pedantic: bool) -> Result<(), ApiError> {
     if *value >= lowest {
         return Ok(());
     }
@@ -120,10 +70,7 @@ fn fill_ack_wait(config: &mut ConsumerConfig, pedantic: bool) -> Result<(), ApiE
         config.ack_wait = ACK_WAIT_DEFAULT;
     }
     if let Some(first) = config.backoff.first().copied() {
-        complain_if(
-            pedantic && config.ack_wait != first,
-            "first backoff value has to equal batch AckWait",
-        )?;
+        complain_if(pedantic && config.ack_wait != first, "first backoff value has to equal batch AckWait")?;
         config.ack_wait = first;
     }
     Ok(())
@@ -152,14 +99,9 @@ fn fill_ack_pending(config: &mut ConsumerConfig, bounds: &ConsumerBounds) {
     if config.max_ack_pending != 0 || config.ack_policy == AckPolicy::None {
         return;
     }
-    let limits = [
-        bounds.server_ack_pending_max,
-        bounds.account_ack_pending_max,
-    ];
-    config.max_ack_pending = limits
-        .into_iter()
-        .filter(|limit| *limit > 0)
-        .fold(ACK_PENDING_DEFAULT, i64::min);
+    let limits = [bounds.server_ack_pending_max, bounds.account_ack_pending_max];
+    config.max_ack_pending =
+        limits.into_iter().filter(|limit| *limit > 0).fold(ACK_PENDING_DEFAULT, i64::min);
 }
 
 fn fill_request_batch(
@@ -171,18 +113,11 @@ fn fill_request_batch(
     if !limited || config.is_push() || config.max_batch != 0 {
         return Ok(());
     }
-    complain_if(
-        pedantic,
-        "max_request_batch must be set if it's JetStream limits are set",
-    )?;
+    complain_if(pedantic, "max_request_batch must be set if it's JetStream limits are set")?;
     config.max_batch = bounds.server_request_batch_max;
     Ok(())
 }
 
 fn complain_if(wrong: bool, complaint: &'static str) -> Result<(), ApiError> {
-    if wrong {
-        Err(ErrorCode::Pedantic.with(complaint))
-    } else {
-        Ok(())
-    }
+    if wrong { Err(ErrorCode::Pedantic.with(complaint)) } else { Ok(()) }
 }

@@ -28,26 +28,17 @@ pub enum CreateSubject<'a> {
 
 /// Whether a stream or consumer can have this name, its length aside.
 pub fn is_valid_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name
-            .bytes()
-            .any(|byte| b" \t\r\n\x0c.*>/\\".contains(&byte))
+    !name.is_empty() && !name.bytes().any(|byte| b" \t\r\n\x0c.*>/\\".contains(&byte))
 }
 
 /// Compares the names of a request and writes the one in its subject into the configuration.
-pub fn check_names(
-    subject: CreateSubject<'_>,
-    config: &mut ConsumerConfig,
-) -> Result<(), ApiError> {
+pub fn check_names(subject: CreateSubject<'_>, config: &mut ConsumerConfig) -> Result<(), ApiError> {
     let (consumer, filter) = match subject {
         CreateSubject::Unnamed => (config.name.as_str(), ""),
         CreateSubject::Named { consumer, filter } => (consumer, filter),
         CreateSubject::Durable { consumer } => (consumer, ""),
     };
-    refuse_if(
-        consumer.contains(['/', '\\']),
-        ErrorCode::ConsumerNameContainsPathSeparators,
-    )?;
+    refuse_if(consumer.contains(['/', '\\']), ErrorCode::ConsumerNameContainsPathSeparators)?;
     check_durable(subject, config)?;
     if let CreateSubject::Named { consumer, .. } | CreateSubject::Durable { consumer } = subject {
         config.name = consumer.to_owned();
@@ -83,20 +74,14 @@ pub fn adapt_sourcing(config: &mut ConsumerConfig, retention: Retention, suffix:
 fn check_durable(subject: CreateSubject<'_>, config: &ConsumerConfig) -> Result<(), ApiError> {
     let durable = config.durable_name.as_str();
     match subject {
-        CreateSubject::Unnamed => refuse_if(
-            !durable.is_empty(),
-            ErrorCode::ConsumerEphemeralWithDurableName,
-        ),
+        CreateSubject::Unnamed => refuse_if(!durable.is_empty(), ErrorCode::ConsumerEphemeralWithDurableName),
         CreateSubject::Named { consumer, .. } => refuse_if(
             !durable.is_empty() && durable != consumer,
             ErrorCode::ConsumerDurableNameNotMatchSubject,
         ),
         CreateSubject::Durable { consumer } => {
             refuse_if(durable.is_empty(), ErrorCode::ConsumerDurableNameNotSet)?;
-            refuse_if(
-                durable != consumer,
-                ErrorCode::ConsumerDurableNameNotMatchSubject,
-            )
+            refuse_if(durable != consumer, ErrorCode::ConsumerDurableNameNotMatchSubject)
         }
     }
 }

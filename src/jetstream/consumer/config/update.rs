@@ -17,48 +17,18 @@ pub fn check_update(
     old_deliver_interest: bool,
 ) -> Result<(), ApiError> {
     let fixed = [
-        (
-            old.deliver_policy == new.deliver_policy,
-            "deliver policy can not be updated",
-        ),
-        (
-            old.mem_storage == new.mem_storage,
-            "storage type can not be updated",
-        ),
+        (old.deliver_policy == new.deliver_policy, "deliver policy can not be updated"),
+        (old.mem_storage == new.mem_storage, "storage type can not be updated"),
         (old.direct == new.direct, "direct can not be updated"),
         (old.sourcing == new.sourcing, "sourcing can not be updated"),
-        (
-            old.opt_start_seq == new.opt_start_seq,
-            "start sequence can not be updated",
-        ),
-        (
-            start_time(old) == start_time(new),
-            "start time can not be updated",
-        ),
-        (
-            old.ack_policy == new.ack_policy,
-            "ack policy can not be updated",
-        ),
-        (
-            old.replay_policy == new.replay_policy,
-            "replay policy can not be updated",
-        ),
-        (
-            old.idle_heartbeat == new.idle_heartbeat,
-            "heart beats can not be updated",
-        ),
-        (
-            old.flow_control == new.flow_control,
-            "flow control can not be updated",
-        ),
-        (
-            old.is_push() || !new.is_push(),
-            "can not update pull consumer to push based",
-        ),
-        (
-            !old.is_push() || new.is_push(),
-            "can not update push consumer to pull based",
-        ),
+        (old.opt_start_seq == new.opt_start_seq, "start sequence can not be updated"),
+        (start_time(old) == start_time(new), "start time can not be updated"),
+        (old.ack_policy == new.ack_policy, "ack policy can not be updated"),
+        (old.replay_policy == new.replay_policy, "replay policy can not be updated"),
+        (old.idle_heartbeat == new.idle_heartbeat, "heart beats can not be updated"),
+        (old.flow_control == new.flow_control, "flow control can not be updated"),
+        (old.is_push() || !new.is_push(), "can not update pull consumer to push based"),
+        (!old.is_push() || new.is_push(), "can not update push consumer to pull based"),
     ];
     if let Some((_, text)) = fixed.into_iter().find(|(same, _)| !same) {
         return Err(ErrorCode::ConsumerCreate.saying(text));
@@ -83,9 +53,7 @@ pub fn set_required_level(config: &mut ConsumerConfig) {
         config.metadata.remove(key);
     }
     let level = required_level(config);
-    config
-        .metadata
-        .insert(REQUIRED_LEVEL.to_owned(), level.to_string());
+    config.metadata.insert(REQUIRED_LEVEL.to_owned(), level.to_string());
 }
 
 fn required_level(config: &ConsumerConfig) -> u8 {

@@ -57,8 +57,9 @@ pub fn validate(
 
 fn check_name_characters(config: &ConsumerConfig) -> Result<(), ApiError> {
     if !config.name.is_empty() && !is_valid_name(&config.name) {
-        return Err(ErrorCode::StreamInvalidConfig
-            .saying(r"consumer name can not contain '.', '*', '>', '\', '/'"));
+        return Err(
+            ErrorCode::StreamInvalidConfig.saying(r"consumer name can not contain '.', '*', '>', '\', '/'")
+        );
     }
     if !config.durable_name.is_empty() && !is_valid_name(&config.durable_name) {
         return Err(ErrorCode::StreamInvalidConfig
@@ -68,30 +69,18 @@ fn check_name_characters(config: &ConsumerConfig) -> Result<(), ApiError> {
 }
 
 fn check_replicas(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
-    refuse_if(
-        config.num_replicas > 1,
-        ErrorCode::StreamReplicasNotSupported,
-    )?;
+    refuse_if(config.num_replicas > 1, ErrorCode::StreamReplicasNotSupported)?;
     refuse_if(
         config.num_replicas > 0 && config.num_replicas > stream.num_replicas,
         ErrorCode::ConsumerReplicasExceedsStream,
     )?;
-    refuse_if(
-        config.num_replicas < 0,
-        ErrorCode::ReplicasCountCannotBeNegative,
-    )?;
+    refuse_if(config.num_replicas < 0, ErrorCode::ReplicasCountCannotBeNegative)?;
     let differ = config.num_replicas != 0 && config.num_replicas != stream.num_replicas;
-    refuse_if(
-        stream.retention != Retention::Limits && differ,
-        ErrorCode::ConsumerReplicasShouldMatchStream,
-    )
+    refuse_if(stream.retention != Retention::Limits && differ, ErrorCode::ConsumerReplicasShouldMatchStream)
 }
 
 fn check_waits(config: &ConsumerConfig) -> Result<(), ApiError> {
-    refuse_if(
-        config.backoff.iter().any(|wait| *wait < 0),
-        ErrorCode::ConsumerBackOffNegative,
-    )?;
+    refuse_if(config.backoff.iter().any(|wait| *wait < 0), ErrorCode::ConsumerBackOffNegative)?;
     refuse_if(config.ack_wait < 0, ErrorCode::ConsumerAckWaitNegative)
 }
 
@@ -102,35 +91,19 @@ fn check_flow_control_acks(config: &ConsumerConfig) -> Result<(), ApiError> {
     refuse_if(!config.is_push(), ErrorCode::ConsumerAckFcRequiresPush)?;
     refuse_if(!config.flow_control, ErrorCode::ConsumerAckFcRequiresFc)?;
     if config.idle_heartbeat != SOURCING_HEARTBEAT {
-        return Err(ErrorCode::StreamInvalidConfig
-            .saying("flow control ack policy heartbeat needs to be 1s"));
+        return Err(ErrorCode::StreamInvalidConfig.saying("flow control ack policy heartbeat needs to be 1s"));
     }
-    refuse_if(
-        config.max_ack_pending <= 0,
-        ErrorCode::ConsumerAckFcRequiresMaxAckPending,
-    )?;
+    refuse_if(config.max_ack_pending <= 0, ErrorCode::ConsumerAckFcRequiresMaxAckPending)?;
     let waits = config.ack_wait != 0 || !config.backoff.is_empty();
     refuse_if(waits, ErrorCode::ConsumerAckFcRequiresNoAckWait)?;
-    refuse_if(
-        config.max_deliver > 0,
-        ErrorCode::ConsumerAckFcRequiresNoMaxDeliver,
-    )
+    refuse_if(config.max_deliver > 0, ErrorCode::ConsumerAckFcRequiresNoMaxDeliver)
 }
 
 fn check_push(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
     let deliver = config.deliver_subject.as_bytes();
-    refuse_if(
-        subject::has_wildcards(deliver),
-        ErrorCode::ConsumerDeliverToWildcards,
-    )?;
-    refuse_if(
-        !subject::is_valid(deliver),
-        ErrorCode::ConsumerInvalidDeliverSubject,
-    )?;
-    let cycle = stream
-        .subjects
-        .iter()
-        .any(|stored| subject::is_subset(deliver, stored.as_bytes()));
+    refuse_if(subject::has_wildcards(deliver), ErrorCode::ConsumerDeliverToWildcards)?;
+    refuse_if(!subject::is_valid(deliver), ErrorCode::ConsumerInvalidDeliverSubject)?;
+    let cycle = stream.subjects.iter().any(|stored| subject::is_subset(deliver, stored.as_bytes()));
     refuse_if(cycle, ErrorCode::ConsumerDeliverCycle)?;
     refuse_if(config.max_waiting != 0, ErrorCode::ConsumerPushMaxWaiting)?;
     let unacked = config.ack_policy == AckPolicy::None && config.max_ack_pending > 0;
@@ -146,10 +119,7 @@ fn check_pull(
 ) -> Result<(), ApiError> {
     let unacked = config.ack_policy == AckPolicy::None && stream.retention == Retention::WorkQueue;
     refuse_if(unacked, ErrorCode::ConsumerPullRequiresAck)?;
-    refuse_if(
-        config.rate_limit_bps > 0,
-        ErrorCode::ConsumerPullWithRateLimit,
-    )?;
+    refuse_if(config.rate_limit_bps > 0, ErrorCode::ConsumerPullWithRateLimit)?;
     refuse_if(config.idle_heartbeat > 0, ErrorCode::ConsumerHbRequiresPush)?;
     refuse_if(config.flow_control, ErrorCode::ConsumerFcRequiresPush)?;
     let too_short = (1..REQUEST_EXPIRES_MIN).contains(&config.max_expires);
@@ -171,10 +141,7 @@ fn check_limits(
         bounds.account_ack_pending_max,
         stream.consumer_limits.max_ack_pending,
     ];
-    if let Some(limit) = limits
-        .into_iter()
-        .find(|limit| *limit > 0 && config.max_ack_pending > *limit)
-    {
+    if let Some(limit) = limits.into_iter().find(|limit| *limit > 0 && config.max_ack_pending > *limit) {
         return Err(ErrorCode::ConsumerMaxPendingAckExcess.with(limit));
     }
     let threshold = stream.consumer_limits.inactive_threshold;
@@ -185,34 +152,23 @@ fn check_limits(
 }
 
 fn check_direct(config: &ConsumerConfig) -> Result<(), ApiError> {
-    refuse_if(
-        config.direct && !config.is_push(),
-        ErrorCode::ConsumerDirectRequiresPush,
-    )?;
-    refuse_if(
-        config.direct && !config.durable_name.is_empty(),
-        ErrorCode::ConsumerDirectRequiresEphemeral,
-    )
+    refuse_if(config.direct && !config.is_push(), ErrorCode::ConsumerDirectRequiresPush)?;
+    refuse_if(config.direct && !config.durable_name.is_empty(), ErrorCode::ConsumerDirectRequiresEphemeral)
 }
 
 fn check_filters(config: &ConsumerConfig) -> Result<(), ApiError> {
     let both = !config.filter_subject.is_empty() && !config.filter_subjects.is_empty();
     refuse_if(both, ErrorCode::ConsumerDuplicateFilterSubjects)?;
-    refuse_if(
-        config.filter_subjects.iter().any(String::is_empty),
-        ErrorCode::ConsumerEmptyFilter,
-    )?;
+    refuse_if(config.filter_subjects.iter().any(String::is_empty), ErrorCode::ConsumerEmptyFilter)?;
     let filters: Vec<&[u8]> = config.filters().map(str::as_bytes).collect();
     if !filters.iter().all(|filter| subject::is_valid(filter)) {
         return Err(ErrorCode::StreamInvalidConfig.saying("invalid subject"));
     }
     // Stricter than nats-server, which lets `a.*` and `*.b` pass because neither contains the other.
-    let overlap = filters.iter().enumerate().any(|(i, one)| {
-        filters
-            .iter()
-            .skip(i + 1)
-            .any(|other| subject::overlaps(one, other))
-    });
+    let overlap = filters
+        .iter()
+        .enumerate()
+        .any(|(i, one)| filters.iter().skip(i + 1).any(|other| subject::overlaps(one, other)));
     refuse_if(overlap, ErrorCode::ConsumerOverlappingSubjectFilters)
 }
 
@@ -222,23 +178,18 @@ fn check_start(config: &ConsumerConfig) -> Result<(), ApiError> {
         DeliverPolicy::All => surplus("all", has_sequence, has_time),
         DeliverPolicy::Last => surplus("last", has_sequence, has_time),
         DeliverPolicy::New => surplus("new", has_sequence, has_time),
-        DeliverPolicy::LastPerSubject => surplus("last per subject", has_sequence, has_time)
-            .or_else(|| {
-                let unfiltered = config.filters().next().is_none();
-                unfiltered.then(|| missing("last per subject", "filter subject"))
-            }),
+        DeliverPolicy::LastPerSubject => surplus("last per subject", has_sequence, has_time).or_else(|| {
+            let unfiltered = config.filters().next().is_none();
+            unfiltered.then(|| missing("last per subject", "filter subject"))
+        }),
         DeliverPolicy::ByStartSequence if !has_sequence => {
             Some(missing("by start sequence", "start sequence"))
         }
         DeliverPolicy::ByStartSequence => has_time.then(|| also_set("by start sequence", "time")),
         DeliverPolicy::ByStartTime if !has_time => Some(missing("by start time", "start time")),
-        DeliverPolicy::ByStartTime => {
-            has_sequence.then(|| also_set("by start time", "start sequence"))
-        }
+        DeliverPolicy::ByStartTime => has_sequence.then(|| also_set("by start time", "start sequence")),
     };
-    complaint.map_or(Ok(()), |text| {
-        Err(ErrorCode::ConsumerInvalidPolicy.with(text))
-    })
+    complaint.map_or(Ok(()), |text| Err(ErrorCode::ConsumerInvalidPolicy.with(text)))
 }
 
 fn surplus(policy: &str, has_sequence: bool, has_time: bool) -> Option<String> {
@@ -279,9 +230,8 @@ fn check_sampling(sample_freq: &str) -> Result<(), ApiError> {
 }
 
 fn check_names_agree(config: &ConsumerConfig) -> Result<(), ApiError> {
-    let differ = !config.durable_name.is_empty()
-        && !config.name.is_empty()
-        && config.name != config.durable_name;
+    let differ =
+        !config.durable_name.is_empty() && !config.name.is_empty() && config.name != config.durable_name;
     refuse_if(differ, ErrorCode::ConsumerCreateDurableAndNameMismatch)?;
     if config.durable_name.len() > NAME_BYTES_MAX {
         return Err(ErrorCode::ConsumerNameTooLong.with(NAME_BYTES_MAX));
@@ -293,39 +243,21 @@ fn check_names_agree(config: &ConsumerConfig) -> Result<(), ApiError> {
 }
 
 fn check_metadata(config: &ConsumerConfig) -> Result<(), ApiError> {
-    let bytes: usize = config
-        .metadata
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let bytes: usize = config.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > METADATA_BYTES_MAX {
-        return Err(
-            ErrorCode::ConsumerMetadataLength.with(format_args!("{}KB", METADATA_BYTES_MAX / 1024))
-        );
+        return Err(ErrorCode::ConsumerMetadataLength.with(format_args!("{}KB", METADATA_BYTES_MAX / 1024)));
     }
     Ok(())
 }
 
 fn check_priority(config: &ConsumerConfig) -> Result<(), ApiError> {
     if config.priority_policy == PriorityPolicy::None {
-        refuse_if(
-            !config.priority_groups.is_empty(),
-            ErrorCode::ConsumerPriorityGroupWithPolicyNone,
-        )?;
-        return refuse_if(
-            config.priority_timeout > 0,
-            ErrorCode::ConsumerPinnedTtlWithoutPriorityPolicyNone,
-        );
+        refuse_if(!config.priority_groups.is_empty(), ErrorCode::ConsumerPriorityGroupWithPolicyNone)?;
+        return refuse_if(config.priority_timeout > 0, ErrorCode::ConsumerPinnedTtlWithoutPriorityPolicyNone);
     }
     refuse_if(config.is_push(), ErrorCode::ConsumerPushWithPriorityGroup)?;
-    refuse_if(
-        config.priority_groups.is_empty(),
-        ErrorCode::ConsumerPriorityPolicyWithoutGroup,
-    )?;
-    config
-        .priority_groups
-        .iter()
-        .try_for_each(|group| check_group_name(group))
+    refuse_if(config.priority_groups.is_empty(), ErrorCode::ConsumerPriorityPolicyWithoutGroup)?;
+    config.priority_groups.iter().try_for_each(|group| check_group_name(group))
 }
 
 /// Checks the name of a priority group, also when an unpin request names it.

@@ -12,10 +12,7 @@ pub fn check_workqueue<'a>(
     if config.direct || config.sourcing {
         return Ok(());
     }
-    if !matches!(
-        config.ack_policy,
-        AckPolicy::Explicit | AckPolicy::FlowControl
-    ) {
+    if !matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl) {
         return Err(ErrorCode::ConsumerWorkQueueRequiresExplicitAck.error());
     }
     if config.deliver_policy != DeliverPolicy::All {
@@ -44,6 +41,5 @@ pub fn overlaps_another<'a>(
 
 fn covers(other: &ConsumerConfig, filter: &str) -> bool {
     let mut filters = other.filters().peekable();
-    filters.peek().is_none()
-        || filters.any(|own| subject::overlaps(own.as_bytes(), filter.as_bytes()))
+    filters.peek().is_none() || filters.any(|own| subject::overlaps(own.as_bytes(), filter.as_bytes()))
 }

@@ -16,10 +16,7 @@ fn three_payloads_acknowledge() {
     for body in ["", "+ACK", "+OK"] {
         let mut scene = delivered(1, EXPLICIT);
         assert_eq!(scene.ack_replying(1, 1, body, Some("a")), ["confirm a"]);
-        assert_eq!(
-            scene.position(),
-            "delivered 1/1 floor 1/1 unacked 0 redelivered 0 pending 4"
-        );
+        assert_eq!(scene.position(), "delivered 1/1 floor 1/1 unacked 0 redelivered 0 pending 4");
     }
 }
 
@@ -36,20 +33,11 @@ fn what_is_not_understood_is_confirmed_and_does_nothing() {
 fn the_floor_follows_the_lowest_unacknowledged_message() {
     let mut scene = delivered(3, EXPLICIT);
     scene.ack(2, 2, "");
-    assert_eq!(
-        scene.position(),
-        "delivered 3/3 floor 0/0 unacked 2 redelivered 0 pending 2"
-    );
+    assert_eq!(scene.position(), "delivered 3/3 floor 0/0 unacked 2 redelivered 0 pending 2");
     scene.ack(1, 1, "");
-    assert_eq!(
-        scene.position(),
-        "delivered 3/3 floor 2/2 unacked 1 redelivered 0 pending 2"
-    );
+    assert_eq!(scene.position(), "delivered 3/3 floor 2/2 unacked 1 redelivered 0 pending 2");
     scene.ack(3, 3, "");
-    assert_eq!(
-        scene.position(),
-        "delivered 3/3 floor 3/3 unacked 0 redelivered 0 pending 2"
-    );
+    assert_eq!(scene.position(), "delivered 3/3 floor 3/3 unacked 0 redelivered 0 pending 2");
 }
 
 #[test]
@@ -65,10 +53,7 @@ fn a_second_acknowledgement_is_confirmed_and_one_for_nothing_is_not() {
 fn one_acknowledgement_may_cover_all_before_it() {
     let mut scene = delivered(4, r#"{"durable_name":"C","ack_policy":"all"}"#);
     assert_eq!(scene.ack_replying(3, 3, "", Some("a")), ["confirm a"]);
-    assert_eq!(
-        scene.position(),
-        "delivered 4/4 floor 3/3 unacked 1 redelivered 0 pending 1"
-    );
+    assert_eq!(scene.position(), "delivered 4/4 floor 3/3 unacked 1 redelivered 0 pending 1");
     assert_eq!(scene.ack_replying(2, 2, "", Some("a")), ["confirm a"]);
     assert_eq!(scene.info().num_ack_pending, 1);
 }
@@ -79,10 +64,7 @@ fn covering_with_a_redelivery_does_not_cover_what_came_between() {
     scene.ack(1, 1, "-NAK");
     assert_eq!(scene.pull("r", "1"), ["r 1 #4 x2 +2"]);
     scene.ack(1, 4, "");
-    assert_eq!(
-        scene.position(),
-        "delivered 4/3 floor 1/1 unacked 2 redelivered 0 pending 2"
-    );
+    assert_eq!(scene.position(), "delivered 4/3 floor 1/1 unacked 2 redelivered 0 pending 2");
     scene.ack(3, 3, "");
     assert_eq!(scene.info().num_ack_pending, 0);
 }
@@ -90,10 +72,7 @@ fn covering_with_a_redelivery_does_not_cover_what_came_between() {
 #[test]
 fn without_acknowledgements_the_floor_follows_the_deliveries() {
     let mut scene = delivered(3, r#"{"durable_name":"C","ack_policy":"none"}"#);
-    assert_eq!(
-        scene.position(),
-        "delivered 3/3 floor 3/3 unacked 0 redelivered 0 pending 2"
-    );
+    assert_eq!(scene.position(), "delivered 3/3 floor 3/3 unacked 0 redelivered 0 pending 2");
     assert!(scene.ack_replying(1, 1, "", Some("a")).is_empty());
 }
 
@@ -110,24 +89,15 @@ fn next_acknowledges_and_pulls_without_a_confirmation() {
 #[test]
 fn a_terminated_message_is_done_with_and_told_of() {
     let mut scene = delivered(2, EXPLICIT);
-    assert_eq!(
-        scene.ack_replying(2, 2, "+TERM no good", Some("a")),
-        ["! term 2 #2 x1 no good", "confirm a"]
-    );
+    assert_eq!(scene.ack_replying(2, 2, "+TERM no good", Some("a")), ["! term 2 #2 x1 no good", "confirm a"]);
     assert_eq!(scene.ack(2, 2, "+TERM"), Vec::<String>::new());
     scene.ack(1, 1, "");
-    assert_eq!(
-        scene.position(),
-        "delivered 2/2 floor 2/2 unacked 0 redelivered 0 pending 3"
-    );
+    assert_eq!(scene.position(), "delivered 2/2 floor 2/2 unacked 0 redelivered 0 pending 3");
 }
 
 #[test]
 fn samples_tell_how_long_it_took() {
-    let mut scene = delivered(
-        1,
-        r#"{"durable_name":"C","ack_policy":"explicit","sample_freq":"100%"}"#,
-    );
+    let mut scene = delivered(1, r#"{"durable_name":"C","ack_policy":"explicit","sample_freq":"100%"}"#);
     scene.wait(40);
     assert_eq!(scene.ack(1, 1, ""), ["! sample 1 40ns"]);
 }
@@ -137,10 +107,7 @@ fn a_work_queue_hears_of_every_message_that_is_done_with() {
     let mut scene = Scene::on_stream(work_queue(), &["s.1", "s.2"], EXPLICIT);
     scene.pull("r", "2");
     assert!(scene.consumer.needs(1, b"s.1"));
-    assert_eq!(
-        scene.ack_replying(1, 1, "", Some("a")),
-        ["acked 1", "confirm a"]
-    );
+    assert_eq!(scene.ack_replying(1, 1, "", Some("a")), ["acked 1", "confirm a"]);
     assert!(!scene.consumer.needs(1, b"s.1"));
     assert!(scene.consumer.needs(2, b"s.2"));
     assert_eq!(scene.ack(2, 2, "+TERM"), ["acked 2", "! term 2 #2 x1 "]);
@@ -150,11 +117,7 @@ fn a_work_queue_hears_of_every_message_that_is_done_with() {
 #[test]
 fn an_interest_stream_hears_of_ranges_and_of_unacknowledged_deliveries() {
     let interest = r#"{"name":"S","subjects":["s.>"],"num_replicas":1,"retention":"interest"}"#;
-    let mut scene = Scene::on_stream(
-        interest,
-        &["s.1", "s.2"],
-        r#"{"durable_name":"C","ack_policy":"all"}"#,
-    );
+    let mut scene = Scene::on_stream(interest, &["s.1", "s.2"], r#"{"durable_name":"C","ack_policy":"all"}"#);
     scene.pull("r", "2");
     assert_eq!(scene.ack(2, 2, ""), ["acked 1..=2"]);
     let unacknowledged = r#"{"durable_name":"C","ack_policy":"none","filter_subject":"s.1"}"#;
@@ -172,10 +135,7 @@ fn a_message_removed_while_pending_is_terminated() {
     scene.tick();
     let told = "! term 1 #1 x1 Unacknowledged message was deleted";
     assert_eq!(scene.lines(), [told]);
-    assert_eq!(
-        scene.position(),
-        "delivered 3/3 floor 1/1 unacked 2 redelivered 0 pending 2"
-    );
+    assert_eq!(scene.position(), "delivered 3/3 floor 1/1 unacked 2 redelivered 0 pending 2");
     scene.log.remove(3).unwrap();
     scene.turn(|consumer, turn| consumer.on_removed(turn, 3));
     assert_eq!(scene.info().num_ack_pending, 1);

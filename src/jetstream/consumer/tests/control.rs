@@ -24,14 +24,8 @@ fn a_paused_consumer_takes_requests_and_lets_them_time_out() {
     assert_eq!(scene.consumer.config().metadata["_nats.req.level"], "1");
     scene.pull("r", r#"{"batch":1,"expires":300000000}"#);
     scene.wait(300 * MS);
-    assert_eq!(
-        scene.lines(),
-        ["r 408 Request Timeout | Nats-Pending-Messages: 1 | Nats-Pending-Bytes: 0"]
-    );
-    assert_eq!(
-        scene.pull("r", r#"{"batch":1,"no_wait":true}"#),
-        ["r 404 No Messages"]
-    );
+    assert_eq!(scene.lines(), ["r 408 Request Timeout | Nats-Pending-Messages: 1 | Nats-Pending-Bytes: 0"]);
+    assert_eq!(scene.pull("r", r#"{"batch":1,"no_wait":true}"#), ["r 404 No Messages"]);
 
     scene.turn(|consumer, turn| consumer.pause(turn, None));
     assert_eq!(scene.lines(), ["! paused false false"]);
@@ -55,10 +49,7 @@ fn a_consumer_born_paused_says_so_and_keeps_its_heartbeats() {
     let mut scene = Scene::new(&["s.1"], config);
     assert_eq!(scene.listen(true), ["! paused true true"]);
     scene.wait(100 * MS);
-    assert_eq!(
-        scene.lines(),
-        ["d 100 Idle Heartbeat | Nats-Last-Consumer: 0 | Nats-Last-Stream: 0"]
-    );
+    assert_eq!(scene.lines(), ["d 100 Idle Heartbeat | Nats-Last-Consumer: 0 | Nats-Last-Stream: 0"]);
 }
 
 #[test]
@@ -91,10 +82,7 @@ fn reset(scene: &mut Scene, seq: u64) -> Result<u64, String> {
 fn a_reset_goes_back_to_what_was_not_acknowledged() {
     let mut scene = used(EXPLICIT);
     assert_eq!(reset(&mut scene, 0), Ok(3));
-    assert_eq!(
-        scene.position(),
-        "delivered 0/2 floor 0/2 unacked 0 redelivered 0 pending 3"
-    );
+    assert_eq!(scene.position(), "delivered 0/2 floor 0/2 unacked 0 redelivered 0 pending 3");
     assert!(scene.info().delivered.last_active.is_none());
     assert_eq!(scene.pull("r", "1"), ["r 3 #1 x1 +2"]);
 }
@@ -105,20 +93,14 @@ fn a_reset_goes_anywhere_if_everything_was_wanted() {
     assert_eq!(reset(&mut scene, 1), Ok(1));
     assert_eq!(scene.pull("r", "1"), ["r 1 #1 x1 +4"]);
     assert_eq!(reset(&mut scene, 50), Ok(50));
-    assert_eq!(
-        scene.position(),
-        "delivered 0/49 floor 0/49 unacked 0 redelivered 0 pending 0"
-    );
+    assert_eq!(scene.position(), "delivered 0/49 floor 0/49 unacked 0 redelivered 0 pending 0");
 }
 
 #[test]
 fn a_reset_does_not_go_before_the_configured_start() {
     let by_seq = r#"{"durable_name":"C","ack_policy":"explicit","deliver_policy":"by_start_sequence","opt_start_seq":2}"#;
     let mut scene = Scene::new(&SUBJECTS, by_seq);
-    assert_eq!(
-        reset(&mut scene, 1),
-        Err("invalid reset: below start seq (10204)".into())
-    );
+    assert_eq!(reset(&mut scene, 1), Err("invalid reset: below start seq (10204)".into()));
     assert_eq!(reset(&mut scene, 2), Ok(2));
     let by_time = r#"{"durable_name":"C","ack_policy":"explicit","deliver_policy":"by_start_time","opt_start_time":"2100-01-01T00:00:00Z"}"#;
     assert_eq!(
@@ -127,10 +109,7 @@ fn a_reset_does_not_go_before_the_configured_start() {
     );
     let new = r#"{"durable_name":"C","ack_policy":"explicit","deliver_policy":"new"}"#;
     let mut scene = Scene::new(&SUBJECTS, new);
-    assert_eq!(
-        reset(&mut scene, 2),
-        Err("invalid reset: not allowed (10204)".into())
-    );
+    assert_eq!(reset(&mut scene, 2), Err("invalid reset: not allowed (10204)".into()));
     assert_eq!(reset(&mut scene, 0), Ok(6));
 }
 
@@ -141,24 +120,17 @@ fn a_filter_change_keeps_the_position_and_counts_anew() {
         r#"{"durable_name":"C","ack_policy":"explicit","filter_subject":"s.1"}"#,
     );
     scene.pull("r", "1");
-    let changed = complete(
-        &scene.stream,
-        r#"{"durable_name":"C","ack_policy":"explicit","filter_subject":"s.2"}"#,
-    );
+    let changed =
+        complete(&scene.stream, r#"{"durable_name":"C","ack_policy":"explicit","filter_subject":"s.2"}"#);
     scene.turn(|consumer, turn| consumer.update_config(turn, changed));
-    assert_eq!(
-        scene.position(),
-        "delivered 1/1 floor 0/0 unacked 1 redelivered 0 pending 2"
-    );
+    assert_eq!(scene.position(), "delivered 1/1 floor 0/0 unacked 1 redelivered 0 pending 2");
     assert_eq!(scene.pull("r", "9"), ["r 2 #2 x1 +1", "r 4 #3 x1 +0"]);
 }
 
 #[test]
 fn a_larger_ack_limit_lets_deliveries_go_on() {
-    let mut scene = Scene::new(
-        &SUBJECTS,
-        r#"{"durable_name":"C","ack_policy":"explicit","max_ack_pending":1}"#,
-    );
+    let mut scene =
+        Scene::new(&SUBJECTS, r#"{"durable_name":"C","ack_policy":"explicit","max_ack_pending":1}"#);
     assert_eq!(scene.pull("r", "9").len(), 1);
     let changed = complete(&scene.stream, EXPLICIT);
     scene.turn(|consumer, turn| consumer.update_config(turn, changed));
@@ -190,10 +162,7 @@ fn a_waiting_request_keeps_a_pull_consumer_alive() {
 
 #[test]
 fn somebody_at_work_keeps_a_pull_consumer_alive() {
-    let mut scene = Scene::new(
-        &["s.1"],
-        r#"{"ack_policy":"explicit","ack_wait":30000000000}"#,
-    );
+    let mut scene = Scene::new(&["s.1"], r#"{"ack_policy":"explicit","ack_wait":30000000000}"#);
     scene.pull("r", "1");
     scene.wait(34 * SEC);
     assert!(!scene.lines().contains(&"gone".to_owned()));
@@ -224,8 +193,5 @@ fn a_sourcing_server_that_asks_again_begins_with_what_it_did_not_confirm() {
     scene.listen(true);
     let again = scene.consumer.config().clone();
     scene.turn(|consumer, turn| consumer.update_config(turn, again));
-    assert_eq!(
-        scene.position(),
-        "delivered 0/0 floor 0/0 unacked 0 redelivered 0 pending 5"
-    );
+    assert_eq!(scene.position(), "delivered 0/0 floor 0/0 unacked 0 redelivered 0 pending 5");
 }

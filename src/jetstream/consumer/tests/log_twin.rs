@@ -24,13 +24,8 @@ pub struct LogTwin {
 impl LogTwin {
     pub fn store(&mut self, subject: &str, payload: &str, ts: UnixNanos) -> u64 {
         let seq = self.last_seq + 1;
-        let message = NewMessage {
-            seq,
-            ts,
-            subject: subject.as_bytes(),
-            headers: b"",
-            payload: payload.as_bytes(),
-        };
+        let message =
+            NewMessage { seq, ts, subject: subject.as_bytes(), headers: b"", payload: payload.as_bytes() };
         self.append(&message).unwrap();
         seq
     }
@@ -41,30 +36,15 @@ impl LogTwin {
         up_to: u64,
         filters: &'a [Bytes],
     ) -> impl DoubleEndedIterator<Item = u64> + 'a {
-        let range = if from <= up_to {
-            from..up_to.saturating_add(1)
-        } else {
-            0..0
-        };
+        let range = if from <= up_to { from..up_to.saturating_add(1) } else { 0..0 };
         let wanted = move |subject: &[u8]| {
-            filters.is_empty()
-                || filters
-                    .iter()
-                    .any(|filter| subject::matches(filter, subject))
+            filters.is_empty() || filters.iter().any(|filter| subject::matches(filter, subject))
         };
-        self.messages
-            .range(range)
-            .filter(move |(_, message)| wanted(&message.subject))
-            .map(|(seq, _)| *seq)
+        self.messages.range(range).filter(move |(_, message)| wanted(&message.subject)).map(|(seq, _)| *seq)
     }
 
     fn note_first(&mut self) {
-        self.first_seq = self
-            .messages
-            .keys()
-            .next()
-            .copied()
-            .unwrap_or(self.last_seq + 1);
+        self.first_seq = self.messages.keys().next().copied().unwrap_or(self.last_seq + 1);
     }
 }
 
@@ -76,16 +56,8 @@ impl MessageLog for LogTwin {
     fn state(&self) -> LogState {
         LogState {
             messages: self.messages.len() as u64,
-            first_seq: if self.last_seq == 0 {
-                0
-            } else {
-                self.first_seq
-            },
-            first_ts: self
-                .messages
-                .values()
-                .next()
-                .map_or(0, |message| message.ts),
+            first_seq: if self.last_seq == 0 { 0 } else { self.first_seq },
+            first_ts: self.messages.values().next().map_or(0, |message| message.ts),
             last_seq: self.last_seq,
             last_ts: self.last_ts,
             ..LogState::default()
@@ -137,10 +109,7 @@ impl MessageLog for LogTwin {
     fn meta(&self, seq: u64) -> Option<MessageMeta> {
         let message = self.messages.get(&seq)?;
         let bytes = (message.subject.len() + message.headers.len() + message.payload.len()) as u64;
-        Some(MessageMeta {
-            content_bytes: bytes,
-            accounted_bytes: bytes,
-        })
+        Some(MessageMeta { content_bytes: bytes, accounted_bytes: bytes })
     }
 
     fn load(&self, seq: u64) -> Result<Option<StoredMessage>, StoreError> {
@@ -160,19 +129,11 @@ impl MessageLog for LogTwin {
         found
     }
 
-    fn for_each_subject(
-        &self,
-        filter: &[u8],
-        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
-    ) {
+    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
         let mut subjects: BTreeMap<&[u8], SubjectState> = BTreeMap::new();
         for (seq, message) in &self.messages {
             if subject::matches(filter, &message.subject) {
-                let fresh = SubjectState {
-                    count: 0,
-                    first_seq: *seq,
-                    last_seq: *seq,
-                };
+                let fresh = SubjectState { count: 0, first_seq: *seq, last_seq: *seq };
                 let state = subjects.entry(&message.subject).or_insert(fresh);
                 state.count += 1;
                 state.last_seq = *seq;

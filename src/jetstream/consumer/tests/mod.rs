@@ -21,9 +21,7 @@ use headwater_protocol::jetstream::from_json::decode;
 use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
 
 use super::config::{ConsumerBounds, Decision, Situation, decide};
-use super::{
-    Advisory, Budget, ConsumerMachine, Delivery, Effect, Identity, Progress, StreamTraits, Turn,
-};
+use super::{Advisory, Budget, ConsumerMachine, Delivery, Effect, Identity, Progress, StreamTraits, Turn};
 use crate::clock::UnixNanos;
 use crate::store::MessageLog;
 use log_twin::LogTwin;
@@ -49,11 +47,7 @@ pub struct Scene {
 impl Scene {
     /// A consumer created on a stream that holds one message for each of `subjects`.
     pub fn new(subjects: &[&str], config: &str) -> Self {
-        Self::on_stream(
-            r#"{"name":"S","subjects":["s.>"],"num_replicas":1}"#,
-            subjects,
-            config,
-        )
+        Self::on_stream(r#"{"name":"S","subjects":["s.>"],"num_replicas":1}"#, subjects, config)
     }
 
     pub fn on_stream(stream: &str, subjects: &[&str], config: &str) -> Self {
@@ -65,15 +59,7 @@ impl Scene {
         let config = complete(&stream, config);
         let traits = StreamTraits::of(&stream, 1 << 20);
         let consumer = ConsumerMachine::new(identity(), config, traits, &log, BEGIN).unwrap();
-        Self {
-            log,
-            consumer,
-            now: BEGIN,
-            visible: None,
-            deaf: HashSet::new(),
-            said: Vec::new(),
-            stream,
-        }
+        Self { log, consumer, now: BEGIN, visible: None, deaf: HashSet::new(), said: Vec::new(), stream }
     }
 
     pub fn store(&mut self, subject: &str) -> u64 {
@@ -98,11 +84,8 @@ impl Scene {
     }
 
     pub fn advance(&mut self) {
-        let progress = self.turn(|consumer, turn| {
-            consumer
-                .advance(turn, &mut Budget::messages(1_000_000))
-                .unwrap()
-        });
+        let progress =
+            self.turn(|consumer, turn| consumer.advance(turn, &mut Budget::messages(1_000_000)).unwrap());
         assert_eq!(progress, Progress::Done);
     }
 
@@ -122,14 +105,7 @@ impl Scene {
     /// Sends a pull request and lets the consumer act.
     pub fn pull(&mut self, reply: &'static str, body: &str) -> Vec<String> {
         self.turn(|consumer, turn| {
-            consumer
-                .pull(
-                    turn,
-                    body.as_bytes(),
-                    Bytes::from_static(reply.as_bytes()),
-                    false,
-                )
-                .unwrap()
+            consumer.pull(turn, body.as_bytes(), Bytes::from_static(reply.as_bytes()), false).unwrap()
         });
         self.advance();
         self.lines()
@@ -147,19 +123,10 @@ impl Scene {
         body: &str,
         reply: Option<&'static str>,
     ) -> Vec<String> {
-        let delivery = ack_token::Delivery {
-            delivered: 1,
-            stream_seq: seq,
-            consumer_seq,
-            timestamp: BEGIN,
-            pending: 0,
-        };
+        let delivery =
+            ack_token::Delivery { delivered: 1, stream_seq: seq, consumer_seq, timestamp: BEGIN, pending: 0 };
         let reply = reply.map(|reply| Bytes::from_static(reply.as_bytes()));
-        self.turn(|consumer, turn| {
-            consumer
-                .ack(turn, delivery, body.as_bytes(), reply)
-                .unwrap()
-        });
+        self.turn(|consumer, turn| consumer.ack(turn, delivery, body.as_bytes(), reply).unwrap());
         self.advance();
         self.lines()
     }
@@ -199,25 +166,14 @@ impl Scene {
         let config = self.consumer.config().clone();
         let traits = StreamTraits::of(&self.stream, 1 << 20);
         let deltas = deltas.iter().map(Vec::as_slice);
-        self.consumer = ConsumerMachine::restore(
-            identity(),
-            config,
-            traits,
-            snapshot,
-            deltas,
-            &self.log,
-            self.now,
-        )
-        .unwrap();
+        self.consumer =
+            ConsumerMachine::restore(identity(), config, traits, snapshot, deltas, &self.log, self.now)
+                .unwrap();
     }
 }
 
 pub fn identity() -> Identity {
-    Identity {
-        name: "C".into(),
-        created: BEGIN,
-        seed: 7,
-    }
+    Identity { name: "C".into(), created: BEGIN, seed: 7 }
 }
 
 pub fn complete(stream: &StreamConfig, config: &str) -> ConsumerConfig {
@@ -239,32 +195,15 @@ pub fn complete(stream: &StreamConfig, config: &str) -> ConsumerConfig {
 /// `<to> <seq> #<consumer seq> x<deliveries> +<pending>` for a delivery, the header lines for a status.
 pub fn line(effect: &Effect) -> String {
     match effect {
-        Effect::Deliver(Delivery {
-            seq,
-            to,
-            deliveries,
-            consumer_seq,
-            pending,
-            pin_id,
-            headers_only,
-        }) => {
+        Effect::Deliver(Delivery { seq, to, deliveries, consumer_seq, pending, pin_id, headers_only }) => {
             let pin = if pin_id.is_some() { " pinned" } else { "" };
             let bare = if *headers_only { " headers" } else { "" };
-            format!(
-                "{} {seq} #{consumer_seq} x{deliveries} +{pending}{pin}{bare}",
-                text(to)
-            )
+            format!("{} {seq} #{consumer_seq} x{deliveries} +{pending}{pin}{bare}", text(to))
         }
         Effect::Status { to, headers, reply } => {
             let headers = text(headers);
-            let headers = headers
-                .strip_prefix("NATS/1.0 ")
-                .unwrap()
-                .trim_end()
-                .replace("\r\n", " | ");
-            let reply = reply
-                .as_ref()
-                .map_or(String::new(), |reply| format!(" @{}", text(reply)));
+            let headers = headers.strip_prefix("NATS/1.0 ").unwrap().trim_end().replace("\r\n", " | ");
+            let reply = reply.as_ref().map_or(String::new(), |reply| format!(" @{}", text(reply)));
             format!("{} {headers}{reply}", text(to))
         }
         Effect::AckReply { to } => format!("confirm {}", text(to)),
@@ -277,28 +216,18 @@ pub fn line(effect: &Effect) -> String {
 
 fn advisory_line(advisory: &Advisory) -> String {
     match advisory {
-        Advisory::MaxDeliveries {
-            stream_seq,
-            deliveries,
-        } => format!("! max deliveries {stream_seq} x{deliveries}"),
-        Advisory::Naked {
-            stream_seq,
-            consumer_seq,
-            deliveries,
-        } => format!("! nak {stream_seq} #{consumer_seq} x{deliveries}"),
-        Advisory::Terminated {
-            stream_seq,
-            consumer_seq,
-            deliveries,
-            reason,
-        } => {
+        Advisory::MaxDeliveries { stream_seq, deliveries } => {
+            format!("! max deliveries {stream_seq} x{deliveries}")
+        }
+        Advisory::Naked { stream_seq, consumer_seq, deliveries } => {
+            format!("! nak {stream_seq} #{consumer_seq} x{deliveries}")
+        }
+        Advisory::Terminated { stream_seq, consumer_seq, deliveries, reason } => {
             format!("! term {stream_seq} #{consumer_seq} x{deliveries} {reason}")
         }
-        Advisory::AckSample {
-            stream_seq,
-            ack_time_nanos,
-            ..
-        } => format!("! sample {stream_seq} {ack_time_nanos}ns"),
+        Advisory::AckSample { stream_seq, ack_time_nanos, .. } => {
+            format!("! sample {stream_seq} {ack_time_nanos}ns")
+        }
         Advisory::Pause { paused, until } => format!("! paused {paused} {}", until.is_some()),
         Advisory::Pinned { group, .. } => format!("! pinned {group}"),
         Advisory::Unpinned { group, reason } => format!("! unpinned {group} {reason}"),
@@ -311,11 +240,6 @@ fn text(bytes: &[u8]) -> String {
 
 pub fn work_queue() -> &'static str {
     let stream = r#"{"name":"S","subjects":["s.>"],"num_replicas":1,"retention":"workqueue"}"#;
-    assert_eq!(
-        decode::<StreamConfig>(stream.as_bytes(), true)
-            .unwrap()
-            .retention,
-        Retention::WorkQueue
-    );
+    assert_eq!(decode::<StreamConfig>(stream.as_bytes(), true).unwrap().retention, Retention::WorkQueue);
     stream
 }

@@ -31,17 +31,8 @@ enum Happening {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let bodies = prop::sample::select(vec![
-        "",
-        "",
-        "+ACK",
-        "-NAK",
-        "-NAK 150ms",
-        "-NAK 2s",
-        "+WPI",
-        "+TERM",
-        "HUH",
-    ]);
+    let bodies =
+        prop::sample::select(vec!["", "", "+ACK", "-NAK", "-NAK 150ms", "-NAK 2s", "+WPI", "+TERM", "HUH"]);
     prop_oneof![
         6 => (0..SUBJECTS.len()).prop_map(Happening::Store),
         6 => (1u8..6, any::<bool>(), 0u16..3000)
@@ -67,12 +58,8 @@ struct Setting {
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
-    let policy = prop::sample::select(vec![
-        AckPolicy::Explicit,
-        AckPolicy::Explicit,
-        AckPolicy::All,
-        AckPolicy::None,
-    ]);
+    let policy =
+        prop::sample::select(vec![AckPolicy::Explicit, AckPolicy::Explicit, AckPolicy::All, AckPolicy::None]);
     let filters = prop::sample::select(vec![vec![], vec!["s.a"], vec!["s.a", "s.c"], vec!["s.*"]]);
     (policy, filters, 0u32..4, 0u8..6, any::<bool>()).prop_map(
         |(policy, filters, deliveries_max, pending_max, lps)| Setting {
@@ -102,11 +89,7 @@ struct Model {
 
 impl Model {
     fn new(setting: Setting, scene: &Scene) -> Self {
-        let through = if setting.last_per_subject {
-            scene.log.state().last_seq
-        } else {
-            0
-        };
+        let through = if setting.last_per_subject { scene.log.state().last_seq } else { 0 };
         let mut model = Self {
             setting,
             delivered: BTreeMap::new(),
@@ -119,39 +102,29 @@ impl Model {
             through,
         };
         for subject in SUBJECTS {
-            let last = (1..=through)
-                .rev()
-                .find(|seq| model.is(scene, *seq, subject));
-            model
-                .last_of_subjects
-                .extend(last.filter(|_| model.wants(subject)));
+            let last = (1..=through).rev().find(|seq| model.is(scene, *seq, subject));
+            model.last_of_subjects.extend(last.filter(|_| model.wants(subject)));
         }
         model
     }
 
     fn is(&self, scene: &Scene, seq: u64, subject: &str) -> bool {
-        scene
-            .log
-            .load(seq)
-            .unwrap()
-            .is_some_and(|message| message.subject == subject)
+        scene.log.load(seq).unwrap().is_some_and(|message| message.subject == subject)
     }
 
     fn wants(&self, subject: &str) -> bool {
         let filters = &self.setting.filters;
         filters.is_empty()
-            || filters.iter().any(|filter| {
-                headwater_protocol::subject::matches(filter.as_bytes(), subject.as_bytes())
-            })
+            || filters
+                .iter()
+                .any(|filter| headwater_protocol::subject::matches(filter.as_bytes(), subject.as_bytes()))
     }
 
     /// Live, visible, wanted and never delivered.
     fn undelivered(&self, scene: &Scene) -> Vec<u64> {
         let state = scene.log.state();
         let visible = scene.visible.unwrap_or(state.last_seq);
-        (self.looked_at..=visible)
-            .filter(|seq| self.is_wanted(scene, *seq))
-            .collect()
+        (self.looked_at..=visible).filter(|seq| self.is_wanted(scene, *seq)).collect()
     }
 
     fn is_wanted(&self, scene: &Scene, seq: u64) -> bool {
@@ -166,10 +139,7 @@ impl Model {
         for effect in effects {
             match effect {
                 Effect::Deliver(delivery) => self.watch_delivery(scene, delivery),
-                Effect::Advisory(Advisory::MaxDeliveries {
-                    stream_seq,
-                    deliveries,
-                }) => {
+                Effect::Advisory(Advisory::MaxDeliveries { stream_seq, deliveries }) => {
                     assert_eq!(*deliveries, u64::from(self.setting.deliveries_max));
                     assert_eq!(self.delivered[stream_seq], *deliveries);
                     assert!(self.pending.remove(stream_seq));
@@ -182,14 +152,8 @@ impl Model {
 
     fn watch_delivery(&mut self, scene: &Scene, delivery: &Delivery) {
         let seq = delivery.seq;
-        assert!(
-            !self.done.contains(&seq),
-            "{seq} was acknowledged and is delivered again"
-        );
-        assert!(
-            !self.given_up.contains(&seq),
-            "{seq} was given up and is delivered again"
-        );
+        assert!(!self.done.contains(&seq), "{seq} was acknowledged and is delivered again");
+        assert!(!self.given_up.contains(&seq), "{seq} was given up and is delivered again");
         self.consumer_seq += 1;
         assert_eq!(delivery.consumer_seq, self.consumer_seq);
         if seq >= self.looked_at {
@@ -200,17 +164,12 @@ impl Model {
             );
             self.looked_at = seq + 1;
         } else {
-            assert!(
-                self.pending.contains(&seq),
-                "{seq} is redelivered but was not pending"
-            );
+            assert!(self.pending.contains(&seq), "{seq} is redelivered but was not pending");
         }
         let count = self.delivered.entry(seq).or_default();
         *count += 1;
         assert_eq!(delivery.deliveries, *count);
-        assert!(
-            self.setting.deliveries_max == 0 || *count <= u64::from(self.setting.deliveries_max)
-        );
+        assert!(self.setting.deliveries_max == 0 || *count <= u64::from(self.setting.deliveries_max));
         assert_eq!(delivery.pending, self.undelivered(scene).len() as u64);
         match self.setting.policy {
             AckPolicy::None => drop(self.done.insert(seq)),
@@ -219,11 +178,7 @@ impl Model {
     }
 
     fn acknowledged(&mut self, seq: u64) {
-        let through = if self.setting.policy == AckPolicy::All {
-            0
-        } else {
-            seq
-        };
+        let through = if self.setting.policy == AckPolicy::All { 0 } else { seq };
         let settled: Vec<u64> = self.pending.range(through..=seq).copied().collect();
         for seq in settled {
             self.pending.remove(&seq);
@@ -238,12 +193,7 @@ impl Model {
         let info = scene.info();
         assert_eq!(info.num_pending, self.undelivered(scene).len() as u64);
         assert_eq!(info.num_ack_pending, self.pending.len() as u64);
-        let again = self
-            .pending
-            .iter()
-            .filter(|seq| self.delivered[seq] > 1)
-            .count()
-            + self.given_up.len();
+        let again = self.pending.iter().filter(|seq| self.delivered[seq] > 1).count() + self.given_up.len();
         let hidden = self.setting.deliveries_max == 1;
         assert_eq!(info.num_redelivered, if hidden { 0 } else { again as u64 });
         assert_eq!(info.delivered.consumer_seq, self.consumer_seq);
@@ -271,16 +221,8 @@ impl World {
     fn new(setting: Setting, stored: &[usize]) -> Self {
         let subjects: Vec<&str> = stored.iter().map(|i| SUBJECTS[*i]).collect();
         let filters = serde_json::to_string(&setting.filters).unwrap();
-        let start = if setting.last_per_subject {
-            "last_per_subject"
-        } else {
-            "all"
-        };
-        let pending_max = if setting.policy == AckPolicy::None {
-            0
-        } else {
-            setting.pending_max
-        };
+        let start = if setting.last_per_subject { "last_per_subject" } else { "all" };
+        let pending_max = if setting.policy == AckPolicy::None { 0 } else { setting.pending_max };
         let config = format!(
             r#"{{"durable_name":"C","ack_policy":"{}","ack_wait":1000000000,"max_deliver":{},"max_ack_pending":{pending_max},
                 "filter_subjects":{filters},"deliver_policy":"{start}"}}"#,
@@ -288,21 +230,13 @@ impl World {
         );
         let scene = Scene::new(&subjects, &config);
         let model = Model::new(setting, &scene);
-        Self {
-            scene,
-            model,
-            kept: Vec::new(),
-        }
+        Self { scene, model, kept: Vec::new() }
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Store(subject) => drop(self.scene.store(SUBJECTS[subject])),
-            Happening::Pull {
-                batch,
-                no_wait,
-                expires_ms,
-            } => self.pull(batch, no_wait, expires_ms),
+            Happening::Pull { batch, no_wait, expires_ms } => self.pull(batch, no_wait, expires_ms),
             Happening::Ack(place, body) => self.ack(place, body),
             Happening::Fail(place) => self.fail(place),
             Happening::Wait(ms) => return self.wait(i64::from(ms) * MS),
@@ -325,11 +259,7 @@ impl World {
     /// Visibility never goes back.
     fn lagging(&self, lag: u64) -> Option<u64> {
         let last_seq = self.scene.log.state().last_seq;
-        let before = self
-            .scene
-            .visible
-            .unwrap_or(0)
-            .max(self.model.looked_at.saturating_sub(1));
+        let before = self.scene.visible.unwrap_or(0).max(self.model.looked_at.saturating_sub(1));
         Some(last_seq.saturating_sub(lag).max(before))
     }
 
@@ -337,72 +267,42 @@ impl World {
         let expires = i64::from(expires_ms) * MS;
         let body = format!(r#"{{"batch":{batch},"no_wait":{no_wait},"expires":{expires}}}"#);
         self.scene.turn(|consumer, turn| {
-            consumer
-                .pull(turn, body.as_bytes(), Bytes::from_static(b"r"), false)
-                .unwrap()
+            consumer.pull(turn, body.as_bytes(), Bytes::from_static(b"r"), false).unwrap()
         });
         self.scene.advance();
     }
 
     fn ack(&mut self, place: usize, body: &'static str) {
         let Some(seq) = self.pick(place) else { return };
-        let consumer_seq = self
-            .scene
-            .consumer
-            .state
-            .acks
-            .get(seq)
-            .map_or(0, |entry| entry.consumer_seq);
+        let consumer_seq = self.scene.consumer.state.acks.get(seq).map_or(0, |entry| entry.consumer_seq);
         if matches!(body, "" | "+ACK" | "+TERM") {
             self.model.acknowledged(seq);
         }
-        let delivery = ack_token::Delivery {
-            delivered: 1,
-            stream_seq: seq,
-            consumer_seq,
-            timestamp: 0,
-            pending: 0,
-        };
-        self.scene
-            .turn(|consumer, turn| consumer.ack(turn, delivery, body.as_bytes(), None).unwrap());
+        let delivery =
+            ack_token::Delivery { delivered: 1, stream_seq: seq, consumer_seq, timestamp: 0, pending: 0 };
+        self.scene.turn(|consumer, turn| consumer.ack(turn, delivery, body.as_bytes(), None).unwrap());
         self.scene.advance();
     }
 
     fn pick(&self, place: usize) -> Option<u64> {
         let count = self.model.pending.len();
-        self.model
-            .pending
-            .iter()
-            .nth(place.checked_rem(count)?)
-            .copied()
+        self.model.pending.iter().nth(place.checked_rem(count)?).copied()
     }
 
     fn fail(&mut self, place: usize) {
         let Some(seq) = self.pick(place) else { return };
-        let queued = self
-            .scene
-            .consumer
-            .state
-            .acks
-            .get(seq)
-            .is_some_and(|entry| entry.is_queued());
+        let queued = self.scene.consumer.state.acks.get(seq).is_some_and(|entry| entry.is_queued());
         if queued || self.model.delivered[&seq] == 0 {
             return;
         }
         *self.model.delivered.get_mut(&seq).unwrap() -= 1;
-        self.scene
-            .turn(|consumer, turn| consumer.delivery_failed(turn, seq, b"r"));
+        self.scene.turn(|consumer, turn| consumer.delivery_failed(turn, seq, b"r"));
         self.scene.advance();
     }
 
     fn wait(&mut self, nanos: i64) {
         let until = self.scene.now + nanos;
-        while let Some(at) = self
-            .scene
-            .consumer
-            .next_deadline()
-            .filter(|at| *at <= until)
-        {
+        while let Some(at) = self.scene.consumer.next_deadline().filter(|at| *at <= until) {
             self.scene.now = self.scene.now.max(at);
             self.scene.tick();
             self.watch();
@@ -418,8 +318,7 @@ impl World {
         }
         self.scene.log.remove(seq).unwrap();
         self.forget(seq);
-        self.scene
-            .turn(|consumer, turn| consumer.on_removed(turn, seq));
+        self.scene.turn(|consumer, turn| consumer.on_removed(turn, seq));
         self.scene.tick();
     }
 
@@ -461,13 +360,7 @@ impl World {
         self.model.consumer_seq = 0;
         self.model.pending.clear();
         self.model.given_up.clear();
-        self.model.done = self
-            .model
-            .done
-            .iter()
-            .copied()
-            .filter(|done| *done < seq)
-            .collect();
+        self.model.done = self.model.done.iter().copied().filter(|done| *done < seq).collect();
         self.model.delivered = self.model.delivered.split_off(&u64::MAX);
         self.scene.advance();
     }
@@ -479,14 +372,7 @@ impl World {
             self.pull(5, false, 900);
             self.watch();
             while let Some(seq) = self.model.pending.first().copied() {
-                self.ack(
-                    self.model
-                        .pending
-                        .iter()
-                        .position(|other| *other == seq)
-                        .unwrap_or(0),
-                    "",
-                );
+                self.ack(self.model.pending.iter().position(|other| *other == seq).unwrap_or(0), "");
                 self.watch();
             }
             self.wait(SEC);

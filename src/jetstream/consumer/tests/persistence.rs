@@ -20,10 +20,8 @@ fn restarted(scene: &mut Scene) -> String {
 
 #[test]
 fn the_first_delta_of_a_new_consumer_is_enough_to_restore_it() {
-    let mut scene = Scene::new(
-        &["s.1", "s.2"],
-        r#"{"durable_name":"C","ack_policy":"explicit","deliver_policy":"new"}"#,
-    );
+    let mut scene =
+        Scene::new(&["s.1", "s.2"], r#"{"durable_name":"C","ack_policy":"explicit","deliver_policy":"new"}"#);
     let before = scene.position();
     assert_eq!(restarted(&mut scene), before);
 }
@@ -37,10 +35,7 @@ fn nothing_acknowledged_is_delivered_again_after_a_restart() {
     assert_eq!(restarted(&mut scene), before);
     assert_eq!(scene.pull("r", "9"), ["r 4 #4 x1 +0"]);
     scene.wait(SEC);
-    assert_eq!(
-        scene.lines(),
-        ["r 1 #5 x2 +0", "r 3 #6 x2 +0", "r 4 #7 x2 +0"]
-    );
+    assert_eq!(scene.lines(), ["r 1 #5 x2 +0", "r 3 #6 x2 +0", "r 4 #7 x2 +0"]);
 }
 
 #[test]
@@ -55,11 +50,7 @@ fn delivery_counts_and_delays_survive() {
     scene.wait(SEC);
     assert_eq!(scene.lines(), ["r 1 #4 x3 +0"]);
     scene.wait(4 * SEC);
-    let again: Vec<String> = scene
-        .lines()
-        .into_iter()
-        .filter(|line| line.starts_with("r 2 "))
-        .collect();
+    let again: Vec<String> = scene.lines().into_iter().filter(|line| line.starts_with("r 2 ")).collect();
     assert_eq!(again, ["r 2 #9 x2 +0"]);
 }
 
@@ -97,10 +88,7 @@ fn the_rest_of_the_last_messages_is_found_again() {
     scene.store("s.c");
     let before = scene.position();
     assert_eq!(restarted(&mut scene), before);
-    assert_eq!(
-        scene.pull("r", "9"),
-        ["r 4 #2 x1 +2", "r 5 #3 x1 +1", "r 6 #4 x1 +0"]
-    );
+    assert_eq!(scene.pull("r", "9"), ["r 4 #2 x1 +2", "r 5 #3 x1 +1", "r 6 #4 x1 +0"]);
 }
 
 #[test]
@@ -135,10 +123,7 @@ fn a_reset_is_persisted() {
 
 #[test]
 fn a_direct_consumer_leaves_nothing_behind() {
-    let mut scene = Scene::new(
-        &["s.1"],
-        r#"{"deliver_subject":"d","ack_policy":"none","direct":true}"#,
-    );
+    let mut scene = Scene::new(&["s.1"], r#"{"deliver_subject":"d","ack_policy":"none","direct":true}"#);
     scene.listen(true);
     assert_eq!(scene.consumer.take_delta(), None);
 }
@@ -159,9 +144,5 @@ fn a_delta_that_could_not_be_written_is_made_good_by_the_next() {
 
 #[test]
 fn an_idle_consumer_is_small() {
-    assert!(
-        size_of::<ConsumerMachine>() <= 2048,
-        "{}",
-        size_of::<ConsumerMachine>()
-    );
+    assert!(size_of::<ConsumerMachine>() <= 2048, "{}", size_of::<ConsumerMachine>());
 }

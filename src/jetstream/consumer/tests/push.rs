@@ -3,8 +3,7 @@
 use super::*;
 
 fn push(more: &str) -> Scene {
-    let config =
-        format!(r#"{{"deliver_subject":"d","ack_policy":"none","durable_name":"C"{more}}}"#);
+    let config = format!(r#"{{"deliver_subject":"d","ack_policy":"none","durable_name":"C"{more}}}"#);
     Scene::new(&["s.1", "s.2", "s.3"], &config)
 }
 
@@ -14,10 +13,7 @@ fn nothing_is_delivered_before_somebody_listens() {
     scene.advance();
     assert!(scene.lines().is_empty());
     assert!(!scene.info().push_bound);
-    assert_eq!(
-        scene.listen(true),
-        ["d 1 #1 x1 +2", "d 2 #2 x1 +1", "d 3 #3 x1 +0"]
-    );
+    assert_eq!(scene.listen(true), ["d 1 #1 x1 +2", "d 2 #2 x1 +1", "d 3 #3 x1 +0"]);
     assert!(scene.info().push_bound);
     scene.listen(false);
     scene.store("s.4");
@@ -66,10 +62,7 @@ fn flowing() -> Scene {
 }
 
 fn question(lines: &[String]) -> String {
-    let asked: Vec<&String> = lines
-        .iter()
-        .filter(|line| line.contains("FlowControl Request"))
-        .collect();
+    let asked: Vec<&String> = lines.iter().filter(|line| line.contains("FlowControl Request")).collect();
     assert_eq!(asked.len(), 1);
     let (status, subject) = asked[0].split_once(" @").unwrap();
     assert_eq!(status, "d 100 FlowControl Request");
@@ -94,19 +87,13 @@ fn delivery_halts_at_the_window_and_goes_on_when_answered() {
     assert!(scene.lines().is_empty());
     scene.turn(|consumer, turn| consumer.flow_control_reply(turn, subject.as_bytes(), b""));
     scene.advance();
-    assert_eq!(
-        scene
-            .lines()
-            .iter()
-            .filter(|line| line.contains(" x1 "))
-            .count(),
-        28
-    );
+    assert_eq!(scene.lines().iter().filter(|line| line.contains(" x1 ")).count(), 28);
 }
 
 #[test]
 fn answers_to_flow_control_acknowledge_if_they_should() {
-    let config = r#"{"deliver_subject":"d","ack_policy":"flow_control","durable_name":"C","max_ack_pending":2}"#;
+    let config =
+        r#"{"deliver_subject":"d","ack_policy":"flow_control","durable_name":"C","max_ack_pending":2}"#;
     let mut scene = Scene::new(&["s.1", "s.2", "s.3"], config);
     let lines = scene.listen(true);
     assert_eq!(lines[..2], ["d 1 #1 x1 +2", "d 2 #2 x1 +1"]);
@@ -115,10 +102,7 @@ fn answers_to_flow_control_acknowledge_if_they_should() {
     scene.turn(|consumer, turn| consumer.flow_control_reply(turn, subject.as_bytes(), headers));
     scene.advance();
     assert_eq!(scene.lines(), ["d 3 #3 x1 +0"]);
-    assert_eq!(
-        scene.position(),
-        "delivered 3/3 floor 2/2 unacked 1 redelivered 0 pending 0"
-    );
+    assert_eq!(scene.position(), "delivered 3/3 floor 2/2 unacked 1 redelivered 0 pending 0");
     scene.wait(SEC);
     let lines = scene.lines();
     assert!(lines[0].starts_with("d 100 Idle Heartbeat | Nats-Last-Consumer: 3"));
@@ -130,8 +114,7 @@ fn answers_to_flow_control_acknowledge_if_they_should() {
 #[test]
 fn a_rate_limit_spreads_deliveries_over_time() {
     let stream = r#"{"name":"S","subjects":["s.>"],"num_replicas":1,"max_msg_size":1100}"#;
-    let config =
-        r#"{"deliver_subject":"d","ack_policy":"none","durable_name":"C","rate_limit_bps":32000}"#;
+    let config = r#"{"deliver_subject":"d","ack_policy":"none","durable_name":"C","rate_limit_bps":32000}"#;
     let mut scene = Scene::on_stream(stream, &[], config);
     for _ in 0..3 {
         scene.log.store("s.1", &"x".repeat(1000), BEGIN);
@@ -147,20 +130,16 @@ fn a_rate_limit_spreads_deliveries_over_time() {
 
 #[test]
 fn the_rhythm_of_the_past_is_kept_until_the_present() {
-    let config = r#"{"deliver_subject":"d","ack_policy":"none","durable_name":"C","replay_policy":"original"}"#;
+    let config =
+        r#"{"deliver_subject":"d","ack_policy":"none","durable_name":"C","replay_policy":"original"}"#;
     let mut scene = Scene::new(&["s.1"], config);
     scene.log.store("s.2", "m", BEGIN + 300 * MS);
     scene.log.store("s.3", "m", BEGIN + 301 * MS - 1);
     scene.now = BEGIN + SEC;
     let config = scene.consumer.config().clone();
-    scene.consumer = ConsumerMachine::new(
-        identity(),
-        config,
-        StreamTraits::of(&scene.stream, 1),
-        &scene.log,
-        scene.now,
-    )
-    .unwrap();
+    scene.consumer =
+        ConsumerMachine::new(identity(), config, StreamTraits::of(&scene.stream, 1), &scene.log, scene.now)
+            .unwrap();
     assert_eq!(scene.listen(true), ["d 1 #1 x1 +2"]);
     scene.wait(299 * MS);
     assert!(scene.lines().is_empty());
@@ -177,10 +156,8 @@ fn a_new_deliver_subject_gets_everything_unacknowledged_again() {
     let mut scene = Scene::new(&["s.1", "s.2"], config);
     scene.listen(true);
     scene.ack(1, 1, "");
-    let moved = complete(
-        &scene.stream,
-        r#"{"deliver_subject":"e","ack_policy":"explicit","durable_name":"C"}"#,
-    );
+    let moved =
+        complete(&scene.stream, r#"{"deliver_subject":"e","ack_policy":"explicit","durable_name":"C"}"#);
     scene.turn(|consumer, turn| consumer.update_config(turn, moved));
     scene.advance();
     assert_eq!(scene.lines(), ["e 2 #3 x2 +0"]);

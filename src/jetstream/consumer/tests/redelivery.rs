@@ -19,16 +19,10 @@ fn what_is_not_acknowledged_in_time_comes_again_oldest_first() {
     assert!(scene.lines().is_empty());
     scene.wait(MS);
     assert_eq!(scene.lines(), ["r 1 #4 x2 +0", "r 3 #5 x2 +0"]);
-    assert_eq!(
-        scene.position(),
-        "delivered 5/3 floor 0/0 unacked 2 redelivered 2 pending 0"
-    );
+    assert_eq!(scene.position(), "delivered 5/3 floor 0/0 unacked 2 redelivered 2 pending 0");
     scene.ack(1, 4, "");
     scene.ack(3, 5, "");
-    assert_eq!(
-        scene.position(),
-        "delivered 5/3 floor 5/3 unacked 0 redelivered 0 pending 0"
-    );
+    assert_eq!(scene.position(), "delivered 5/3 floor 5/3 unacked 0 redelivered 0 pending 0");
 }
 
 #[test]
@@ -58,10 +52,7 @@ fn a_delayed_refusal_counts_from_now_whatever_the_ack_wait() {
 fn a_delay_nobody_understands_is_none() {
     let mut scene = delivered(SHORT);
     scene.pull("r", "1");
-    assert_eq!(
-        scene.ack(1, 1, "-NAK soon"),
-        ["! nak 1 #1 x1", "r 1 #4 x2 +0"]
-    );
+    assert_eq!(scene.ack(1, 1, "-NAK soon"), ["! nak 1 #1 x1", "r 1 #4 x2 +0"]);
 }
 
 #[test]
@@ -99,12 +90,7 @@ fn backoff_grows_with_every_delivery() {
     for _ in 0..20 {
         scene.wait(100 * MS);
         let elapsed = (scene.now - BEGIN) / MS;
-        at.extend(
-            scene
-                .lines()
-                .into_iter()
-                .map(|line| format!("{elapsed} {line}")),
-        );
+        at.extend(scene.lines().into_iter().map(|line| format!("{elapsed} {line}")));
     }
     let expected = ["300 r 1 #2 x2 +0", "900 r 1 #3 x3 +0", "1500 r 1 #4 x4 +0"];
     assert_eq!(at, expected);
@@ -124,10 +110,7 @@ fn the_last_delivery_is_told_of_when_somebody_asks_for_more() {
     scene.wait(SEC);
     assert!(scene.lines().is_empty());
     assert_eq!(scene.pull("r", "1"), ["! max deliveries 1 x2"]);
-    assert_eq!(
-        scene.position(),
-        "delivered 2/1 floor 0/0 unacked 0 redelivered 1 pending 0"
-    );
+    assert_eq!(scene.position(), "delivered 2/1 floor 0/0 unacked 0 redelivered 1 pending 0");
 }
 
 #[test]
@@ -139,27 +122,20 @@ fn a_single_delivery_is_told_of_when_its_wait_is_over() {
     scene.pull("r", "1");
     scene.wait(SEC);
     assert_eq!(scene.lines(), ["! max deliveries 1 x1"]);
-    assert_eq!(
-        scene.position(),
-        "delivered 1/1 floor 0/0 unacked 0 redelivered 0 pending 0"
-    );
+    assert_eq!(scene.position(), "delivered 1/1 floor 0/0 unacked 0 redelivered 0 pending 0");
     scene.wait(SEC);
     assert!(scene.lines().is_empty());
 }
 
 #[test]
 fn a_message_given_up_stays_in_a_work_queue_until_it_is_acknowledged() {
-    let config =
-        r#"{"durable_name":"C","ack_policy":"explicit","max_deliver":1,"ack_wait":200000000}"#;
+    let config = r#"{"durable_name":"C","ack_policy":"explicit","max_deliver":1,"ack_wait":200000000}"#;
     let mut scene = Scene::on_stream(work_queue(), &["s.1"], config);
     scene.pull("r", "1");
     scene.wait(SEC);
     scene.lines();
     assert!(scene.consumer.needs(1, b"s.1"));
-    assert_eq!(
-        scene.ack_replying(1, 1, "", Some("a")),
-        ["acked 1", "confirm a"]
-    );
+    assert_eq!(scene.ack_replying(1, 1, "", Some("a")), ["acked 1", "confirm a"]);
     assert!(!scene.consumer.needs(1, b"s.1"));
 }
 
@@ -182,14 +158,7 @@ fn a_message_that_is_gone_is_not_redelivered() {
     scene.pull("r", "9");
     scene.wait(300 * MS);
     let lines = scene.lines();
-    assert_eq!(
-        lines,
-        [
-            "r 1 #4 x2 +0",
-            "! term 2 #2 x1 Unacknowledged message was deleted",
-            "r 3 #5 x2 +0"
-        ]
-    );
+    assert_eq!(lines, ["r 1 #4 x2 +0", "! term 2 #2 x1 Unacknowledged message was deleted", "r 3 #5 x2 +0"]);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::go_duration;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
 
-use super::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, invalid, is_valid_name, pedantic_error};
+use super::{
+    DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, invalid, is_valid_name, pedantic_error,
+};
 use crate::clock::UnixNanos;
 
 /// What ids are remembered for when the configuration does not say: two minutes.
@@ -28,7 +30,9 @@ pub(super) fn check_names(config: &StreamConfig) -> Result<(), ApiError> {
     }
     let metadata_bytes: usize = config.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     if metadata_bytes > METADATA_BYTES_MAX {
-        return Err(invalid(format_args!("stream metadata exceeds maximum size of {METADATA_BYTES_MAX} bytes")));
+        return Err(invalid(format_args!(
+            "stream metadata exceeds maximum size of {METADATA_BYTES_MAX} bytes"
+        )));
     }
     Ok(())
 }
@@ -37,7 +41,7 @@ pub(super) fn fill_limits(config: &mut StreamConfig, pedantic: bool) -> Result<(
     if config.num_replicas == 0 {
         config.num_replicas = 1;
     }
-    if i64::from(config.num_replicas) > REPLICAS_MAX {
+    if config.num_replicas > REPLICAS_MAX {
         return Err(invalid(format_args!("maximum replicas is {REPLICAS_MAX}")));
     }
     if config.num_replicas < 0 {
@@ -49,9 +53,7 @@ pub(super) fn fill_limits(config: &mut StreamConfig, pedantic: bool) -> Result<(
     let mut max_msg_size = i64::from(config.max_msg_size);
     fill_limit(&mut max_msg_size, "max_msg_size", pedantic)?;
     config.max_msg_size = max_msg_size as _;
-    let mut max_consumers = i64::from(config.max_consumers);
-    fill_limit(&mut max_consumers, "max_consumers", pedantic)?;
-    config.max_consumers = max_consumers as _;
+    fill_limit(&mut config.max_consumers, "max_consumers", pedantic)?;
     check_max_age(config.max_age)
 }
 

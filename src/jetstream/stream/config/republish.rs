@@ -21,7 +21,9 @@ pub(super) fn check(config: &mut StreamConfig, pedantic: bool) -> Result<(), Api
 
 fn check_transform(transform: &SubjectTransform) -> Result<(), ApiError> {
     if !transform.src.is_empty() && !is_valid(transform.src.as_bytes()) {
-        return Err(ErrorCode::StreamTransformInvalidSource.with(format_args!("invalid subject {}", transform.src)));
+        return Err(
+            ErrorCode::StreamTransformInvalidSource.with(format_args!("invalid subject {}", transform.src))
+        );
     }
     Transform::new(&transform.src, &transform.dest)
         .map(drop)
@@ -53,7 +55,11 @@ fn fill_republish(
 }
 
 /// `>` to `>` means the transformed subjects, where the transform covers all the stream captures.
-fn follow_transform(config: &StreamConfig, republish: &mut Republish, pedantic: bool) -> Result<(), ApiError> {
+fn follow_transform(
+    config: &StreamConfig,
+    republish: &mut Republish,
+    pedantic: bool,
+) -> Result<(), ApiError> {
     let Some(transform) = &config.subject_transform else {
         return Ok(());
     };

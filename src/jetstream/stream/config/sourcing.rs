@@ -13,7 +13,11 @@ use super::{Surroundings, invalid, is_valid_name, pedantic_error};
 /// The prefix of the API that other systems' prefixes must stay clear of.
 const API_PREFIX: &str = "$JS.API";
 
-pub(super) fn check(config: &mut StreamConfig, around: &Surroundings<'_>, pedantic: bool) -> Result<(), ApiError> {
+pub(super) fn check(
+    config: &mut StreamConfig,
+    around: &Surroundings<'_>,
+    pedantic: bool,
+) -> Result<(), ApiError> {
     if let Some(mirror) = config.mirror.take() {
         let checked = check_mirror(config, &mirror, around, pedantic);
         config.mirror = Some(mirror);
@@ -168,10 +172,14 @@ fn check_transforms(
     Ok(())
 }
 
-fn any_pair(transforms: &[SubjectTransform], hit: impl Fn(&SubjectTransform, &SubjectTransform) -> bool) -> bool {
-    transforms.iter().enumerate().any(|(i, outer)| {
-        transforms.iter().enumerate().any(|(j, inner)| i != j && hit(outer, inner))
-    })
+fn any_pair(
+    transforms: &[SubjectTransform],
+    hit: impl Fn(&SubjectTransform, &SubjectTransform) -> bool,
+) -> bool {
+    transforms
+        .iter()
+        .enumerate()
+        .any(|(i, outer)| transforms.iter().enumerate().any(|(j, inner)| i != j && hit(outer, inner)))
 }
 
 /// A consumer made beforehand brings its own start and filter, so the source must have none.
@@ -216,7 +224,8 @@ fn check_api_prefix(prefix: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     if !is_literal(prefix.as_bytes()) {
-        let text = format_args!("stream external api prefix {prefix:?} must be a valid subject without wildcards");
+        let text =
+            format_args!("stream external api prefix {prefix:?} must be a valid subject without wildcards");
         return Err(invalid(text));
     }
     if overlaps(prefix.as_bytes(), API_PREFIX.as_bytes()) {

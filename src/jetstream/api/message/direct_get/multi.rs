@@ -82,6 +82,11 @@ fn last_seqs(
     Ok(seqs.into_iter().flatten().filter(|seq| *seq >= from).collect())
 }
 
-fn last_at(log: &dyn MessageLog, subject: Bytes, last_seq: u64, up_to: u64) -> Result<Option<u64>, StoreError> {
+fn last_at(
+    log: &dyn MessageLog,
+    subject: Bytes,
+    last_seq: u64,
+    up_to: u64,
+) -> Result<Option<u64>, StoreError> {
     if last_seq <= up_to { Ok(Some(last_seq)) } else { log.last_match(up_to, &[subject]) }
 }
