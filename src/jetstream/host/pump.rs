@@ -147,10 +147,13 @@ impl StreamHost {
             Answer::Counted { seq, total } => PubAck { seq: *seq, value: Some(total), ..ack }.write(body),
             Answer::Duplicate { seq } => PubAck { seq: *seq, duplicate: true, ..ack }.write(body),
             Answer::Staged => {}
+            Answer::FlowAck { seq, msgs } => pub_ack::write_flow_ack(body, *seq, *msgs),
+            Answer::FlowGap { expected, seq } => pub_ack::write_flow_gap(body, *expected, *seq),
+            Answer::FlowError { seq, error } => pub_ack::write_flow_error(body, *seq, error),
             Answer::Committed(committed) => {
-                let Committed { id, seq, count } = &**committed;
+                let Committed { id, seq, count, duplicate } = &**committed;
                 let batch = Some(BatchCommit { id, count: *count });
-                PubAck { seq: *seq, batch, ..ack }.write(body);
+                PubAck { seq: *seq, duplicate: *duplicate, batch, ..ack }.write(body);
             }
             Answer::Refused(error) => pub_ack::write_refusal(body, &self.name, domain, error),
         }

@@ -73,7 +73,7 @@ impl StreamState {
     pub fn publish(&mut self, now: UnixNanos, message: &Ingest<'_>, reply: &[u8]) {
         let transformed = self.transform.as_ref().and_then(|transform| transform.apply(message.subject));
         let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
-        self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message));
+        self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message, reply));
     }
 
     /// Promises an answer that may leave once everything the stream has written so far is settled.

@@ -5,7 +5,7 @@
 //! | [`config`] | which configurations and updates are valid, and their defaults |
 //! | [`publish`] | what becomes of a publish |
 //! | `accept`, `storing` | whether a message is in order; storing it and what follows from that |
-//! | [`batch`] | messages that are stored all or none |
+//! | [`batch`] | batches, atomic and fast |
 //! | [`turn`], [`bounds`] | what an input is handed, and what comes of it |
 //! | [`expectations`] | whether the stream is as a publisher expects |
 //! | [`limits`] | which messages limits remove |
@@ -51,6 +51,7 @@ pub use turn::{Answer, Effect, Turn};
 use crate::clock::UnixNanos;
 use crate::store::{MessageLog, StoreError};
 use batch::atomic::AtomicBatches;
+use batch::fast::FastBatches;
 use dedup::Dedup;
 use expiry::{Lives, load_with_headers};
 use republish::Republisher;
@@ -69,6 +70,7 @@ pub struct StreamMachine {
     lives: Lives,
     schedules: Schedules,
     atomic: AtomicBatches,
+    fast: FastBatches,
     republisher: Option<Republisher>,
 }
 
@@ -85,6 +87,7 @@ impl StreamMachine {
             lives: Lives::default(),
             schedules: Schedules::default(),
             atomic: AtomicBatches::default(),
+            fast: FastBatches::default(),
             republisher,
         }
     }
@@ -125,6 +128,9 @@ impl StreamMachine {
         if !self.config.allow_atomic {
             self.atomic.clear();
         }
+        if !self.config.allow_batched {
+            self.fast.clear();
+        }
         if ttls_matter_now || schedules_matter_now {
             self.learn_headers(log, now)?;
         }
@@ -134,9 +140,11 @@ impl StreamMachine {
     /// Does what time has made due; returns when to look again.
     pub fn tick(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
         self.atomic.time_out(turn);
+        self.fast.time_out(turn.now);
         let expiry = self.expire(turn)?;
         self.fire_schedules(turn)?;
-        Ok([expiry, self.atomic.deadline(), self.schedules.next()].into_iter().flatten().min())
+        let deadlines = [expiry, self.atomic.deadline(), self.fast.deadline(), self.schedules.next()];
+        Ok(deadlines.into_iter().flatten().min())
     }
 
     /// Learns from stored headers when messages end, and which are schedules.

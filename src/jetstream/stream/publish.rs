@@ -2,6 +2,7 @@
 
 use super::StreamMachine;
 use super::accept::{Accepted, check_header_size};
+use super::batch::fast_reply::is_fast;
 use super::counter::Counter;
 use super::expectations::{check_last_seq, check_last_subject_seq};
 use super::publish_headers::PublishHeaders;
@@ -29,15 +30,22 @@ enum Checked<'a> {
 }
 
 impl StreamMachine {
-    /// Takes one publish. What the publisher is told is the last of the effects.
-    pub fn publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>) {
-        let answer = self
-            .try_publish(turn, message)
-            .unwrap_or_else(|refusal| Answer::Refused(Box::new(refusal.into())));
-        turn.effects.push(Effect::Answer(answer));
+    /// Takes one publish, whose reply subject, if any, is `reply`. What the publisher is told is among the effects.
+    pub fn publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>, reply: &[u8]) {
+        let answer = if is_fast(reply) {
+            self.publish_fast(turn, message, reply).err().map(Err)
+        } else {
+            Some(self.publish_alone_or_atomic(turn, message))
+        };
+        let refused = |refusal: Refusal| Answer::Refused(Box::new(refusal.into()));
+        turn.effects.extend(answer.map(|answer| Effect::Answer(answer.unwrap_or_else(refused))));
     }
 
-    fn try_publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>) -> Result<Answer, Refusal> {
+    fn publish_alone_or_atomic(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Ingest<'_>,
+    ) -> Result<Answer, Refusal> {
         let asked = PublishHeaders::read(message.headers);
         if !asked.batch_id.is_empty() {
             return self.publish_atomic(turn, message, &asked);

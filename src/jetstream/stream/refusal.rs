@@ -57,6 +57,16 @@ pub enum Refusal {
     AtomicTooMany,
     /// `Nats-Batch-Commit` makes no sense.
     AtomicCommit,
+    /// Fast batches are not allowed.
+    FastDisabled,
+    /// The reply subject is not of the form.
+    FastPattern,
+    /// The id of the fast batch is too long.
+    FastId,
+    /// There is no such fast batch.
+    FastUnknown,
+    /// Too many fast batches are open.
+    FastTooMany,
     /// This header cannot stand in a batch.
     AtomicHeader(&'static str),
     /// `Nats-Required-Api-Level` asks for more than we serve.
@@ -141,6 +151,11 @@ impl From<Refusal> for ApiError {
             Refusal::AtomicTooLarge(max) => Code::AtomicPublishTooLargeBatch.with(max),
             Refusal::AtomicTooMany => Code::AtomicPublishTooManyInflight.error(),
             Refusal::AtomicCommit => Code::AtomicPublishInvalidBatchCommit.error(),
+            Refusal::FastDisabled => Code::BatchPublishDisabled.error(),
+            Refusal::FastPattern => Code::BatchPublishInvalidPattern.error(),
+            Refusal::FastId => Code::BatchPublishInvalidBatchId.error(),
+            Refusal::FastUnknown => Code::BatchPublishUnknownBatchId.error(),
+            Refusal::FastTooMany => Code::BatchPublishTooManyInflight.error(),
             Refusal::AtomicHeader(name) => Code::AtomicPublishUnsupportedHeaderBatch.with(name),
             Refusal::ApiLevel => Code::RequiredApiLevel.error(),
             Refusal::NoResources => Code::InsufficientResources.error(),

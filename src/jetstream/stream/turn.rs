@@ -75,6 +75,28 @@ pub enum Answer {
     },
     /// A message of a batch has come; nothing is stored yet.
     Staged,
+    /// Of a fast batch, everything up to its message `seq` is stored, but for gaps it said are fine. The next
+    /// acknowledgement comes after `msgs` messages.
+    FlowAck {
+        /// The place in the batch.
+        seq: u64,
+        /// Messages until the next.
+        msgs: u16,
+    },
+    /// Of a fast batch, messages are missing before `seq`.
+    FlowGap {
+        /// The first that is missing.
+        expected: u64,
+        /// The one that came.
+        seq: u64,
+    },
+    /// A message of a fast batch was refused.
+    FlowError {
+        /// Its place in the batch.
+        seq: u64,
+        /// Why.
+        error: Box<ApiError>,
+    },
     /// A batch is stored.
     Committed(Box<Committed>),
     /// Nothing was stored.
@@ -90,4 +112,6 @@ pub struct Committed {
     pub seq: u64,
     /// Its number of messages.
     pub count: u64,
+    /// Its only message had been stored before.
+    pub duplicate: bool,
 }

@@ -203,7 +203,7 @@ impl StreamMachine {
         }
         let seq = self.store_group(turn, &accepted)?;
         let id = String::from_utf8_lossy(id).into();
-        Ok(Answer::Committed(Box::new(Committed { id, seq, count: accepted.len() as u64 })))
+        Ok(Answer::Committed(Box::new(Committed { id, seq, count: accepted.len() as u64, duplicate: false })))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod atomic_batches;
 mod counters;
+mod fast_batches;
 mod lives;
 mod republished;
 mod schedules;
@@ -69,7 +70,7 @@ impl Rig {
     pub(super) fn publish(&mut self, subject: &str, headers: &[(&str, &str)], payload: &str) -> Answer {
         let block = block(headers);
         let message = Ingest { subject: subject.as_bytes(), headers: &block, payload: payload.as_bytes() };
-        self.turn(|machine, turn| machine.publish(turn, &message));
+        self.turn(|machine, turn| machine.publish(turn, &message, b""));
         match self.effects.pop() {
             Some(Effect::Answer(answer)) => answer,
             other => panic!("no answer but {other:?}"),
