@@ -86,19 +86,25 @@ impl Api {
         let Some(response_type) = ResponseType::of(&subject) else { return };
         let call = Call { account: &self.account, headers: request.headers, body: request.payload };
         let answer = call.check_api_level().and_then(|()| call.run(subject));
-        self.account.count_request(answer.is_err());
         if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
             // nats-server does not subscribe for consumers that are not there.
             if error.is(ErrorCode::StreamNotFound) || error.is(ErrorCode::ConsumerNotFound) {
                 return;
             }
         }
+        // nats-server sends messages that were found past the part of its API that counts and audits.
+        let counts = !matches!((&subject, &answer), (ApiSubject::MsgGet(_), Ok(_)));
+        if counts {
+            self.account.count_request(answer.is_err());
+        }
         let answer = answer.unwrap_or_else(|error| Answer {
             body: encode_refusal(response_type, &error),
             host: None,
             event: None,
         });
-        advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
+        if counts {
+            advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
+        }
         self.send(cx, request.reply, answer);
     }
 
