@@ -7,15 +7,17 @@ use std::time::Instant;
 use headwater_protocol::jetstream::account_info::API_LEVEL;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::account::Account;
+use crate::account::{Account, ServiceSubscription};
 use crate::assemble;
 use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
 use crate::config::{Config, Logging, Source};
 use crate::jetstream::JetStream;
 use crate::logging::LogHandle;
+use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
 use crate::server::{RunningServer, Server, StartError};
+use crate::system;
 use crate::version::{NATS_VERSION, VERSION};
 
 /// Why a broker did not start.
@@ -27,6 +29,8 @@ pub enum BrokerError {
     JetStream(String),
     /// The monitoring listener.
     Monitoring(String),
+    /// Settings that do not work out.
+    Settings(String),
     /// A file that was to be written.
     File(String),
 }
@@ -37,7 +41,7 @@ impl fmt::Display for BrokerError {
             Self::Server(error) => error.fmt(f),
             Self::JetStream(reason) => write!(f, "Can't start JetStream: {reason}"),
             Self::Monitoring(reason) => write!(f, "Can't start monitoring: {reason}"),
-            Self::File(reason) => f.write_str(reason),
+            Self::File(reason) | Self::Settings(reason) => f.write_str(reason),
         }
     }
 }
@@ -57,6 +61,7 @@ pub struct Broker {
     ports_file: Option<std::path::PathBuf>,
     logging: Logging,
     monitoring: Option<Monitoring>,
+    operator_services: Option<ServiceSubscription>,
 }
 
 impl Broker {
@@ -65,11 +70,18 @@ impl Broker {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
         assemble::apply_account_limits(config, &server);
+        assemble::apply_mappings(config, &server)
+            .map_err(|error| BrokerError::Settings(error.to_string()))?;
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
-        let monitoring = Monitoring::start(config, &server, jetstream.clone()).await?;
+        let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
+        source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
+        system::serve_accounts(&server);
+        let operator_services = system::serve_operators(&server, source.clone());
+        let monitoring = Monitoring::start(config, source).await?;
         let running = server.listen().await?;
         let logging = config.logging.clone();
-        let broker = Self { running, jetstream, ports_file: None, logging, monitoring };
+        let ports_file = None;
+        let broker = Self { running, jetstream, ports_file, logging, monitoring, operator_services };
         broker.write_files(config)
     }
 
@@ -123,7 +135,7 @@ impl Broker {
             let _ = files::remove_ports_file(path);
         }
         self.running.shutdown().await;
-        drop(self.monitoring);
+        drop((self.monitoring, self.operator_services));
     }
 
     fn write_files(mut self, config: &Config) -> Result<Self, BrokerError> {

@@ -9,10 +9,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::assemble::tls_settings;
 use crate::broker::BrokerError;
 use crate::config::Config;
-use crate::jetstream::JetStream;
-use crate::monitor::{BrokerSource, Monitor, MonitorLimits, serve};
+use crate::monitor::{Monitor, MonitorLimits, Source, serve};
 use crate::net::tls::ServerTls;
-use crate::server::Server;
 
 /// Monitoring as it runs; dropping it ends it.
 pub struct Monitoring {
@@ -22,17 +20,11 @@ pub struct Monitoring {
 
 impl Monitoring {
     /// Starts the listeners that the configuration names; `None` if it names none.
-    pub async fn start(
-        config: &Config,
-        server: &Arc<Server>,
-        jetstream: Option<Arc<JetStream>>,
-    ) -> Result<Option<Self>, BrokerError> {
+    pub async fn start(config: &Config, source: Arc<dyn Source>) -> Result<Option<Self>, BrokerError> {
         let monitor = &config.monitor;
         if monitor.http_port.is_none() && monitor.https_port.is_none() {
             return Ok(None);
         }
-        let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
-        source.set_jetstream(jetstream.map(|jetstream| jetstream as Arc<_>));
         let endpoints = Arc::new(Monitor::new(source, &monitor.base_path, MonitorLimits::default()));
         let stop = CancellationToken::new();
         let host = monitor.host.clone().unwrap_or_else(|| config.client.host.clone());

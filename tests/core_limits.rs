@@ -133,6 +133,25 @@ fn a_fast_producer_is_held_back_for_a_crowded_receiver() {
 }
 
 #[test]
+fn without_stalls_a_crowded_receiver_misses_messages_and_stays() {
+    let options =
+        Options { outbound_bytes_max: 1024 * 1024, no_fast_producer_stall: true, ..Options::default() };
+    let broker = Broker::start(options);
+    let mut slow = broker.client(QUIET);
+    slow.send("SUB flood 1\r\n");
+    slow.fence();
+    let mut sender = broker.client(QUIET);
+    let messages = format!("PUB flood 1000\r\n{}\r\n", "x".repeat(1000)).repeat(20_000);
+    sender.send(&messages);
+    sender.fence();
+    let traffic = broker.server().clients().traffic();
+    assert_eq!(traffic.in_msgs, 20_000);
+    assert!(traffic.out_msgs < 20_000, "{}", traffic.out_msgs);
+    assert_eq!(broker.server().clients().len(), 2);
+    assert_eq!(broker.server().counters().stalls.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[test]
 fn a_slow_receiver_gets_everything_once_it_reads() {
     let broker = Broker::start(Options::default());
     let mut slow = broker.client(QUIET);

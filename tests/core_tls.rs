@@ -121,6 +121,18 @@ fn who_says_nothing_where_tls_is_required_is_timed_out() {
 }
 
 #[test]
+fn no_more_handshakes_per_second_than_allowed() {
+    let certificate = Certificate::new(HandshakeFirst::Never);
+    let tls = Some(certificate.settings.clone());
+    let broker = Broker::start(Options { tls, tls_connections_per_second_max: 1, ..Options::default() });
+    let mut peers: Vec<_> = (0..3).map(|_| broker.peer()).collect();
+    let refusal = "-ERR 'Connection throttling is active. Please try again later.'\r\n";
+    peers.pop().unwrap().expect(refusal);
+    peers.pop().unwrap().expect(refusal);
+    talks(&mut certificate.encrypt(peers.pop().unwrap().into_stream()));
+}
+
+#[test]
 fn with_allow_non_tls_clients_choose() {
     let certificate = Certificate::new(HandshakeFirst::Never);
     let broker = certificate.broker(true);

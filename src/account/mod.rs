@@ -4,18 +4,25 @@
 //! for themselves. Imports and exports are services too: an import subscribes here and delivers into the exporter.
 
 mod interest;
+mod mappings;
+mod observers;
 mod registry;
 mod service;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use parking_lot::RwLock;
+
 pub use self::interest::{InterestWatch, InterestWatcher};
+pub use self::mappings::{Mapped, MappingError, MappingRule, Mappings};
+pub use self::observers::SubscriptionObserver;
 pub use self::registry::Accounts;
 pub use self::service::{InvalidSubject, ServiceSubscription};
 
 use self::interest::Watchers;
+use self::observers::Observers;
 use crate::router::{
     Dispatch, Matches, Message, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
     fan_out_to_queue,
@@ -35,6 +42,10 @@ pub struct Account {
     name: Arc<str>,
     index: SubjectIndex,
     watchers: Watchers,
+    observers: Observers,
+    mappings: RwLock<Arc<Mappings>>,
+    /// Whether there are mappings; looked at for every message.
+    mapped: AtomicBool,
     connections: AtomicUsize,
     limits: Limits,
 }
@@ -67,6 +78,9 @@ impl Account {
             name: name.into(),
             index: SubjectIndex::new(),
             watchers: Watchers::default(),
+            observers: Observers::default(),
+            mappings: RwLock::default(),
+            mapped: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             limits: Limits::default(),
         })
@@ -167,6 +181,7 @@ impl Account {
     pub fn subscribe(&self, subscription: &Arc<Subscription>) -> bool {
         let inserted = self.index.insert(subscription);
         if inserted {
+            self.observers.subscribed(subscription);
             self.watchers.notify(subscription.subject());
         }
         inserted
@@ -176,6 +191,7 @@ impl Account {
     pub fn unsubscribe(&self, subscription: &Arc<Subscription>) {
         subscription.close();
         if self.index.remove(subscription) {
+            self.observers.unsubscribed(subscription);
             self.watchers.notify(subscription.subject());
         }
     }
@@ -187,6 +203,33 @@ impl Account {
         watcher: Weak<dyn InterestWatcher>,
     ) -> InterestWatch {
         InterestWatch::new(self, subject, watcher)
+    }
+
+    /// Has the observer told of every subscription that comes or goes from now on. Those there are already are shown by
+    /// [`for_each_subscription`](Self::for_each_subscription); ask for them afterwards, and be ready to see one twice.
+    pub fn observe(&self, observer: Weak<dyn SubscriptionObserver>) {
+        self.observers.add(observer);
+    }
+
+    /// Shows all subscriptions, in no order. The index is locked for changes meanwhile: `visit` must be quick and must not
+    /// subscribe or unsubscribe.
+    pub fn for_each_subscription(&self, visit: &mut dyn FnMut(&Arc<Subscription>)) {
+        self.index.for_each(visit);
+    }
+
+    /// Replaces the subject mappings, which apply to what clients publish.
+    pub fn set_mappings(&self, mappings: Mappings) {
+        self.mapped.store(!mappings.is_empty(), Ordering::Release);
+        *self.mappings.write() = Arc::new(mappings);
+    }
+
+    /// The subject mappings; `None` if there are none.
+    #[inline]
+    pub fn mappings(&self) -> Option<Arc<Mappings>> {
+        match self.mapped.load(Ordering::Acquire) {
+            true => Some(self.mappings.read().clone()),
+            false => None,
+        }
     }
 
     /// Counts a new client connection; `false`, and no change, if there are as many as allowed.

@@ -207,3 +207,30 @@ fn connections_are_counted_up_to_the_limit() {
     account.disconnect();
     assert!(account.connect());
 }
+
+#[test]
+fn an_observer_sees_subscriptions_come_and_go() {
+    #[derive(Default)]
+    struct Log(Mutex<Vec<String>>);
+    impl Log {
+        fn note(&self, sign: char, subscription: &Subscription) {
+            self.0.lock().push(format!("{sign}{}", String::from_utf8_lossy(subscription.subject())));
+        }
+    }
+    impl SubscriptionObserver for Log {
+        fn subscribed(&self, subscription: &Arc<Subscription>) {
+            self.note('+', subscription);
+        }
+        fn unsubscribed(&self, subscription: &Arc<Subscription>) {
+            self.note('-', subscription);
+        }
+    }
+    let account = Account::new("A");
+    let _before = account.subscribe_service("before", None, Arc::new(Absent)).unwrap();
+    let log: Arc<Log> = Arc::default();
+    let told: Weak<Log> = Arc::downgrade(&log);
+    account.observe(told);
+    drop(account.subscribe_service("a.*", None, Arc::new(Absent)).unwrap());
+    account.for_each_subscription(&mut |subscription| log.note('=', subscription));
+    assert_eq!(*log.0.lock(), ["+a.*", "-a.*", "=before"]);
+}

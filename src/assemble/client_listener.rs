@@ -14,6 +14,7 @@ pub fn server_options(config: &Config) -> Options {
         host: client.host.clone(),
         port: client.port,
         server_name: config.server.name.clone().unwrap_or_default(),
+        tags: config.server.tags.clone(),
         client_advertise: client
             .advertise
             .as_deref()
@@ -33,6 +34,11 @@ pub fn server_options(config: &Config) -> Options {
         auth: auth_settings(config),
         tls: client.tls.as_ref().map(tls_settings),
         allow_non_tls: client.allow_non_tls,
+        tls_connections_per_second_max: client
+            .tls
+            .as_ref()
+            .and_then(|tls| tls.connections_per_second_max)
+            .map_or(0, |max| u32::try_from(max).unwrap_or(u32::MAX)),
         no_fast_producer_stall: limits.no_fast_producer_stall,
         no_header_support: client.no_header_support,
         lame_duck_duration: config.lame_duck.duration,

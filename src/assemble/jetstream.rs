@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::config::Config;
-use crate::config::jetstream::SyncPolicy;
+use crate::config::jetstream::{BatchLimits, SyncPolicy};
 use crate::jetstream::settings::Settings;
+use crate::jetstream::stream::bounds::BatchBounds;
 use crate::store::{self, StoreOptions};
 
 /// Share of memory and free disk that JetStream takes when it is not told how much, in percent.
@@ -35,8 +36,29 @@ pub fn jetstream_settings(config: &Config, server_name: &str) -> Settings {
             .duplicate_window_max
             .map_or(0, |window| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX)),
         consumers_default_max: limit(jetstream.limits.default_consumers_max),
+        batches: batch_bounds(&jetstream.limits.batch),
         store_dir,
     }
+}
+
+/// nats-server has one limit for atomic and fast batches together, but different defaults.
+fn batch_bounds(limits: &BatchLimits) -> BatchBounds {
+    let defaults = BatchBounds::default();
+    let per_stream = |default: usize| limit_or(limits.in_flight_per_stream_max, default as u64) as usize;
+    BatchBounds {
+        atomic_per_stream_max: per_stream(defaults.atomic_per_stream_max),
+        atomic_max: limit_or(limits.in_flight_max, defaults.atomic_max),
+        atomic_messages_max: limit_or(limits.messages_max, defaults.atomic_messages_max),
+        fast_per_stream_max: per_stream(defaults.fast_per_stream_max),
+        fast_max: limit_or(limits.in_flight_max, defaults.fast_max),
+        timeout: limits.timeout.map_or(defaults.timeout, |t| i64::try_from(t.as_nanos()).unwrap_or(i64::MAX)),
+        ..defaults
+    }
+}
+
+/// 0 is no limit of its own.
+fn limit_or(limit: Option<u64>, default: u64) -> u64 {
+    limit.filter(|limit| *limit > 0).unwrap_or(default)
 }
 
 /// What the store needs of the configuration.

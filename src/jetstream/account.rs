@@ -262,7 +262,7 @@ impl JsAccount {
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let first_seq = config.first_seq;
         let mut state = StreamState::new(
-            StreamMachine::new(config, self.env.bounds()),
+            StreamMachine::new(config, self.env.bounds.clone()),
             log,
             Consumers::default(),
             created,

@@ -2,8 +2,8 @@
 //! written where somebody listens.
 
 use headwater_protocol::jetstream::advisory::{
-    Action, Advisory, ApiAudit, ConsumerAck, ConsumerAction, ConsumerPause, ConsumerPinned, ConsumerUnpinned,
-    MaxDeliver, Nak, StreamAction, Terminated,
+    AbandonReason, Action, Advisory, ApiAudit, BatchAbandoned, ConsumerAck, ConsumerAction, ConsumerPause,
+    ConsumerPinned, ConsumerUnpinned, MaxDeliver, Nak, StreamAction, Terminated,
 };
 use headwater_protocol::jetstream::client_info::ClientInfo;
 use headwater_protocol::jetstream::timestamp::{Timestamp, ZonedTime};
@@ -29,6 +29,19 @@ pub fn consumer_created(host: &StreamHost, cx: &mut Dispatch, consumer: &str) {
 /// A consumer was deleted.
 pub fn consumer_deleted(host: &StreamHost, cx: &mut Dispatch, consumer: &str) {
     consumer_action(host, cx, consumer, Action::Delete);
+}
+
+/// A batch was given up.
+pub fn batch_abandoned(host: &StreamHost, cx: &mut Dispatch, id: &[u8], reason: AbandonReason) {
+    let batch = String::from_utf8_lossy(id);
+    let event = BatchAbandoned {
+        account: "",
+        stream: &host.name,
+        domain: host.env.settings.domain(),
+        batch: &batch,
+        reason,
+    };
+    publish(&host.account, &host.env, cx, &Advisory::BatchAbandoned(event));
 }
 
 /// An API request was answered.

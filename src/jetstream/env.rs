@@ -20,6 +20,8 @@ pub struct Env {
     pub clock: Arc<dyn Clock>,
     /// What the configuration says of JetStream.
     pub settings: Settings,
+    /// What streams may use.
+    pub bounds: Bounds,
     /// Where streams' timers and pumps run when nobody else runs them.
     pub runtime: tokio::runtime::Handle,
     /// Closed while more waits for the disk than memory should hold.
@@ -32,11 +34,6 @@ impl Env {
     /// The current moment.
     pub fn now(&self) -> UnixNanos {
         self.clock.now()
-    }
-
-    /// What a stream may use.
-    pub fn bounds(&self) -> Bounds {
-        Bounds { payload_bytes_max: self.settings.payload_bytes_max }
     }
 
     /// Up to where the journal counts as safe: synced, or written where the configuration relaxes that.

@@ -6,6 +6,7 @@
 //! | [`host`] | the rim around one stream: lock, pump, timers, replies that wait for the disk |
 //! | [`account`] | the streams of one account, its limits |
 //! | [`api`] | one file per `$JS.API` subject |
+//! | [`api_level`] | which version of the API a request may ask for |
 //! | [`acks`] | `$JS.ACK.>` and `$JS.FC.>` |
 //! | [`server`] | JetStream of the whole server: start, recovery, shutdown |
 
@@ -13,6 +14,7 @@ pub mod account;
 pub mod acks;
 pub mod advisories;
 pub mod api;
+pub mod api_level;
 pub mod consumer;
 pub mod consumers;
 pub mod env;

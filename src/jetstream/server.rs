@@ -59,7 +59,15 @@ impl JetStream {
         let commits = Arc::new(Commits::new(relaxed, ingest_gate.clone()));
         store.observe(commits.clone());
         let runtime = tokio::runtime::Handle::current();
-        let env = Arc::new(Env { store, clock, settings, runtime, ingest_gate, commits });
+        let env = Arc::new(Env {
+            store,
+            clock,
+            bounds: settings.bounds(),
+            settings,
+            runtime,
+            ingest_gate,
+            commits,
+        });
         let mut recovered: HashMap<String, Vec<RecoveredStream>> = HashMap::new();
         for stream in streams {
             recovered.entry(stream.account.clone()).or_default().push(stream);
@@ -180,7 +188,7 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     let env = &account.env;
     let now = env.now();
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let machine = StreamMachine::recover(config, env.bounds(), stream.log.as_ref(), now)
+    let machine = StreamMachine::recover(config, env.bounds.clone(), stream.log.as_ref(), now)
         .map_err(|error| error.to_string())?;
     let mut consumers = Consumers::default();
     for consumer in stream.consumers {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::stream::Bounds;
+use super::stream::bounds::BatchBounds;
 use crate::clock::UnixNanos;
 
 /// Settings of the whole server.
@@ -33,9 +35,16 @@ pub struct Settings {
     pub duplicate_window_max: UnixNanos,
     /// `limits.default_max_consumers`: what `max_consumers: -1` means.
     pub consumers_default_max: i64,
+    /// `limits.batch`.
+    pub batches: BatchBounds,
 }
 
 impl Settings {
+    /// What streams may use, with nothing in use yet.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { payload_bytes_max: self.payload_bytes_max, batches: self.batches, ..Bounds::default() }
+    }
+
     /// The JetStream domain, if there is one.
     pub fn domain(&self) -> Option<&str> {
         Some(self.domain.as_str()).filter(|domain| !domain.is_empty())

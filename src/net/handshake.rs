@@ -17,7 +17,7 @@ use super::tls::{
 use super::transport::Transport;
 use crate::ids;
 use crate::router::{CloseReason, ConnectionKind, Receiver};
-use crate::server::{ClosedClient, Server};
+use crate::server::{ClosedClient, ServedConnection, Server};
 use crate::session::{Client, Established, Session, TlsFacts};
 
 /// How long a client that is turned away may take to read why.
@@ -25,6 +25,7 @@ const TURNED_AWAY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Serves one accepted connection to its end.
 pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, addr: SocketAddr) {
+    let _served = ServedConnection::new(&server);
     let options = server.options();
     let cid = server.clients().next_cid();
     let now = server.clock().now();
@@ -47,7 +48,8 @@ async fn establish(server: &Arc<Server>, client: &Arc<Client>, stream: TcpStream
         opening.send_info().await?;
     }
     if !server.clients().add(client, server.options().connections_max) {
-        opening.turn_away().await;
+        log::error!("{} - maximum connections exceeded", client.log_name());
+        opening.turn_away("maximum connections exceeded").await;
         return None;
     }
     match tls {
@@ -87,6 +89,10 @@ impl Opening<'_> {
         if optional && !looks_like_tls(&self.stream, tls.timeout).await {
             return Some(self.plain(nonce));
         }
+        if !self.server.may_start_tls() {
+            self.turn_away("Connection throttling is active. Please try again later.").await;
+            return None;
+        }
         log::debug!("{} - Starting TLS client connection handshake", self.client.log_name());
         let stream = match tls.accept(self.stream).await {
             Ok(stream) => stream,
@@ -116,11 +122,9 @@ impl Opening<'_> {
     }
 
     /// Tells a client that there is no room for it.
-    async fn turn_away(mut self) {
-        let reason = CloseReason::MaxConnectionsExceeded;
-        log::error!("{} - maximum connections exceeded", self.client.log_name());
+    async fn turn_away(mut self, text: &str) {
         let mut line = Vec::new();
-        encode_err(&mut line, "maximum connections exceeded");
+        encode_err(&mut line, text);
         let goodbye = async {
             self.stream.write_all(&line).await?;
             self.stream.shutdown().await?;
@@ -129,7 +133,7 @@ impl Opening<'_> {
         };
         // One that does not listen misses it.
         let _ = timeout(TURNED_AWAY_TIMEOUT, goodbye).await;
-        remember(self.server, self.client, reason);
+        give_up(self.server, self.client, CloseReason::MaxConnectionsExceeded);
     }
 }
 
@@ -145,17 +149,15 @@ fn established(
 
 fn handshake_failed(server: &Server, client: &Arc<Client>, error: &HandshakeError) {
     log::debug!("{} - {error}", client.log_name());
-    let stop = server.clock().now();
-    let reason = CloseReason::TlsHandshakeError;
-    server
-        .clients()
-        .remove(client, ClosedClient { client: client.snapshot(), stop, reason, subjects: Vec::new() });
-    log::debug!("{} - Client connection closed: {reason}", client.log_name());
+    give_up(server, client, CloseReason::TlsHandshakeError);
 }
 
-fn remember(server: &Server, client: &Client, reason: CloseReason) {
+/// Forgets a client that never got as far as a session.
+fn give_up(server: &Server, client: &Arc<Client>, reason: CloseReason) {
     let stop = server.clock().now();
-    server.clients().remember(ClosedClient { client: client.snapshot(), stop, reason, subjects: Vec::new() });
+    let gone = ClosedClient { client: client.snapshot(), stop, reason, subjects: Vec::new() };
+    server.clients().remove_or_remember(client, gone);
+    log::debug!("{} - Client connection closed: {reason}", client.log_name());
 }
 
 fn info_line(info: &Info) -> Vec<u8> {

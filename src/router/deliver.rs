@@ -78,6 +78,9 @@ impl<'a> Delivery<'a> {
         {
             return false;
         }
+        if cx.skips(&**subscriber) {
+            return false;
+        }
         match subscription.admit() {
             Admission::Deliver => {}
             Admission::DeliverLast => cx.expired.push(subscription.clone()),

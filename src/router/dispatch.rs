@@ -24,6 +24,8 @@ pub struct Dispatch {
     /// The connection that does not want its own messages back.
     no_echo_cid: Option<u64>,
     touched: Vec<Arc<dyn Receiver>>,
+    /// Whether receivers with nearly too much waiting are passed over rather than waited for.
+    skips_crowded: bool,
     /// A receiver that has nearly too much waiting.
     crowded: Option<Arc<dyn Receiver>>,
     gates: Vec<Arc<Gate>>,
@@ -70,6 +72,7 @@ impl Dispatch {
             origin,
             no_echo_cid,
             touched: Vec::new(),
+            skips_crowded: false,
             crowded: None,
             gates: Vec::new(),
             nesting: 0,
@@ -135,6 +138,15 @@ impl Dispatch {
         self.touched.shrink_to(INLINE_FLUSHES_MAX);
     }
 
+    /// Gives back what earlier batches needed.
+    pub(crate) fn give_memory_back(&mut self) {
+        self.flush();
+        self.touched = Vec::new();
+        self.expired = Vec::new();
+        self.matches = Matches::default();
+        self.frame = Frame::default();
+    }
+
     /// The gates this batch has to wait at, once.
     pub fn take_gates(&mut self) -> Vec<Arc<Gate>> {
         std::mem::take(&mut self.gates)
@@ -154,6 +166,15 @@ impl Dispatch {
         self.sizes.take()
     }
 
+    /// Has receivers with nearly too much waiting miss messages, instead of the client being held back for them.
+    pub(crate) fn skip_crowded(&mut self, skip: bool) {
+        self.skips_crowded = skip;
+    }
+
+    pub(super) fn skips(&self, receiver: &impl Receiver) -> bool {
+        self.skips_crowded && receiver.outbound().is_crowded()
+    }
+
     pub(super) fn suppresses_echo_to(&self, cid: u64) -> bool {
         self.no_echo_cid == Some(cid)
     }
@@ -164,8 +185,8 @@ impl Dispatch {
         }
     }
 
-    /// A number below `bound`, for choosing a queue group member.
-    pub(super) fn random_below(&mut self, bound: usize) -> usize {
+    /// A number below `bound`, which must not be over 32 bits, for spreading load.
+    pub(crate) fn random_below(&mut self, bound: usize) -> usize {
         // xorshift64*: quality enough to spread load.
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;

@@ -67,6 +67,11 @@ impl SubjectIndex {
         self.root.read().collect(subject, matches);
     }
 
+    /// Shows all subscriptions, with the index locked for changes.
+    pub fn for_each(&self, visit: &mut dyn FnMut(&Arc<Subscription>)) {
+        self.root.read().for_each(visit);
+    }
+
     /// The generation of the answers for all subjects with this [slot](Self::generation_slot): while it stays the same, so do
     /// the answers. Never 0.
     pub fn generation(&self, slot: usize) -> u64 {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::clock::UnixNanos;
 use crate::router::CloseReason;
+use crate::server::Server;
 use crate::session::{Client, ClientSnapshot};
 
 /// The clients of a server, bounded by `connections_max`, and the last ones that left.
@@ -19,7 +20,29 @@ pub struct Clients {
     last_cid: AtomicU64,
     /// What those who left have sent and received; the connected ones count for themselves.
     gone: Traffic,
-    emptied: Notify,
+    /// Tasks that serve a connection, from accepting it to closing it.
+    tasks: AtomicUsize,
+    idle: Notify,
+}
+
+/// A connection that is being served; ends with it.
+pub struct ServedConnection(Arc<Server>);
+
+impl ServedConnection {
+    /// Counts a connection.
+    pub fn new(server: &Arc<Server>) -> Self {
+        server.clients().tasks.fetch_add(1, Ordering::SeqCst);
+        Self(server.clone())
+    }
+}
+
+impl Drop for ServedConnection {
+    fn drop(&mut self) {
+        let clients = self.0.clients();
+        if clients.tasks.fetch_sub(1, Ordering::SeqCst) == 1 {
+            clients.idle.notify_waiters();
+        }
+    }
 }
 
 /// A client that left, as monitoring remembers it.
@@ -101,7 +124,8 @@ impl Clients {
             closed_max,
             last_cid: AtomicU64::new(0),
             gone: Traffic::default(),
-            emptied: Notify::new(),
+            tasks: AtomicUsize::new(0),
+            idle: Notify::new(),
         }
     }
 
@@ -129,13 +153,17 @@ impl Clients {
         self.gone.absorb(client.traffic());
         // Under the lock, so that nobody sees the client in neither place.
         self.remember(gone);
-        if connected.is_empty() {
-            self.emptied.notify_waiters();
+    }
+
+    /// Like [`remove`](Self::remove), also for a client that was never let in.
+    pub fn remove_or_remember(&self, client: &Arc<Client>, gone: ClosedClient) {
+        match self.get(client.cid()).is_some() {
+            true => self.remove(client, gone),
+            false => self.remember(gone),
         }
     }
 
-    /// Remembers a client that left, also one that was never let in.
-    pub fn remember(&self, gone: ClosedClient) {
+    fn remember(&self, gone: ClosedClient) {
         let mut closed = self.closed.lock();
         while closed.len() >= self.closed_max.max(1) {
             closed.pop_front();
@@ -178,14 +206,14 @@ impl Clients {
         totals
     }
 
-    /// Returns once nobody is connected.
-    pub async fn wait_until_empty(&self) {
+    /// Returns once no connection is served any more.
+    pub async fn wait_until_idle(&self) {
         loop {
-            let emptied = self.emptied.notified();
-            if self.is_empty() {
+            let idle = self.idle.notified();
+            if self.tasks.load(Ordering::SeqCst) == 0 {
                 return;
             }
-            emptied.await;
+            idle.await;
         }
     }
 }

@@ -26,7 +26,7 @@ impl Server {
         let options = self.options();
         let (host, port) = self.advertised.read().clone();
         let authenticator = self.authenticator();
-        let tls = self.tls.as_ref().map(|tls| tls.current());
+        let tls = self.tls().map(|tls| tls.current());
         let handshake_first = tls.as_ref().is_some_and(|tls| tls.handshake_first == HandshakeFirst::Always);
         let tls_optional = options.allow_non_tls && !handshake_first;
         Info {

@@ -103,7 +103,7 @@ impl RunningServer {
             }
             self.server.clients.all().iter().for_each(send_away);
         }
-        let _ = timeout(SHUTDOWN_TIMEOUT, self.server.clients.wait_until_empty()).await;
+        let _ = timeout(SHUTDOWN_TIMEOUT, self.server.clients.wait_until_idle()).await;
         let _ = self.listening.await;
         log::info!("Server Exiting..");
     }
@@ -125,7 +125,7 @@ impl RunningServer {
         }
         server.announce_lame_duck();
         let options = server.options();
-        let alone = server.clients.wait_until_empty();
+        let alone = server.clients.wait_until_idle();
         if timeout(options.lame_duck_grace, alone).await.is_err() {
             log::info!("Closing existing clients");
             server.close_one_by_one(&options).await;

@@ -8,24 +8,28 @@ mod hooks;
 mod info;
 mod lifecycle;
 mod options;
+mod reload;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use self::clients::{CLOSED_SUBJECTS_MAX, Clients, ClosedClient, Traffic, TrafficTotals};
+pub use self::clients::{
+    CLOSED_SUBJECTS_MAX, Clients, ClosedClient, ServedConnection, Traffic, TrafficTotals,
+};
 pub use self::counters::Counters;
 pub use self::hooks::{HookFuture, ServerHook};
 pub use self::lifecycle::{RunningServer, StartError};
 pub use self::options::Options;
+pub(crate) use self::reload::Epoch;
 use crate::account::{Account, Accounts, ServiceSubscription};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, SystemClock, UnixNanos};
 use crate::ids;
-use crate::net::tls::ServerTls;
+use crate::net::tls::{HandshakeRate, ServerTls};
 
 /// Password checks that take long may run so many at a time.
 const SLOW_LOGINS_MAX: usize = 2;
@@ -38,7 +42,8 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     options: RwLock<Arc<Options>>,
     authenticator: RwLock<Arc<Authenticator>>,
-    tls: Option<ServerTls>,
+    tls: RwLock<Option<Arc<ServerTls>>>,
+    tls_rate: Mutex<HandshakeRate>,
     accounts: Accounts,
     clients: Clients,
     counters: Counters,
@@ -48,6 +53,10 @@ pub struct Server {
     /// Host and port that INFO names.
     advertised: RwLock<(String, u16)>,
     phase: AtomicU8,
+    /// Reloads so far.
+    epoch: AtomicU64,
+    /// Reloads so far that concerned users.
+    auth_epoch: AtomicU64,
     /// Cancelled when no more connections are accepted.
     no_more_clients: CancellationToken,
 }
@@ -77,7 +86,8 @@ impl Server {
             start: clock.now(),
             clock,
             authenticator: RwLock::new(Arc::new(authenticator)),
-            tls,
+            tls: RwLock::new(tls.map(Arc::new)),
+            tls_rate: Mutex::new(HandshakeRate::new(options.tls_connections_per_second_max)),
             accounts: Accounts::new(options.system_account.as_deref()),
             clients: Clients::new(options.closed_clients_max),
             counters: Counters::default(),
@@ -86,6 +96,8 @@ impl Server {
             slow_logins: Semaphore::new(SLOW_LOGINS_MAX),
             advertised: RwLock::new((options.host.clone(), options.port)),
             phase: AtomicU8::new(Phase::Running as u8),
+            epoch: AtomicU64::new(0),
+            auth_epoch: AtomicU64::new(0),
             no_more_clients: CancellationToken::new(),
             options: RwLock::new(Arc::new(options)),
         });
@@ -130,8 +142,8 @@ impl Server {
     }
 
     /// How client connections are encrypted.
-    pub fn tls(&self) -> Option<&ServerTls> {
-        self.tls.as_ref()
+    pub fn tls(&self) -> Option<Arc<ServerTls>> {
+        self.tls.read().clone()
     }
 
     /// All accounts.
@@ -176,6 +188,13 @@ impl Server {
             1 => Phase::LameDuck,
             _ => Phase::ShuttingDown,
         }
+    }
+
+    /// Whether another TLS handshake may start now.
+    pub(crate) fn may_start_tls(&self) -> bool {
+        let mut rate = self.tls_rate.lock();
+        let limited = self.options().tls_connections_per_second_max > 0;
+        !limited || rate.allow(self.clock.now())
     }
 
     pub(crate) fn slow_logins(&self) -> &Semaphore {

@@ -14,6 +14,8 @@ pub struct Options {
     pub port: u16,
     /// The server's name; its id if empty.
     pub server_name: String,
+    /// `server_tags`.
+    pub tags: Vec<String>,
     /// `host:port` that INFO names instead of where the server listens.
     pub client_advertise: Option<(String, u16)>,
     /// Largest message.
@@ -46,7 +48,9 @@ pub struct Options {
     pub tls: Option<TlsSettings>,
     /// Whether clients may do without TLS although it is configured.
     pub allow_non_tls: bool,
-    /// Whether producers are never slowed down for slow receivers.
+    /// TLS handshakes that may start per second; 0 for no limit.
+    pub tls_connections_per_second_max: u32,
+    /// Whether producers are never slowed down for slow receivers, which miss messages instead.
     pub no_fast_producer_stall: bool,
     /// Whether clients are told that there are no headers.
     pub no_header_support: bool,
@@ -68,6 +72,7 @@ impl Default for Options {
             host: "0.0.0.0".to_owned(),
             port: 0,
             server_name: String::new(),
+            tags: Vec::new(),
             client_advertise: None,
             payload_bytes_max: 1024 * 1024,
             control_line_bytes_max: 4096,
@@ -84,6 +89,7 @@ impl Default for Options {
             auth: AuthSettings::default(),
             tls: None,
             allow_non_tls: false,
+            tls_connections_per_second_max: 0,
             no_fast_producer_stall: false,
             no_header_support: false,
             lame_duck_duration: Duration::from_secs(120),

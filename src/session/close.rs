@@ -36,7 +36,12 @@ impl Session {
         }
         self.outbound().detach();
         self.transport.end_writing().await;
-        if heard && !matches!(reason, CloseReason::ClientClosed | CloseReason::ReadError) {
+        if heard
+            && !matches!(
+                reason,
+                CloseReason::ClientClosed | CloseReason::ReadError | CloseReason::ServerShutdown
+            )
+        {
             self.linger().await;
         }
     }
@@ -56,9 +61,28 @@ impl Session {
             self.account.disconnect();
         }
         self.server.counters().count_close(reason);
+        self.log_slow_consumer(reason);
         let stop = self.server.clock().now();
         self.server.clients().remove(&self.client, ClosedClient { client, stop, reason, subjects });
         log::debug!("{} - Client connection closed: {reason}", self.client.log_name());
+    }
+
+    fn log_slow_consumer(&self, reason: CloseReason) {
+        let name = || self.client.log_name();
+        match reason {
+            CloseReason::SlowConsumerPendingBytes => {
+                let max = self.options.outbound_bytes_max;
+                log::info!("{} - Slow Consumer Detected: MaxPending of {max} Exceeded", name());
+            }
+            CloseReason::SlowConsumerWriteDeadline => {
+                let (deadline, pending) = (self.options.write_deadline, self.outbound().pending_bytes());
+                log::info!(
+                    "{} - Slow Consumer Detected: WriteDeadline of {deadline:?} exceeded with {pending} total bytes.",
+                    name()
+                );
+            }
+            _ => {}
+        }
     }
 
     async fn say_last_words(&mut self) {
@@ -67,10 +91,15 @@ impl Session {
         let transport = &mut self.transport;
         let flushed = poll_fn(|cx| {
             outbound.register_owner(cx.waker());
-            match outbound.poll_owner(cx, transport).blocked || outbound.pending_bytes() > 0 {
-                true if !outbound.is_broken() => Poll::Pending,
-                _ => Poll::Ready(()),
+            let blocked = outbound.poll_owner(cx, transport).blocked;
+            if outbound.is_broken() || outbound.pending_bytes() == 0 {
+                return Poll::Ready(());
             }
+            if !blocked {
+                // Another task is writing and will be done in a moment.
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
         });
         // A client that does not listen misses them.
         let _ = timeout(LAST_WORDS_TIMEOUT, flushed).await;

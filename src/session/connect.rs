@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use headwater_protocol::client::ConnectOptions;
 
-use super::filter::Rights;
 use super::{Session, timer_settings};
 use crate::account::Account;
 use crate::auth::{AuthError, ConnectionType, Credentials, Login, Peer};
@@ -56,7 +55,7 @@ impl Session {
         self.client.bind(self.info.clone(), Some(account), "".into());
     }
 
-    async fn authenticate(&mut self) -> Result<Login, AuthError> {
+    pub(super) async fn authenticate(&mut self) -> Result<Login, AuthError> {
         let authenticator = self.server.authenticator();
         if !authenticator.is_slow(&credentials(&self.connect)) {
             return authenticator.check(&credentials(&self.connect), &self.peer());
@@ -89,12 +88,7 @@ impl Session {
         self.move_to(account.clone())?;
         self.settings.login_required = false;
         self.settings.system_account = Arc::ptr_eq(&account, self.server.accounts().system());
-        self.rights = login
-            .permissions
-            .clone()
-            .map(|rights| Arc::new(Rights::new(rights, self.server.clock().clone())));
-        let tracking = self.rights.clone().filter(|rights| rights.tracks_responses());
-        self.subscriber().set_filter(tracking.map(|rights| rights as _));
+        self.adopt_rights(&login);
         self.introduce(&login, account);
         let now = Instant::now();
         let expiry = login.expires.map(|at| now + duration_until(at, self.server.clock().now()));
@@ -102,7 +96,7 @@ impl Session {
         Ok(())
     }
 
-    fn refuse_login(&mut self, cause: &str) -> CloseReason {
+    pub(super) fn refuse_login(&mut self, cause: &str) -> CloseReason {
         log::error!("{} - authentication error: {cause}", self.client.log_name());
         self.fail("Authorization Violation", CloseReason::AuthenticationViolation)
     }
@@ -146,6 +140,7 @@ impl Session {
         self.subscriber().set_trace_name(self.settings.traced.then(|| self.client.log_name().into()));
         self.info = info;
         self.dispatch = Dispatch::from_client(self.info.clone(), connect.wants_echo());
+        self.dispatch.skip_crowded(self.options.no_fast_producer_stall);
     }
 
     fn check_protocol(&mut self) -> Result<(), CloseReason> {
@@ -163,8 +158,7 @@ impl Session {
         let headers = self.headers_agreed();
         self.subscriber().set_options(self.connect.wants_echo(), headers);
         self.parser.headers_allowed = headers;
-        self.parser.payload_bytes_max =
-            smaller(self.options.payload_bytes_max, self.account.payload_bytes_max());
+        self.parser.payload_bytes_max = self.payload_bytes_max();
         let subscriptions_max =
             smaller_limit(self.options.subscriptions_max, self.account.subscriptions_max());
         let settings = &mut self.settings;
@@ -175,6 +169,10 @@ impl Session {
         settings.connected = true;
         settings.subscriptions_max = subscriptions_max;
         self.client.set_async_info(settings.async_info);
+    }
+
+    pub(super) fn payload_bytes_max(&self) -> usize {
+        smaller(self.options.payload_bytes_max, self.account.payload_bytes_max())
     }
 
     fn headers_agreed(&self) -> bool {

@@ -32,13 +32,10 @@ impl Rights {
         self.responses.is_some()
     }
 
-    /// Whether a message may be published, be it as a response. Uses one response up if that is why.
-    pub(super) fn may_publish(&self, subject: &[u8]) -> bool {
-        self.permissions.can_publish(subject)
-            || self
-                .responses
-                .as_ref()
-                .is_some_and(|responses| responses.lock().use_permit(subject, self.clock.now()))
+    /// Whether a message that the permissions refuse may be published as a response. Uses one response up.
+    pub(super) fn may_respond(&self, subject: &[u8]) -> bool {
+        let now = self.clock.now();
+        self.responses.as_ref().is_some_and(|responses| responses.lock().use_permit(subject, now))
     }
 }
 

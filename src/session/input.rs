@@ -55,6 +55,11 @@ impl Input {
         self.buffer = bytes;
     }
 
+    /// Whether so much has come in that there is probably more.
+    pub(super) fn is_large(&self) -> bool {
+        self.buffer.len() >= READ_BYTES / 2
+    }
+
     fn make_room(&mut self) {
         if self.buffer.capacity() < READ_BYTES {
             let mut large = BufferPool::take(READ_BYTES);

@@ -10,8 +10,10 @@ mod connect;
 mod filter;
 mod input;
 mod operations;
+mod permits;
 mod ping;
 mod publish;
+mod reload;
 mod stall;
 mod subscribe;
 mod timers;
@@ -31,13 +33,14 @@ use tokio::time::Sleep;
 pub use self::client::{Client, ClientSnapshot, TlsFacts};
 use self::filter::Rights;
 use self::input::Input;
+use self::permits::Permits;
 use self::stall::Pause;
 use self::timers::{Due, TimerSettings, Timers};
 use crate::account::Account;
 use crate::net::transport::Transport;
 use crate::router::outbound::Pushed;
 use crate::router::{ClientInfo, CloseReason, Dispatch, Outbound, Receiver, RouteCache, Subscriber};
-use crate::server::{Options, Server};
+use crate::server::{Epoch, Options, Server};
 
 /// What the listener found out while it set the connection up.
 pub struct Established {
@@ -67,6 +70,8 @@ pub struct Session {
     info: Arc<ClientInfo>,
     /// `None` allows all.
     rights: Option<Arc<Rights>>,
+    permits: Permits,
+    epoch: Epoch,
     connect: Box<ConnectOptions>,
     settings: Settings,
     dispatch: Dispatch,
@@ -108,6 +113,7 @@ struct Batch {
 enum Event {
     Input,
     Due(Due),
+    Reload,
     End(CloseReason),
 }
 
@@ -133,6 +139,8 @@ impl Session {
             input: Input::default(),
             counted: false,
             rights: None,
+            permits: Permits::default(),
+            epoch: server.epoch(),
             connect: Box::default(),
             routes: RouteCache::default(),
             batch: Batch::default(),
@@ -166,6 +174,7 @@ impl Session {
             let outcome = match poll_fn(|cx| self.poll_event(cx)).await {
                 Event::Input => self.handle_input().await,
                 Event::Due(due) => self.handle_due(due),
+                Event::Reload => self.reload().await,
                 Event::End(reason) => Err(reason),
             };
             if let Err(reason) = outcome {
@@ -179,6 +188,9 @@ impl Session {
         self.poll_output(cx);
         if let Some(reason) = self.outbound().close_reason() {
             return Poll::Ready(Event::End(reason));
+        }
+        if self.is_outdated() {
+            return Poll::Ready(Event::Reload);
         }
         if self.poll_pause(cx).is_ready() {
             match self.input.poll_read(cx, &mut self.transport) {
@@ -219,8 +231,12 @@ impl Session {
 
     fn handle_due(&mut self, due: Due) -> Result<(), CloseReason> {
         match due {
-            Due::Nothing => self.give_memory_back(),
-            Due::Ping => self.send_ping(),
+            Due::Nothing => {}
+            Due::Ping => {
+                // Only a quiet connection is asked for a sign of life.
+                self.give_memory_back();
+                self.send_ping();
+            }
             Due::Stale => return Err(self.fail("Stale Connection", CloseReason::StaleConnection)),
             Due::LoginTimeout => {
                 return Err(self.fail("Authentication Timeout", CloseReason::AuthenticationTimeout));
@@ -236,6 +252,8 @@ impl Session {
 
     fn give_memory_back(&mut self) {
         self.routes.clear();
+        self.permits.clear();
+        self.dispatch.give_memory_back();
     }
 
     /// Queues a protocol line to the client; it is sent when the batch ends.

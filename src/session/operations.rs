@@ -13,10 +13,14 @@ type Connect = Box<ConnectOptions>;
 impl Session {
     /// Handles everything that has come in.
     pub(super) async fn handle_input(&mut self) -> Result<(), CloseReason> {
-        let now = Instant::now();
-        self.timers.input(now);
+        self.timers.input(Instant::now());
+        let large = self.input.is_large();
         let outcome = self.handle_operations().await;
         self.end_batch();
+        if large {
+            // So that a flood does not keep the thread from everyone else.
+            tokio::task::yield_now().await;
+        }
         outcome
     }
 
@@ -108,9 +112,10 @@ impl Session {
     }
 
     fn end_batch(&mut self) {
-        self.dispatch.flush();
+        // Counted first: who sees the answers finds the numbers up to date.
         let Batch { messages, bytes } = std::mem::take(&mut self.batch);
         self.client.count_in(messages, bytes, self.server.clock().now());
+        self.dispatch.flush();
         self.pause_after_batch();
     }
 }

@@ -3,6 +3,7 @@
 use headwater_protocol::{client, subject};
 
 use super::Session;
+use crate::account::{Mapped, Mappings};
 use crate::router::Message;
 
 /// Replies that only the server itself may ask for.
@@ -21,6 +22,24 @@ impl Session {
         if self.settings.pedantic && !subject::is_literal(message.subject) {
             self.send_error("Invalid Publish Subject");
         }
+        match self.account.mappings() {
+            None => self.publish_unmapped(message, sizes),
+            Some(mappings) => self.publish_mapped(message, sizes, &mappings),
+        }
+    }
+
+    /// The subject a message is mapped to is the one that permissions are about.
+    fn publish_mapped(&mut self, message: &Message<'_>, sizes: (&[u8], &[u8]), mappings: &Mappings) {
+        match mappings.apply(message.subject, |bound| self.dispatch.random_below(bound)) {
+            Mapped::Unchanged => self.publish_unmapped(message, sizes),
+            Mapped::To(subject) => self.publish_unmapped(&Message { subject: &subject, ..*message }, sizes),
+            Mapped::Lost if self.settings.verbose => self.send_ok(),
+            Mapped::Lost => {}
+        }
+    }
+
+    #[inline]
+    fn publish_unmapped(&mut self, message: &Message<'_>, sizes: (&[u8], &[u8])) {
         if self.is_reserved(message) {
             return;
         }
@@ -37,8 +56,10 @@ impl Session {
     }
 
     #[inline]
-    fn is_permitted(&self, subject: &[u8]) -> bool {
-        self.rights.as_ref().is_none_or(|rights| rights.may_publish(subject))
+    fn is_permitted(&mut self, subject: &[u8]) -> bool {
+        let Some(rights) = &self.rights else { return true };
+        let allowed = self.permits.check(subject, |subject| rights.permissions().can_publish(subject));
+        allowed || rights.may_respond(subject)
     }
 
     #[inline]

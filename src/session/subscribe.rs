@@ -36,7 +36,7 @@ impl Session {
         }
     }
 
-    fn may_subscribe(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
+    pub(super) fn may_subscribe(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
         if queue == Some(RESERVED_QUEUE) {
             return false;
         }

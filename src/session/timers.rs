@@ -82,6 +82,13 @@ impl Timers {
         self.next_ping = now + first_ping_after(settings);
     }
 
+    /// The settings have changed.
+    pub(super) fn adjust(&mut self, settings: TimerSettings) {
+        self.ping_interval = settings.ping_interval;
+        self.pings_out_max = settings.pings_out_max;
+        self.write_deadline = settings.write_deadline;
+    }
+
     /// Something came in.
     pub(super) fn input(&mut self, now: Instant) {
         self.last_input = now;

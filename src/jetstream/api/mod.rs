@@ -11,7 +11,6 @@ mod stream;
 use std::sync::Arc;
 
 use headwater_protocol::headers;
-use headwater_protocol::jetstream::account_info::API_LEVEL;
 use headwater_protocol::jetstream::advisory::Action;
 use headwater_protocol::jetstream::api_subject::{API_PREFIX, ApiSubject};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
@@ -21,9 +20,9 @@ use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
-use super::advisories;
 use super::host::StreamHost;
 use super::host::replies::Reply;
+use super::{advisories, api_level};
 use crate::account::Account;
 use crate::router::{Dispatch, Message, Service};
 pub use stream::listed as listed_stream;
@@ -87,19 +86,25 @@ impl Api {
         let Some(response_type) = ResponseType::of(&subject) else { return };
         let call = Call { account: &self.account, headers: request.headers, body: request.payload };
         let answer = call.check_api_level().and_then(|()| call.run(subject));
-        self.account.count_request(answer.is_err());
         if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
             // nats-server does not subscribe for consumers that are not there.
             if error.is(ErrorCode::StreamNotFound) || error.is(ErrorCode::ConsumerNotFound) {
                 return;
             }
         }
+        // nats-server sends messages that were found past the part of its API that counts and audits.
+        let counts = !matches!((&subject, &answer), (ApiSubject::MsgGet(_), Ok(_)));
+        if counts {
+            self.account.count_request(answer.is_err());
+        }
         let answer = answer.unwrap_or_else(|error| Answer {
             body: encode_refusal(response_type, &error),
             host: None,
             event: None,
         });
-        advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
+        if counts {
+            advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
+        }
         self.send(cx, request.reply, answer);
     }
 
@@ -219,13 +224,7 @@ impl Answer {
 
 /// Whether we serve the API level a request asks for, if it asks for one.
 fn level_is_served(block: &[u8]) -> bool {
-    let Some(wanted) =
-        headers::get(block, headers::names::REQUIRED_API_LEVEL).filter(|level| !level.is_empty())
-    else {
-        return true;
-    };
-    let wanted = std::str::from_utf8(wanted).ok().and_then(|level| level.parse::<i64>().ok());
-    wanted.is_some_and(|level| level <= i64::from(API_LEVEL))
+    headers::get(block, headers::names::REQUIRED_API_LEVEL).is_none_or(api_level::is_served)
 }
 
 fn not_served() -> ApiError {

@@ -55,6 +55,7 @@ impl StreamHost {
                 Parcel::Event { consumer, advisory } => {
                     advisories::consumer_event(self, cx, &consumer, &advisory);
                 }
+                Parcel::BatchAbandoned { id, reason } => advisories::batch_abandoned(self, cx, &id, reason),
                 Parcel::Gone { consumer } => self.delete_unused_consumer(cx, &consumer),
             }
         }

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use headwater_protocol::jetstream::pub_ack::{self, PubAck};
+use headwater_protocol::jetstream::pub_ack::{self, BatchCommit, PubAck};
 
 use super::parcels::{Untaken, Wrapping};
 use super::replies::{Reply, ReplyMessage};
 use super::run_consumers::Parcel;
 use super::{StreamHost, StreamState};
 use crate::clock::UnixNanos;
-use crate::jetstream::stream::Answer;
+use crate::jetstream::stream::turn::{Answer, Committed};
 use crate::router::{Dispatch, Message};
 use crate::store::StoreError;
 
@@ -67,7 +67,7 @@ impl StreamHost {
     fn collect(self: &Arc<Self>, pump: &mut Pump) -> bool {
         let now = self.env.now();
         let mut state = self.lock();
-        let expiry = self.expire(&mut state, now);
+        let due = self.tick(&mut state, now);
         let settled = self.env.settled();
         if state.visible.advance(settled) {
             state.consumers.wake_hungry();
@@ -80,14 +80,14 @@ impl StreamHost {
         if state.visible.waits() || !state.replies.is_empty() {
             self.wait_for_commit();
         }
-        let deadlines = [expiry, state.consumers.next_deadline(), state.unwritten.deadline()];
+        let deadlines = [due, state.consumers.next_deadline(), state.unwritten.deadline()];
         self.arm(deadlines.into_iter().flatten().min().unwrap_or(UnixNanos::MAX));
         more_replies || more_messages || self.env.settled() > settled
     }
 
-    fn expire(&self, state: &mut StreamState, now: UnixNanos) -> Option<UnixNanos> {
-        state.expire(now).unwrap_or_else(|error| {
-            self.log_store_error("expiry", &error);
+    fn tick(&self, state: &mut StreamState, now: UnixNanos) -> Option<UnixNanos> {
+        state.tick(now).unwrap_or_else(|error| {
+            self.log_store_error("what was due could not be done", &error);
             None
         })
     }
@@ -146,6 +146,15 @@ impl StreamHost {
             Answer::Stored { seq } => PubAck { seq: *seq, ..ack }.write(body),
             Answer::Counted { seq, total } => PubAck { seq: *seq, value: Some(total), ..ack }.write(body),
             Answer::Duplicate { seq } => PubAck { seq: *seq, duplicate: true, ..ack }.write(body),
+            Answer::Staged => {}
+            Answer::FlowAck { seq, msgs } => pub_ack::write_flow_ack(body, *seq, *msgs),
+            Answer::FlowGap { expected, seq } => pub_ack::write_flow_gap(body, *expected, *seq),
+            Answer::FlowError { seq, error } => pub_ack::write_flow_error(body, *seq, error),
+            Answer::Committed(committed) => {
+                let Committed { id, seq, count, duplicate } = &**committed;
+                let batch = Some(BatchCommit { id, count: *count });
+                PubAck { seq: *seq, duplicate: *duplicate, batch, ..ack }.write(body);
+            }
             Answer::Refused(error) => pub_ack::write_refusal(body, &self.name, domain, error),
         }
     }

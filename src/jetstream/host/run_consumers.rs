@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_protocol::jetstream::ack_token::AckReplies;
+use headwater_protocol::jetstream::advisory::AbandonReason;
 
 use super::{StreamHost, StreamState};
 use crate::clock::UnixNanos;
@@ -18,7 +19,7 @@ const BYTES_PER_ROUND_MAX: u64 = 1 << 20;
 /// Consumers run in one round.
 const CONSUMERS_PER_ROUND_MAX: usize = 1024;
 
-/// Something a consumer sends, ready to leave.
+/// Something a consumer, or the stream itself, sends; ready to leave.
 pub(super) enum Parcel {
     /// A message of the stream.
     Message {
@@ -50,6 +51,13 @@ pub(super) enum Parcel {
         consumer: Box<str>,
         /// What happened.
         advisory: Advisory,
+    },
+    /// A batch was given up.
+    BatchAbandoned {
+        /// Its id.
+        id: Box<[u8]>,
+        /// Why.
+        reason: AbandonReason,
     },
     /// The consumer has been unused for too long.
     Gone {

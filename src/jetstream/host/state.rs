@@ -73,7 +73,7 @@ impl StreamState {
     pub fn publish(&mut self, now: UnixNanos, message: &Ingest<'_>, reply: &[u8]) {
         let transformed = self.transform.as_ref().and_then(|transform| transform.apply(message.subject));
         let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
-        self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message));
+        self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message, reply));
     }
 
     /// Promises an answer that may leave once everything the stream has written so far is settled.
@@ -86,9 +86,9 @@ impl StreamState {
         self.last_lsn = self.last_lsn.max(lsn);
     }
 
-    /// Removes what has grown too old; returns when to look again.
-    pub(super) fn expire(&mut self, now: UnixNanos) -> Result<Option<UnixNanos>, StoreError> {
-        self.with_machine(now, b"", |machine, turn| machine.expire(turn))
+    /// Does what time has made due; returns when to look again.
+    pub(super) fn tick(&mut self, now: UnixNanos) -> Result<Option<UnixNanos>, StoreError> {
+        self.with_machine(now, b"", |machine, turn| machine.tick(turn))
     }
 
     /// The first message of a new stream gets `first_seq`.
@@ -163,6 +163,9 @@ impl StreamState {
             StreamEffect::Republish(outgoing) => {
                 let message = ReplyMessage { headers: outgoing.headers, payload: outgoing.payload };
                 self.promise(&outgoing.subject, Reply::Message(Box::new(message)));
+            }
+            StreamEffect::BatchAbandoned { id, reason } => {
+                self.parcels.push(Parcel::BatchAbandoned { id, reason });
             }
             StreamEffect::Answer(answer) => {
                 if !reply.is_empty() && !self.machine.config().no_ack {

@@ -6,7 +6,8 @@ use headwater_protocol::headers::{self, HeaderBuilder, names};
 use headwater_protocol::jetstream::go_duration::{GoDuration, SECOND};
 
 use super::StreamMachine;
-use super::publish::{Accepted, Rollup};
+use super::accept::{Accepted, Rollup};
+use super::schedule::Scheduling;
 use super::timers::Timers;
 use super::ttl::Ttl;
 use super::turn::Turn;
@@ -45,7 +46,7 @@ impl Lives {
 
 impl StreamMachine {
     /// Ends the lives that are over; returns when to look again.
-    pub fn expire(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
         let aged = self.expire_aged(turn)?;
         self.expire_ttls(turn)?;
         Ok([aged, self.lives.ttls.next()].into_iter().flatten().min())
@@ -62,21 +63,14 @@ impl StreamMachine {
         }
     }
 
-    /// Learns from stored headers when messages end.
-    pub(super) fn learn_lives(&mut self, log: &dyn MessageLog, now: UnixNanos) -> Result<(), StoreError> {
-        if !self.config.allow_msg_ttl {
-            return Ok(());
-        }
+    /// Forgets all ends, to learn them anew.
+    pub(super) fn forget_lives(&mut self) {
         self.lives.ttls = Timers::default();
-        let mut next = log.next_match(0, &[])?;
-        while let Some(seq) = next {
-            if let Some(message) = load_with_headers(log, seq)? {
-                let ttl = ttl_of(&message);
-                self.note_life(now, message.ts, seq, ttl);
-            }
-            next = log.next_match(seq + 1, &[])?;
-        }
-        Ok(())
+    }
+
+    /// Learns from a stored message when it ends.
+    pub(super) fn learn_life(&mut self, now: UnixNanos, message: &StoredMessage) {
+        self.note_life(now, message.ts, message.seq, ttl_of(message));
     }
 
     fn expire_aged(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
@@ -165,6 +159,7 @@ impl StreamMachine {
             rollup: Some(Rollup::Subject),
             ttl: Some(Ttl::Seconds(seconds)),
             total: None,
+            scheduling: Scheduling::default(),
             wanted: self.is_wanted(turn, subject),
         };
         self.check_discard_new(turn.log, &marker).and_then(|()| self.store(turn, &marker)).is_ok()
@@ -197,7 +192,7 @@ pub(super) fn load_with_headers(log: &dyn MessageLog, seq: u64) -> Result<Option
 const FILE_OVERHEAD_BARE: u64 = 30;
 
 /// A damaged message says nothing; the others count on.
-fn load(log: &dyn MessageLog, seq: u64) -> Result<Option<StoredMessage>, StoreError> {
+pub(super) fn load(log: &dyn MessageLog, seq: u64) -> Result<Option<StoredMessage>, StoreError> {
     match log.load(seq) {
         Err(StoreError::Damaged { .. }) => Ok(None),
         read => read,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::publish::Accepted;
+use super::accept::Accepted;
 use super::{Discard, StreamMachine};
 use crate::store::{MessageLog, StorageKind, StoreError};
 

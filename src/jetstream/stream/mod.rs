@@ -4,15 +4,20 @@
 //! |---|---|
 //! | [`config`] | which configurations and updates are valid, and their defaults |
 //! | [`publish`] | what becomes of a publish |
-//! | [`turn`] | what an input is handed, and what comes of it |
+//! | `accept`, `storing` | whether a message is in order; storing it and what follows from that |
+//! | [`batch`] | batches, atomic and fast |
+//! | [`turn`], [`bounds`] | what an input is handed, and what comes of it |
 //! | [`expectations`] | whether the stream is as a publisher expects |
 //! | [`limits`] | which messages limits remove |
 //! | [`ttl`], [`expiry`] | how long a message lives, and what it leaves behind |
 //! | [`counter`], [`decimal_sum`] | subjects that count |
+//! | [`schedule`] | messages that are published at set times |
 //! | [`republish`] | where stored messages go again |
 //! | [`purge`] | what a purge or delete removes |
 //! | [`dedup`] | which message ids were seen already |
 
+mod accept;
+pub mod batch;
 pub mod bounds;
 pub mod config;
 pub mod counter;
@@ -26,6 +31,8 @@ pub mod publish_headers;
 pub mod purge;
 pub mod refusal;
 pub mod republish;
+pub mod schedule;
+mod storing;
 #[cfg(test)]
 mod tests;
 pub mod timers;
@@ -43,9 +50,12 @@ pub use turn::{Answer, Effect, Turn};
 
 use crate::clock::UnixNanos;
 use crate::store::{MessageLog, StoreError};
+use batch::atomic::AtomicBatches;
+use batch::fast::FastBatches;
 use dedup::Dedup;
-use expiry::Lives;
+use expiry::{Lives, load_with_headers};
 use republish::Republisher;
+use schedule::Schedules;
 
 /// The most messages read back at recovery to learn which message ids are still within the duplicate window.
 const RECOVERED_IDS_MAX: u64 = 1_000_000;
@@ -58,6 +68,9 @@ pub struct StreamMachine {
     /// Id of the last message stored, empty when it had none.
     last_msg_id: Vec<u8>,
     lives: Lives,
+    schedules: Schedules,
+    atomic: AtomicBatches,
+    fast: FastBatches,
     republisher: Option<Republisher>,
 }
 
@@ -66,7 +79,17 @@ impl StreamMachine {
     pub fn new(config: StreamConfig, bounds: Bounds) -> Self {
         let dedup = Dedup::new(config.duplicate_window);
         let republisher = Republisher::new(&config);
-        Self { config, bounds, dedup, last_msg_id: Vec::new(), lives: Lives::default(), republisher }
+        Self {
+            config,
+            bounds,
+            dedup,
+            last_msg_id: Vec::new(),
+            lives: Lives::default(),
+            schedules: Schedules::default(),
+            atomic: AtomicBatches::default(),
+            fast: FastBatches::default(),
+            republisher,
+        }
     }
 
     /// A stream whose messages were found in the store. Message ids still within the window and the ends of messages'
@@ -79,7 +102,7 @@ impl StreamMachine {
     ) -> Result<Self, StoreError> {
         let mut machine = Self::new(config, bounds);
         machine.learn_ids(log, now)?;
-        machine.learn_lives(log, now)?;
+        machine.learn_headers(log, now)?;
         Ok(machine)
     }
 
@@ -98,13 +121,50 @@ impl StreamMachine {
     ) -> Result<(), StoreError> {
         self.dedup.set_window(config.duplicate_window);
         self.republisher = Republisher::new(&config);
-        let lives_matter_now = config.allow_msg_ttl && !self.config.allow_msg_ttl;
+        let ttls_matter_now = config.allow_msg_ttl && !self.config.allow_msg_ttl;
+        let schedules_matter_now = config.allow_msg_schedules && !self.config.allow_msg_schedules;
         self.config = config;
         self.lives.forget_deadline();
-        if lives_matter_now {
-            self.learn_lives(log, now)?;
+        if !self.config.allow_atomic {
+            self.atomic.clear();
+        }
+        if !self.config.allow_batched {
+            self.fast.clear();
+        }
+        if ttls_matter_now || schedules_matter_now {
+            self.learn_headers(log, now)?;
         }
         self.enforce_all_limits(log)
+    }
+
+    /// Does what time has made due; returns when to look again.
+    pub fn tick(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
+        self.atomic.time_out(turn);
+        self.fast.time_out(turn.now);
+        let expiry = self.expire(turn)?;
+        self.fire_schedules(turn)?;
+        let deadlines = [expiry, self.atomic.deadline(), self.fast.deadline(), self.schedules.next()];
+        Ok(deadlines.into_iter().flatten().min())
+    }
+
+    /// Learns from stored headers when messages end, and which are schedules.
+    fn learn_headers(&mut self, log: &dyn MessageLog, now: UnixNanos) -> Result<(), StoreError> {
+        let (ttls, schedules) = (self.config.allow_msg_ttl, self.config.allow_msg_schedules);
+        self.forget_lives();
+        self.schedules = Schedules::default();
+        let mut next = if ttls || schedules { log.next_match(0, &[])? } else { None };
+        while let Some(seq) = next {
+            if let Some(message) = load_with_headers(log, seq)? {
+                if ttls {
+                    self.learn_life(now, &message);
+                }
+                if schedules {
+                    self.learn_schedule(log, &message);
+                }
+            }
+            next = log.next_match(seq + 1, &[])?;
+        }
+        Ok(())
     }
 
     fn learn_ids(&mut self, log: &dyn MessageLog, now: UnixNanos) -> Result<(), StoreError> {

@@ -33,21 +33,6 @@ impl StreamMachine {
         })
     }
 
-    /// Removes all but the `keep` newest messages of what `subject` matches: a publish on `a.*` rolls up all of them.
-    pub(super) fn roll_up_subject(
-        &mut self,
-        log: &mut dyn MessageLog,
-        subject: &[u8],
-        keep: u64,
-    ) -> Result<(), StoreError> {
-        if !has_wildcards(subject) {
-            return self.keep_newest_of_subject(log, subject, keep);
-        }
-        let filter = Bytes::copy_from_slice(subject);
-        let purge = Purge { keep: Some(keep), ..Purge::default() };
-        purge_filtered(log, &filter, &purge).map(drop)
-    }
-
     /// Removes one message by its sequence.
     pub fn delete(&mut self, log: &mut dyn MessageLog, seq: u64) -> Result<Option<Lsn>, Refusal> {
         if self.config.sealed {
@@ -103,4 +88,18 @@ fn purge_filtered(log: &mut dyn MessageLog, filter: &Bytes, purge: &Purge) -> Re
         left -= 1;
     }
     Ok(done)
+}
+
+/// Removes what is older than `seq` and matches `subject`: a publish on `a.*` rolls up all of them.
+pub(super) fn roll_up_subject(log: &mut dyn MessageLog, subject: &[u8], seq: u64) -> Result<(), StoreError> {
+    if has_wildcards(subject) {
+        let purge = Purge { below: Some(seq), ..Purge::default() };
+        return purge_filtered(log, &Bytes::copy_from_slice(subject), &purge).map(drop);
+    }
+    while let Some(state) = log.subject(subject).filter(|state| state.first_seq < seq) {
+        if log.remove(state.first_seq)?.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -35,6 +35,60 @@ pub enum Refusal {
     IncrementInvalid,
     /// The last message of the subject tells no total.
     CounterBroken,
+    /// An expectation within a batch that the batch itself makes wrong, or cannot be sure of.
+    WrongLastSeqInBatch,
+    /// `Nats-Rollup: sub` within a batch, for a subject the batch has written to.
+    RollupSubjectInBatch,
+    /// `Nats-Rollup: all` within a batch, but not on its first message.
+    RollupAllInBatch,
+    /// A message id of a batch is known, or comes twice in it; holds the sequence of the one that is stored.
+    DuplicateInBatch(Option<u64>),
+    /// Atomic batches are not allowed.
+    AtomicDisabled,
+    /// `Nats-Batch-Id` is too long.
+    AtomicId,
+    /// `Nats-Batch-Sequence` is missing or no number.
+    AtomicSeqMissing,
+    /// A message of the batch is missing.
+    AtomicIncomplete,
+    /// The batch has more messages than this.
+    AtomicTooLarge(u64),
+    /// Too many batches are open.
+    AtomicTooMany,
+    /// `Nats-Batch-Commit` makes no sense.
+    AtomicCommit,
+    /// Fast batches are not allowed.
+    FastDisabled,
+    /// The reply subject is not of the form.
+    FastPattern,
+    /// The id of the fast batch is too long.
+    FastId,
+    /// There is no such fast batch.
+    FastUnknown,
+    /// Too many fast batches are open.
+    FastTooMany,
+    /// This header cannot stand in a batch.
+    AtomicHeader(&'static str),
+    /// `Nats-Required-Api-Level` asks for more than we serve.
+    ApiLevel,
+    /// The server has no room for it.
+    NoResources,
+    /// `Nats-Schedule` on a stream that does not allow it.
+    SchedulesDisabled,
+    /// `Nats-Schedule` makes no sense.
+    SchedulePattern,
+    /// `Nats-Schedule-Time-Zone` is unknown.
+    ScheduleTimeZone,
+    /// `Nats-Schedule-Target` is missing, or cannot be one.
+    ScheduleTarget,
+    /// `Nats-Schedule-Source` cannot be one.
+    ScheduleSource,
+    /// `Nats-Schedule-TTL` makes no sense.
+    ScheduleTtl,
+    /// `Nats-Schedule-Rollup`, or `Nats-Rollup` beside a schedule, is not `sub`.
+    ScheduleRollup,
+    /// `Nats-Scheduler` and `Nats-Schedule-Next` do not take a schedule away.
+    ScheduleScheduler,
     /// `Nats-Rollup` on a stream that does not allow it.
     RollupNotPermitted,
     /// `Nats-Rollup` with an unknown value.
@@ -86,6 +140,33 @@ impl From<Refusal> for ApiError {
             Refusal::IncrementWithPayload => Code::MessageIncrPayload.error(),
             Refusal::IncrementInvalid => Code::MessageIncrInvalid.error(),
             Refusal::CounterBroken => Code::MessageCounterBroken.error(),
+            Refusal::WrongLastSeqInBatch => Code::StreamWrongLastSequenceConstant.error(),
+            Refusal::RollupSubjectInBatch => Code::StreamRollupFailed.saying("batch rollup sub invalid"),
+            Refusal::RollupAllInBatch => Code::StreamRollupFailed.saying("batch rollup all invalid"),
+            Refusal::DuplicateInBatch(_) => Code::AtomicPublishContainsDuplicateMessage.error(),
+            Refusal::AtomicDisabled => Code::AtomicPublishDisabled.error(),
+            Refusal::AtomicId => Code::AtomicPublishInvalidBatchId.error(),
+            Refusal::AtomicSeqMissing => Code::AtomicPublishMissingSeq.error(),
+            Refusal::AtomicIncomplete => Code::AtomicPublishIncompleteBatch.error(),
+            Refusal::AtomicTooLarge(max) => Code::AtomicPublishTooLargeBatch.with(max),
+            Refusal::AtomicTooMany => Code::AtomicPublishTooManyInflight.error(),
+            Refusal::AtomicCommit => Code::AtomicPublishInvalidBatchCommit.error(),
+            Refusal::FastDisabled => Code::BatchPublishDisabled.error(),
+            Refusal::FastPattern => Code::BatchPublishInvalidPattern.error(),
+            Refusal::FastId => Code::BatchPublishInvalidBatchId.error(),
+            Refusal::FastUnknown => Code::BatchPublishUnknownBatchId.error(),
+            Refusal::FastTooMany => Code::BatchPublishTooManyInflight.error(),
+            Refusal::AtomicHeader(name) => Code::AtomicPublishUnsupportedHeaderBatch.with(name),
+            Refusal::ApiLevel => Code::RequiredApiLevel.error(),
+            Refusal::NoResources => Code::InsufficientResources.error(),
+            Refusal::SchedulesDisabled => Code::MessageSchedulesDisabled.error(),
+            Refusal::SchedulePattern => Code::MessageSchedulesPatternInvalid.error(),
+            Refusal::ScheduleTimeZone => Code::MessageSchedulesTimeZoneInvalid.error(),
+            Refusal::ScheduleTarget => Code::MessageSchedulesTargetInvalid.error(),
+            Refusal::ScheduleSource => Code::MessageSchedulesSourceInvalid.error(),
+            Refusal::ScheduleTtl => Code::MessageSchedulesTtlInvalid.error(),
+            Refusal::ScheduleRollup => Code::MessageSchedulesRollupInvalid.error(),
+            Refusal::ScheduleScheduler => Code::MessageSchedulesSchedulerInvalid.error(),
             Refusal::RollupNotPermitted => Code::StreamRollupFailed.saying("rollup not permitted"),
             Refusal::RollupInvalid(value) => {
                 Code::StreamRollupFailed.with(format_args!("rollup value invalid: {value:?}"))

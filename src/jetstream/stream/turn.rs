@@ -1,6 +1,7 @@
 //! What a stream is handed with an input, and what comes of it.
 
 use bytes::Bytes;
+use headwater_protocol::jetstream::advisory::AbandonReason;
 use headwater_protocol::jetstream::error::ApiError;
 
 use crate::clock::UnixNanos;
@@ -30,6 +31,13 @@ pub enum Effect {
     },
     /// A stored message goes out again, once everything stored so far is settled.
     Republish(Box<Outgoing>),
+    /// A batch was given up; those who listen are told.
+    BatchAbandoned {
+        /// The batch's id.
+        id: Box<[u8]>,
+        /// Why.
+        reason: AbandonReason,
+    },
     /// What the publisher is told, once everything stored so far is settled.
     Answer(Answer),
 }
@@ -65,6 +73,45 @@ pub enum Answer {
         /// The sequence the first of its kind got.
         seq: u64,
     },
+    /// A message of a batch has come; nothing is stored yet.
+    Staged,
+    /// Of a fast batch, everything up to its message `seq` is stored, but for gaps it said are fine. The next
+    /// acknowledgement comes after `msgs` messages.
+    FlowAck {
+        /// The place in the batch.
+        seq: u64,
+        /// Messages until the next.
+        msgs: u16,
+    },
+    /// Of a fast batch, messages are missing before `seq`.
+    FlowGap {
+        /// The first that is missing.
+        expected: u64,
+        /// The one that came.
+        seq: u64,
+    },
+    /// A message of a fast batch was refused.
+    FlowError {
+        /// Its place in the batch.
+        seq: u64,
+        /// Why.
+        error: Box<ApiError>,
+    },
+    /// A batch is stored.
+    Committed(Box<Committed>),
     /// Nothing was stored.
     Refused(Box<ApiError>),
+}
+
+/// A batch that was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Its id.
+    pub id: Box<str>,
+    /// The sequence of its last message.
+    pub seq: u64,
+    /// Its number of messages.
+    pub count: u64,
+    /// Its only message had been stored before.
+    pub duplicate: bool,
 }

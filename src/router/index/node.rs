@@ -75,6 +75,16 @@ impl Node {
         }
     }
 
+    pub(super) fn for_each(&self, visit: &mut dyn FnMut(&Arc<Subscription>)) {
+        for subscribers in [&self.here, &self.rest].into_iter().flatten() {
+            subscribers.plain.iter().for_each(&mut *visit);
+            subscribers.groups.iter().flat_map(|group| &group.members).for_each(&mut *visit);
+        }
+        let only = self.children.only.iter().map(|(_, node)| node);
+        let many = self.children.many.iter().flat_map(|many| many.values());
+        only.chain(many).chain(&self.any).for_each(|node| node.for_each(visit));
+    }
+
     fn remove_below(&mut self, rest: Option<&[u8]>, subscription: &Arc<Subscription>) -> bool {
         let Some(subject) = rest else {
             return remove_from(&mut self.here, subscription);

@@ -82,6 +82,12 @@ proptest! {
             }
             prop_assert_eq!(index.len(), model.len());
         }
+        let mut visited = Vec::new();
+        index.for_each(&mut |sub| visited.push(Arc::as_ptr(sub)));
+        visited.sort();
+        let mut known: Vec<_> = model.iter().map(Arc::as_ptr).collect();
+        known.sort();
+        prop_assert_eq!(visited, known);
         for sub in model {
             prop_assert!(index.remove(&sub));
         }

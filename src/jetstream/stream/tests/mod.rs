@@ -1,8 +1,11 @@
 //! Promises of the stream's state machine, on a log in memory and with time that moves when told to.
 
+mod atomic_batches;
 mod counters;
+mod fast_batches;
 mod lives;
 mod republished;
+mod schedules;
 
 use headwater_protocol::headers::HeaderBuilder;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
@@ -45,7 +48,11 @@ pub(super) fn config() -> StreamConfig {
 
 impl Rig {
     pub(super) fn new(config: StreamConfig) -> Self {
-        let machine = StreamMachine::new(config, Bounds::default());
+        Self::bounded(config, Bounds::default())
+    }
+
+    pub(super) fn bounded(config: StreamConfig, bounds: Bounds) -> Self {
+        let machine = StreamMachine::new(config, bounds);
         Self { machine, log: MemoryLog::new(), now: START, interest: Vec::new(), effects: Vec::new() }
     }
 
@@ -63,7 +70,7 @@ impl Rig {
     pub(super) fn publish(&mut self, subject: &str, headers: &[(&str, &str)], payload: &str) -> Answer {
         let block = block(headers);
         let message = Ingest { subject: subject.as_bytes(), headers: &block, payload: payload.as_bytes() };
-        self.turn(|machine, turn| machine.publish(turn, &message));
+        self.turn(|machine, turn| machine.publish(turn, &message, b""));
         match self.effects.pop() {
             Some(Effect::Answer(answer)) => answer,
             other => panic!("no answer but {other:?}"),
@@ -90,14 +97,14 @@ impl Rig {
     pub(super) fn pass(&mut self, time: UnixNanos) {
         let until = self.now + time;
         loop {
-            let next = self.turn(|machine, turn| machine.expire(turn)).unwrap();
+            let next = self.turn(|machine, turn| machine.tick(turn)).unwrap();
             if next.is_none_or(|next| next > until) {
                 break;
             }
             self.now = next.unwrap_or(until).max(self.now);
         }
         self.now = until;
-        self.turn(|machine, turn| machine.expire(turn)).unwrap();
+        self.turn(|machine, turn| machine.tick(turn)).unwrap();
     }
 
     /// The broker starts anew with what is stored.
