@@ -87,8 +87,10 @@ impl StreamMachine {
         self.count(|| Counter::read(turn.log, message.subject), increment, &mut accepted)?;
         self.check_message_size(accepted.bytes())?;
         check_header_size(&accepted.headers)?;
+        self.check_server_room(turn.log)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
         if accepted.wanted {
+            self.check_account_room(turn.log, &accepted.content())?;
             accepted.ttl = self.raise_ttl(Ttl::parse(asked.ttl)?, &mut accepted.headers);
             self.check_discard_new(turn.log, &accepted)?;
         }

@@ -3,8 +3,10 @@
 mod atomic_batches;
 mod counters;
 mod fast_batches;
+mod limits;
 mod lives;
 mod republished;
+mod resources;
 mod schedules;
 
 use headwater_protocol::headers::HeaderBuilder;
