@@ -94,6 +94,7 @@ impl StreamMachine {
         if message.bytes() as u64 > self.bounds.payload_bytes_max {
             return Err(Refusal::MessageTooLarge);
         }
+        self.check_message_size(message.bytes())?;
         Ok(Some(counter))
     }
 

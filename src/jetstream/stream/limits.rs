@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use super::storing::Later;
 use super::{Discard, Ingest, StreamMachine};
 use crate::store::{MessageLog, StorageKind, StoreError};
 
@@ -26,22 +27,28 @@ pub(super) fn limit(configured: i64) -> Option<u64> {
 impl StreamMachine {
     /// Removes the oldest messages until the stream is within `max_msgs` and `max_bytes`. A stream that discards new
     /// messages keeps what it has.
-    pub(super) fn enforce_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
-        while self.config.discard == Discard::Old && self.over_limits(log) {
+    pub(super) fn enforce_limits(
+        &mut self,
+        log: &mut dyn MessageLog,
+        later: &Later,
+    ) -> Result<(), StoreError> {
+        while self.config.discard == Discard::Old && self.over_limits(log, later) {
             let first = log.state().first_seq;
             log.purge_below(first + 1)?;
         }
         Ok(())
     }
 
-    fn over_limits(&self, log: &dyn MessageLog) -> bool {
+    fn over_limits(&self, log: &dyn MessageLog, later: &Later) -> bool {
         let (messages_max, bytes_max) = (limit(self.config.max_msgs), limit(self.config.max_bytes));
         if messages_max.is_none() && bytes_max.is_none() {
             return false;
         }
         let state = log.state();
         let over = |used: u64, max: Option<u64>| max.is_some_and(|max| used > max);
-        state.messages > 0 && (over(state.messages, messages_max) || over(state.bytes, bytes_max))
+        let messages = state.messages.saturating_sub(later.messages);
+        messages > 0
+            && (over(messages, messages_max) || over(state.bytes.saturating_sub(later.bytes), bytes_max))
     }
 
     /// Removes the oldest messages of `subject` until it is within `max_msgs_per_subject`.
@@ -78,7 +85,7 @@ impl StreamMachine {
                 self.keep_newest_of_subject(log, &subject, max)?;
             }
         }
-        self.enforce_limits(log)
+        self.enforce_limits(log, &Later::default())
     }
 }
 

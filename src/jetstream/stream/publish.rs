@@ -78,6 +78,8 @@ impl StreamMachine {
         if self.config.sealed {
             return Err(Refusal::Sealed);
         }
+        self.check_message_size(message.headers.len() + message.payload.len())?;
+        check_header_size(message.headers)?;
         let increment = self.check_increment(asked, message.payload)?;
         self.check_expectations(turn.log, message.subject, asked)?;
         let mut accepted = Accepted::new(message, asked);
@@ -91,8 +93,6 @@ impl StreamMachine {
         self.check_last_msg_id(asked)?;
         accepted.rollup = self.check_rollup(asked, &accepted.scheduling)?;
         self.count(|| Counter::read(turn.log, message.subject), increment, &mut accepted)?;
-        self.check_message_size(accepted.bytes())?;
-        check_header_size(&accepted.headers)?;
         self.check_server_room(turn.log)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
         if accepted.wanted {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::StreamMachine;
 use super::accept::{Accepted, Rollup};
+use super::limits::accounted_bytes;
 use super::purge::roll_up_subject;
 use super::refusal::Refusal;
 use super::turn::{Effect, Turn};
@@ -15,15 +16,14 @@ impl StreamMachine {
     pub(super) fn store(&mut self, turn: &mut Turn<'_>, message: &Accepted<'_>) -> Result<u64, Refusal> {
         let seq = self.next_seq(turn.log);
         let (lsn, republish) = if message.wanted {
-            let new = new_message(message, seq, turn.now);
-            let republish = self.republished_group(turn.log, std::slice::from_ref(&new));
-            (turn.log.append(&new)?, republish)
+            let republish = self.republished(turn, std::iter::once((message, seq)));
+            (turn.log.append(&new_message(message, seq, turn.now))?, republish)
         } else {
             (turn.log.skip_to(seq)?, Vec::new())
         };
         turn.effects.push(Effect::Stored { seq, lsn });
         turn.effects.extend(republish);
-        self.after_store(turn, message, seq)?;
+        self.after_store(turn, message, seq, &Later::default())?;
         Ok(seq)
     }
 
@@ -39,7 +39,7 @@ impl StreamMachine {
             .filter(|(message, _)| message.wanted)
             .map(|(message, seq)| new_message(message, seq, turn.now))
             .collect();
-        let republish = self.republished_group(turn.log, &new);
+        let republish = self.republished(turn, messages());
         let mut lsn = turn.log.append_group(&new)?;
         let last_seq = first_seq + (group.len() as u64).saturating_sub(1);
         if turn.log.state().last_seq < last_seq {
@@ -47,28 +47,52 @@ impl StreamMachine {
         }
         turn.effects.push(Effect::Stored { seq: last_seq, lsn });
         turn.effects.extend(republish);
+        let mut later = Later::of(turn.log, group);
         for (message, seq) in messages() {
-            self.after_store(turn, message, seq)?;
+            later.step(turn.log, message);
+            self.after_store(turn, message, seq, &later)?;
         }
         Ok(last_seq)
     }
 
     /// What goes out again when the messages are stored one after the other.
-    fn republished_group(&self, log: &dyn MessageLog, messages: &[NewMessage<'_>]) -> Vec<Effect> {
+    fn republished<'a>(
+        &self,
+        turn: &Turn<'_>,
+        messages: impl Iterator<Item = (&'a Accepted<'a>, u64)>,
+    ) -> Vec<Effect> {
         let Some(republisher) = &self.republisher else { return Vec::new() };
         let mut last_seqs: HashMap<&[u8], u64> = HashMap::new();
-        let outgoing = messages.iter().filter_map(|message| {
-            let before = last_seqs.insert(message.subject, message.seq);
-            let before =
-                before.unwrap_or_else(|| log.subject(message.subject).map_or(0, |state| state.last_seq));
+        let mut emptied = false;
+        let outgoing = messages.filter(|(message, _)| message.wanted).filter_map(|(message, seq)| {
+            let stored = if emptied { None } else { turn.log.subject(message.subject) };
+            emptied |= message.rollup == Some(Rollup::All);
+            let before = last_seqs.insert(message.subject, seq);
+            let before = before.unwrap_or_else(|| stored.map_or(0, |state| state.last_seq));
             let to = republisher.subject(message.subject)?;
-            Some(Effect::Republish(Box::new(republisher.outgoing(to, &self.config.name, message, before))))
+            let message = new_message(message, seq, turn.now);
+            Some(Effect::Republish(Box::new(republisher.outgoing(to, &self.config.name, &message, before))))
         });
         outgoing.collect()
     }
 
-    fn after_store(&mut self, turn: &mut Turn<'_>, message: &Accepted<'_>, seq: u64) -> Result<(), Refusal> {
+    /// Limits come first, as with nats-server: what they removed to make room is gone, even if a rollup makes more.
+    fn after_store(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Accepted<'_>,
+        seq: u64,
+        later: &Later,
+    ) -> Result<(), Refusal> {
         self.remember_id(message.msg_id, turn.now, seq);
+        if message.wanted {
+            if let Some(due) = message.scheduling.due {
+                self.note_schedule(turn.log, turn.now, due, seq);
+            }
+            self.note_life(turn.now, turn.now, seq, message.ttl);
+            self.enforce_subject_limit(turn.log, message.subject)?;
+            self.enforce_limits(turn.log, later)?;
+        }
         match message.rollup {
             Some(Rollup::Subject) => roll_up_subject(turn.log, message.subject, seq)?,
             Some(Rollup::All) => drop(turn.log.purge_below(seq + u64::from(!message.wanted))?),
@@ -76,14 +100,6 @@ impl StreamMachine {
         }
         if let Some(schedule) = message.scheduling.ends {
             roll_up_subject(turn.log, schedule, u64::MAX)?;
-        }
-        if message.wanted {
-            if let Some(due) = message.scheduling.due {
-                self.note_schedule(turn.log, turn.now, due, seq);
-            }
-            self.note_life(turn.now, turn.now, seq, message.ttl);
-            self.enforce_subject_limit(turn.log, message.subject)?;
-            self.enforce_limits(turn.log)?;
         }
         Ok(())
     }
@@ -98,6 +114,32 @@ impl StreamMachine {
 
     fn next_seq(&self, log: &dyn MessageLog) -> u64 {
         (log.state().last_seq + 1).max(self.config.first_seq)
+    }
+}
+
+/// The messages of a group that come after the one whose turn it is: stored already, but not yet to be counted.
+#[derive(Default)]
+pub(super) struct Later {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+}
+
+impl Later {
+    fn of(log: &dyn MessageLog, group: &[Accepted<'_>]) -> Self {
+        let mut later = Self::default();
+        for message in group.iter().filter(|message| message.wanted) {
+            later.messages += 1;
+            later.bytes += accounted_bytes(log.kind(), &message.content());
+        }
+        later
+    }
+
+    /// It is the turn of `message`.
+    fn step(&mut self, log: &dyn MessageLog, message: &Accepted<'_>) {
+        if message.wanted {
+            self.messages -= 1;
+            self.bytes -= accounted_bytes(log.kind(), &message.content());
+        }
     }
 }
 

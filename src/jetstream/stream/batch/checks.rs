@@ -44,7 +44,6 @@ impl StreamMachine {
         let counted = tally.counters.remove(message.subject);
         let counter = || counted.map_or_else(|| Counter::read(turn.log, message.subject), Ok);
         if let Some(counter) = self.count(counter, increment, &mut accepted)? {
-            self.check_message_size(accepted.bytes())?;
             tally.counters.insert(message.subject, counter);
         }
         tally.check_expectations(turn.log, message.subject, asked)?;

@@ -9,7 +9,6 @@ use super::fast_reply::{FastReply, Operation};
 use super::tally::Tally;
 use crate::clock::UnixNanos;
 use crate::jetstream::api_level;
-use crate::jetstream::stream::accept::Accepted;
 use crate::jetstream::stream::bounds::Share;
 use crate::jetstream::stream::publish_headers::PublishHeaders;
 use crate::jetstream::stream::turn::{Answer, Committed, Effect, Turn};
@@ -100,11 +99,10 @@ impl StreamMachine {
         batch.deadline = turn.now.saturating_add(self.bounds.batches.timeout);
         let then = match place.operation {
             Operation::Ping => batch.ping(turn, &place, self.fast.open.len()),
-            _ => self.append_fast(turn, &mut batch, &place, &message, &asked)?,
+            _ => self.append_fast(turn, &mut batch, &place, &message, &asked),
         };
-        match then {
-            Then::GoOn => self.fast.keep(id, batch),
-            Then::End => {}
+        if then == Then::GoOn {
+            self.fast.keep(id, batch);
         }
         Ok(())
     }
@@ -127,7 +125,7 @@ impl StreamMachine {
     fn open_fast(&self, place: &FastReply<'_>) -> Result<FastBatch, Refusal> {
         let bounds = &self.bounds.batches;
         let open = self.fast.open.len();
-        if place.seq != 1 {
+        if place.seq != 1 || place.operation == Operation::Ping {
             return Err(Refusal::FastUnknown);
         }
         if open >= bounds.fast_per_stream_max {
@@ -153,32 +151,40 @@ impl StreamMachine {
         place: &FastReply<'_>,
         message: &Ingest<'_>,
         asked: &PublishHeaders<'_>,
-    ) -> Result<Then, Refusal> {
+    ) -> Then {
         if !batch.advance(turn, place) {
-            return Ok(batch.end(turn, place.id));
+            return batch.end(turn, place.id);
         }
         if place.operation == Operation::End {
             batch.last_seq -= 1;
-            return Ok(batch.end(turn, place.id));
+            return batch.end(turn, place.id);
         }
         let last = place.operation == Operation::Commit;
-        if place.seq == 1 && !last {
+        if place.seq == 1 && !last && !self.config.no_ack {
             turn.tell(Answer::FlowAck { seq: 0, msgs: batch.flow });
         }
-        let stored = self
-            .check_in_batch(turn, &mut Tally::default(), message, asked)
-            .and_then(|accepted: Accepted<'_>| self.store(turn, &accepted));
-        match stored {
+        match self.store_one(turn, message, asked) {
             Ok(seq) => {
                 batch.stream_seq = seq;
                 if last {
-                    return Ok(batch.end(turn, place.id));
+                    return batch.end(turn, place.id);
                 }
                 batch.acknowledge(turn, self.fast.open.len());
-                Ok(Then::GoOn)
+                Then::GoOn
             }
             Err(refusal) => batch.refuse(turn, place, refusal, self.fast.open.len()),
         }
+    }
+
+    fn store_one(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Ingest<'_>,
+        asked: &PublishHeaders<'_>,
+    ) -> Result<u64, Refusal> {
+        let accepted = self.check_in_batch(turn, &mut Tally::default(), message, asked)?;
+        self.check_last_msg_id(asked)?;
+        self.store(turn, &accepted)
     }
 }
 
@@ -199,10 +205,10 @@ impl FastBatch {
         Then::GoOn
     }
 
-    /// Counts the message that came; `false` if it is not the next one and the batch cannot do without those between.
+    /// Counts the message that came; `false` if it is not the next one, but for gaps the batch does not mind.
     fn advance(&mut self, turn: &mut Turn<'_>, place: &FastReply<'_>) -> bool {
         let expected = self.last_seq + 1;
-        if place.seq > expected {
+        if place.seq != expected {
             turn.tell(Answer::FlowGap { expected, seq: place.seq });
         }
         let goes_on = place.seq == expected || place.seq > expected && self.gap_ok;
@@ -219,35 +225,42 @@ impl FastBatch {
         place: &FastReply<'_>,
         refusal: Refusal,
         others: usize,
-    ) -> Result<Then, Refusal> {
+    ) -> Then {
         let last = place.operation == Operation::Commit;
         let starts = self.last_seq == 1 && !self.gap_ok;
-        if let Refusal::DuplicateInBatch(known) = refusal {
-            self.acknowledge(turn, others);
-            return match known {
-                _ if !last => Ok(Then::GoOn),
-                Some(seq) if starts => {
-                    turn.tell(self.committed(place.id, seq, true));
-                    Ok(Then::End)
+        match refusal {
+            Refusal::DuplicateInBatch(known) => {
+                self.acknowledge(turn, others);
+                match known {
+                    _ if !last => Then::GoOn,
+                    Some(seq) if starts => self.end_with(turn, place.id, seq, true),
+                    _ => self.end(turn, place.id),
                 }
-                _ => Ok(self.end(turn, place.id)),
-            };
+            }
+            // Alone of all expectations, this one does not end a batch.
+            Refusal::WrongLastMsgId(_) => {
+                turn.tell(Answer::Refused(Box::new(refusal.into())));
+                if last { self.end(turn, place.id) } else { Then::GoOn }
+            }
+            refusal if starts => {
+                turn.tell(Answer::Refused(Box::new(refusal.into())));
+                Then::End
+            }
+            refusal => {
+                turn.tell(Answer::FlowError { seq: place.seq, error: Box::new(refusal.into()) });
+                if self.gap_ok && !last {
+                    return Then::GoOn;
+                }
+                self.last_seq -= 1;
+                self.end(turn, place.id)
+            }
         }
-        if starts {
-            return Err(refusal);
-        }
-        turn.tell(Answer::FlowError { seq: place.seq, error: Box::new(refusal.into()) });
-        if self.gap_ok && !last {
-            return Ok(Then::GoOn);
-        }
-        self.last_seq -= 1;
-        Ok(self.end(turn, place.id))
     }
 
     /// Acknowledges what has come, if it is time to; then the publisher hears the less often the more room it has.
     fn acknowledge(&mut self, turn: &mut Turn<'_>, others: usize) -> bool {
         let flow = u64::from(self.flow);
-        let due = (self.last_seq - self.acked_seq) / flow * flow;
+        let due = self.last_seq.saturating_sub(self.acked_seq) / flow * flow;
         if due == 0 {
             return false;
         }
@@ -262,13 +275,14 @@ impl FastBatch {
     }
 
     fn end(&self, turn: &mut Turn<'_>, id: &[u8]) -> Then {
-        turn.tell(self.committed(id, self.stream_seq, false));
-        Then::End
+        self.end_with(turn, id, self.stream_seq, false)
     }
 
-    fn committed(&self, id: &[u8], seq: u64, duplicate: bool) -> Answer {
+    fn end_with(&self, turn: &mut Turn<'_>, id: &[u8], seq: u64, duplicate: bool) -> Then {
         let id = String::from_utf8_lossy(id).into();
-        Answer::Committed(Box::new(Committed { id, seq, count: self.last_seq, duplicate }))
+        let committed = Committed { id, seq, count: self.last_seq, duplicate };
+        turn.tell(Answer::Committed(Box::new(committed)));
+        Then::End
     }
 }
 

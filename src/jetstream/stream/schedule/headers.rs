@@ -2,6 +2,7 @@
 
 use headwater_protocol::headers::{self, names};
 use headwater_protocol::subject::{is_literal, is_valid, overlaps};
+use jiff::tz::TimeZone;
 
 use super::Scheduling;
 use super::pattern::Pattern;
@@ -33,12 +34,16 @@ impl StreamMachine {
 
     /// The times of a schedule.
     pub(super) fn pattern_of(&self, asked: &PublishHeaders<'_>) -> Result<Pattern, Refusal> {
-        let zone = asked.schedule_time_zone.map(|name| {
-            let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
-            name.and_then(self.bounds.zone_of).ok_or(Refusal::ScheduleTimeZone)
-        });
-        let text = std::str::from_utf8(asked.schedule).map_err(|_| Refusal::SchedulePattern)?;
-        Pattern::parse(text, zone.transpose()?).ok_or(Refusal::SchedulePattern)
+        let zone = self.zone_of(asked)?;
+        let text = std::str::from_utf8(asked.schedule).ok();
+        text.and_then(|text| Pattern::parse(text, zone)).ok_or(Refusal::SchedulePattern)
+    }
+
+    fn zone_of(&self, asked: &PublishHeaders<'_>) -> Result<Option<TimeZone>, Refusal> {
+        let Some(name) = asked.schedule_time_zone else { return Ok(None) };
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
+        let zone = name.and_then(self.bounds.zone_of);
+        zone.map(Some).ok_or(Refusal::ScheduleTimeZone)
     }
 
     /// When the message is due, if it is a schedule. A schedule replaces the one before it on its subject.
@@ -48,14 +53,11 @@ impl StreamMachine {
         asked: &PublishHeaders<'_>,
         message: &mut Accepted<'_>,
     ) -> Result<Option<i64>, Refusal> {
-        if asked.schedule.is_empty() && asked.schedule_time_zone.is_none() {
+        if asked.schedule.is_empty() && self.zone_of(asked).is_ok() {
             return Ok(None);
         }
         if !self.config.allow_msg_schedules {
             return Err(Refusal::SchedulesDisabled);
-        }
-        if asked.schedule.is_empty() {
-            return self.check_zone_alone(asked);
         }
         let due = self.pattern_of(asked)?.next(turn.now, turn.now).ok_or(Refusal::SchedulePattern)?;
         self.check_product(asked, message.subject)?;
@@ -65,13 +67,6 @@ impl StreamMachine {
             return Err(Refusal::ScheduleRollup);
         }
         Ok(Some(due))
-    }
-
-    fn check_zone_alone(&self, asked: &PublishHeaders<'_>) -> Result<Option<i64>, Refusal> {
-        match self.pattern_of(asked) {
-            Err(Refusal::ScheduleTimeZone) => Err(Refusal::ScheduleTimeZone),
-            _ => Ok(None),
-        }
     }
 
     /// What will be published when the schedule is due, and where.

@@ -106,7 +106,7 @@ fn a_message_that_comes_again_ends_the_batch() {
     let mut rig = Rig::new(batching());
     rig.loose(1, START, &[]);
     rig.loose(2, APPEND, &[]);
-    assert_eq!(rig.loose(2, APPEND, &[]), [Done { seq: 2, count: 2 }]);
+    assert_eq!(rig.loose(2, APPEND, &[]), [Gap { expected: 3, seq: 2 }, Done { seq: 2, count: 2 }]);
 }
 
 #[test]

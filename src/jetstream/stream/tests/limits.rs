@@ -48,14 +48,14 @@ impl Model {
         self.last_seq += 1;
         let seq = self.last_seq;
         self.messages.push(Held { seq, subject: subject.into(), bytes });
-        if rollup {
-            self.messages.retain(|held| held.subject != subject || held.seq == seq);
-        }
         while positive(self.config.max_msgs_per_subject).is_some_and(|max| self.on(subject).count() > max) {
             let oldest = self.on(subject).next().unwrap().seq;
             self.messages.retain(|held| held.seq != oldest);
         }
         self.evict();
+        if rollup {
+            self.messages.retain(|held| held.subject != subject || held.seq == seq);
+        }
         Ok(seq)
     }
 
