@@ -151,10 +151,11 @@ impl StreamMachine {
         Ok(AtomicBatch { staged: Vec::new(), last_seq: 0, deadline: 0, staged_bytes, _open: open })
     }
 
-    /// The message that only says that the batch has ended does not count.
+    /// The message that only says that the batch has ended does not count. Should it say that it comes before the first,
+    /// the batch is too large rather than incomplete, as with nats-server.
     fn check_atomic_size(&self, place: &Place) -> Result<(), Refusal> {
         let max = self.bounds.batches.atomic_messages_max;
-        let size = place.seq - u64::from(place.commit == Some(Commit::Before) && place.seq > 0);
+        let size = if place.commit == Some(Commit::Before) { place.seq.wrapping_sub(1) } else { place.seq };
         if size > max { Err(Refusal::AtomicTooLarge(max)) } else { Ok(()) }
     }
 

@@ -84,7 +84,7 @@ impl Pattern {
 
 /// The nearest full second; halves go up.
 fn round_to_second(moment: UnixNanos) -> UnixNanos {
-    moment.saturating_add(SECOND / 2).div_euclid(SECOND) * SECOND
+    moment.saturating_add(SECOND / 2).div_euclid(SECOND).saturating_mul(SECOND)
 }
 
 #[cfg(test)]

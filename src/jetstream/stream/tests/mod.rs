@@ -5,6 +5,7 @@ mod counters;
 mod fast_batches;
 mod limits;
 mod lives;
+mod noise;
 mod republished;
 mod resources;
 mod schedules;
