@@ -171,19 +171,26 @@ fn run(shared: &Shared, stop: &AtomicBool) {
     let mut janitor = Janitor::default();
     let mut last_error = String::new();
     while !stop.load(Ordering::Acquire) {
-        let left = janitor.round(shared).unwrap_or_else(|error| {
-            complain(&error, &mut last_error);
-            Left::More(RETRY_PAUSE)
-        });
+        let pause = match janitor.round(shared) {
+            Ok(left) => until_next(left, shared.next_checkpoint_in()),
+            Err(error) => {
+                complain(&error, &mut last_error);
+                Some(RETRY_PAUSE)
+            }
+        };
         if shared.journal.with_core(|core| core.failure().is_some()) {
             return;
         }
-        let due = shared.next_checkpoint_in();
-        let pause = match left {
-            Left::More(pause) => Some(due.map_or(pause, |due| due.min(pause))),
-            Left::Nothing => due,
-        };
         shared.journal.chores.wait(pause);
+    }
+}
+
+/// How long to sleep; `None`: until something happens.
+fn until_next(left: Left, checkpoint_in: Option<Duration>) -> Option<Duration> {
+    let due = checkpoint_in.map(|due| due.max(COMMIT_PAUSE));
+    match left {
+        Left::More(pause) => Some(due.map_or(pause, |due| due.min(pause))),
+        Left::Nothing => due,
     }
 }
 
