@@ -62,20 +62,25 @@ impl Janitor {
 
     /// Copies a little forward. False when there is nothing to copy.
     fn compact(&mut self, shared: &Shared) -> Result<bool, StoreError> {
-        if shared.journal.pressure() {
+        if shared.journal.pressure() || shared.journal.with_core(|core| core.is_full()) {
             return Ok(self.compaction.is_some());
         }
-        let mut compaction = match self.compaction.take() {
-            Some(compaction) => compaction,
-            None => match self.victim(shared) {
-                Some(victim) => Compaction::start(shared, victim)?,
-                None => return Ok(false),
-            },
-        };
-        if compaction.step(shared, STEP_BYTES)? {
-            self.finish(shared, compaction.victim);
-        } else {
-            self.compaction = Some(compaction);
+        if self.compaction.is_none() {
+            let Some(victim) = self.victim(shared) else { return Ok(false) };
+            self.compaction = Some(Compaction::start(shared, victim)?);
+        }
+        let Some(compaction) = &mut self.compaction else { return Ok(false) };
+        match compaction.step(shared, STEP_BYTES) {
+            Ok(false) => {}
+            Ok(true) => {
+                let victim = compaction.victim;
+                self.compaction = None;
+                self.finish(shared, victim);
+            }
+            Err(error) => {
+                compaction.rewind(shared)?;
+                return Err(error);
+            }
         }
         Ok(true)
     }
