@@ -35,10 +35,13 @@ impl StreamMachine {
     }
 
     fn over_limits(&self, log: &dyn MessageLog) -> bool {
+        let (messages_max, bytes_max) = (limit(self.config.max_msgs), limit(self.config.max_bytes));
+        if messages_max.is_none() && bytes_max.is_none() {
+            return false;
+        }
         let state = log.state();
-        let over = |used: u64, max: i64| limit(max).is_some_and(|max| used > max);
-        state.messages > 0
-            && (over(state.messages, self.config.max_msgs) || over(state.bytes, self.config.max_bytes))
+        let over = |used: u64, max: Option<u64>| max.is_some_and(|max| used > max);
+        state.messages > 0 && (over(state.messages, messages_max) || over(state.bytes, bytes_max))
     }
 
     /// Removes the oldest messages of `subject` until it is within `max_msgs_per_subject`.

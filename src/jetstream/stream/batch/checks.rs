@@ -119,7 +119,7 @@ impl<'a> Tally<'a> {
         subject: &'a [u8],
         asked: &PublishHeaders<'a>,
     ) -> Result<(), Refusal> {
-        check_last_seq(asked, log.state().last_seq + self.messages)?;
+        check_last_seq(asked, || log.state().last_seq + self.messages)?;
         if self.messages > 0 && expected_seq(asked.expected_last_seq).is_some() {
             return Err(Refusal::WrongLastSeqInBatch);
         }

@@ -186,3 +186,11 @@ fn a_message_larger_than_the_stream_is_taken_and_gone() {
     assert_eq!(rig.publish("s.a", &[], &"x".repeat(100)), Answer::Stored { seq: 2 });
     assert_eq!(rig.live(), [0u64; 0]);
 }
+
+#[test]
+fn a_stream_that_does_not_acknowledge_says_nothing() {
+    let mut rig = Rig::new(StreamConfig { no_ack: true, sealed: true, ..config() });
+    let message = crate::jetstream::stream::Ingest { subject: b"s.a", headers: b"", payload: b"x" };
+    rig.turn(|machine, turn| machine.publish(turn, &message, b"inbox"));
+    assert_eq!(rig.effects, []);
+}
