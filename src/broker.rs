@@ -11,11 +11,12 @@ use crate::account::{Account, ServiceSubscription};
 use crate::assemble;
 use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
-use crate::config::{Config, Logging, Source};
+use crate::config::{Config, ConfigError, Source};
 use crate::jetstream::JetStream;
 use crate::logging::LogHandle;
 use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
+use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
 use crate::system;
 use crate::version::{NATS_VERSION, VERSION};
@@ -59,7 +60,9 @@ pub struct Broker {
     running: RunningServer,
     jetstream: Option<Arc<JetStream>>,
     ports_file: Option<std::path::PathBuf>,
-    logging: Logging,
+    /// What the broker runs with now.
+    config: Config,
+    source: Arc<BrokerSource>,
     monitoring: Option<Monitoring>,
     operator_services: Option<ServiceSubscription>,
 }
@@ -77,11 +80,17 @@ impl Broker {
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
         system::serve_accounts(&server);
         let operator_services = system::serve_operators(&server, source.clone());
-        let monitoring = Monitoring::start(config, source).await?;
+        let monitoring = Monitoring::start(config, source.clone()).await?;
         let running = server.listen().await?;
-        let logging = config.logging.clone();
-        let ports_file = None;
-        let broker = Self { running, jetstream, ports_file, logging, monitoring, operator_services };
+        let broker = Self {
+            running,
+            jetstream,
+            ports_file: None,
+            config: config.clone(),
+            source,
+            monitoring,
+            operator_services,
+        };
         broker.write_files(config)
     }
 
@@ -100,19 +109,31 @@ impl Broker {
         self.running.client_addr()
     }
 
-    /// Serves until a signal ends it.
-    pub async fn run(self, log: &LogHandle) -> std::io::Result<()> {
+    /// Serves until a signal ends it. `read_again` reads the configuration anew for a reload.
+    pub async fn run(
+        mut self,
+        log: &LogHandle,
+        read_again: impl Fn() -> Result<Config, ConfigError>,
+    ) -> std::io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut lame_duck = signal(SignalKind::user_defined2())?;
         let mut reopen_log = signal(SignalKind::user_defined1())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
                 _ = reopen_log.recv() => {
-                    if let Err(error) = log.reopen(&self.logging) {
+                    if let Err(error) = log.reopen(&self.config.logging) {
                         log::error!("Log file cannot be re-opened: {error}");
+                    }
+                }
+                _ = hangup.recv() => {
+                    log::info!("Trapped \"hangup\" signal");
+                    match read_again() {
+                        Ok(config) => self.reload(config, log),
+                        Err(error) => log::error!("Failed to reload server configuration: {error}"),
                     }
                 }
                 _ = lame_duck.recv() => {
@@ -127,6 +148,20 @@ impl Broker {
         }
         self.shutdown().await;
         Ok(())
+    }
+
+    /// Goes on with another configuration, if that is possible without a restart.
+    pub fn reload(&mut self, config: Config, log: &LogHandle) {
+        match reload(self.running.server(), &self.config, &config) {
+            Ok(changes) => changes.iter().for_each(|change| log::info!("Reloaded: {change}")),
+            Err(reason) => return log::error!("Failed to reload server configuration: {reason}"),
+        }
+        if let Err(error) = log.reconfigure(&config.logging) {
+            log::error!("Log cannot be reconfigured: {error}");
+        }
+        self.source.set_config(Arc::new(config.clone()));
+        self.config = config;
+        log::info!("Reloaded server configuration");
     }
 
     /// Stops everything; what was acknowledged is on disk.

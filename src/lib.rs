@@ -28,6 +28,7 @@ pub mod logging;
 pub mod monitor;
 pub mod monitoring;
 pub mod net;
+pub mod reload;
 pub mod router;
 pub mod server;
 pub mod session;

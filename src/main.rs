@@ -33,7 +33,7 @@ fn serve(start: Start, log: &logging::LogHandle) -> Result<(), Box<dyn std::erro
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let broker = Broker::start(&start.config).await?;
-        broker.run(log).await?;
+        broker.run(log, || start.read_again()).await?;
         Ok(())
     })
 }

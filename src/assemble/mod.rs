@@ -13,5 +13,5 @@ pub use accounts::{apply_account_limits, jetstream_limits};
 pub use auth::{auth_settings, mqtt_auth_settings, websocket_auth_settings};
 pub use client_listener::server_options;
 pub use jetstream::{jetstream_settings, store_options};
-pub use mappings::apply_mappings;
+pub use mappings::{apply_mappings, check_mappings};
 pub use tls::tls_settings;

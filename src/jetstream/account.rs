@@ -15,10 +15,11 @@ use super::consumers::Consumers;
 use super::env::Env;
 use super::host::{StreamHost, StreamState};
 use super::stream::config::{Surroundings, check_update, complete};
-use super::stream::{Refusal, StreamMachine};
+use super::stream::room::Budget;
+use super::stream::{Bounds, Refusal, StreamMachine, storage_kind};
 use super::{metadata, record};
 use crate::account::Account;
-use crate::store::{Lsn, StorageKind};
+use crate::store::Lsn;
 
 /// A stream that was asked for.
 pub struct Created {
@@ -41,6 +42,8 @@ pub struct JsAccount {
     changing: Mutex<()>,
     api_total: AtomicU64,
     api_errors: AtomicU64,
+    /// What its streams store.
+    budget: Budget,
 }
 
 impl JsAccount {
@@ -54,7 +57,13 @@ impl JsAccount {
             changing: Mutex::default(),
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
+            budget: Budget::new(limits.max_storage, limits.max_memory),
         }
+    }
+
+    /// What streams of the account may use.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { account: self.budget.clone(), ..self.env.bounds.clone() }
     }
 
     /// A stream by its name.
@@ -129,6 +138,7 @@ impl JsAccount {
         let mut state = host.lock();
         state.wrote(lsn);
         state.delete_all_consumers(&host);
+        state.machine.leave();
         drop(state);
         self.streams.write().remove(name);
         host.close();
@@ -261,12 +271,8 @@ impl JsAccount {
             .create_stream(self.account.name(), &config.name, &meta, kind)
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let first_seq = config.first_seq;
-        let mut state = StreamState::new(
-            StreamMachine::new(config, self.env.bounds.clone()),
-            log,
-            Consumers::default(),
-            created,
-        );
+        let mut state =
+            StreamState::new(StreamMachine::new(config, self.bounds()), log, Consumers::default(), created);
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
@@ -306,12 +312,4 @@ fn check_consumer_limits(host: &StreamHost, config: &StreamConfig) -> Result<(),
     }
     Err(ErrorCode::StreamUpdate
         .with(format_args!("change to limits violates consumers: {}", names.join(", "))))
-}
-
-/// Where the store keeps a stream of this configuration.
-pub fn storage_kind(config: &StreamConfig) -> StorageKind {
-    match config.storage {
-        Storage::File => StorageKind::File,
-        Storage::Memory => StorageKind::Memory,
-    }
 }

@@ -20,7 +20,7 @@ pub struct Env {
     pub clock: Arc<dyn Clock>,
     /// What the configuration says of JetStream.
     pub settings: Settings,
-    /// What streams may use.
+    /// What streams may use, apart from limits of accounts.
     pub bounds: Bounds,
     /// Where streams' timers and pumps run when nobody else runs them.
     pub runtime: tokio::runtime::Handle,

@@ -188,7 +188,7 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     let env = &account.env;
     let now = env.now();
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let machine = StreamMachine::recover(config, env.bounds.clone(), stream.log.as_ref(), now)
+    let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), now)
         .map_err(|error| error.to_string())?;
     let mut consumers = Consumers::default();
     for consumer in stream.consumers {

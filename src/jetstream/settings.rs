@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::stream::Bounds;
 use super::stream::bounds::BatchBounds;
+use super::stream::room::Budget;
 use crate::clock::UnixNanos;
 
 /// Settings of the whole server.
@@ -42,7 +43,12 @@ pub struct Settings {
 impl Settings {
     /// What streams may use, with nothing in use yet.
     pub fn bounds(&self) -> Bounds {
-        Bounds { payload_bytes_max: self.payload_bytes_max, batches: self.batches, ..Bounds::default() }
+        Bounds {
+            payload_bytes_max: self.payload_bytes_max,
+            batches: self.batches,
+            server: Budget::new(self.file_bytes_max, self.memory_bytes_max),
+            ..Bounds::default()
+        }
     }
 
     /// The JetStream domain, if there is one.

@@ -31,6 +31,7 @@ const RULE_TEXTS: &[(&str, &str)] = &[
     (r"\b\d+\.\d+%", "PERCENT"),
     (r"\b(min|avg|max|stddev)(:? )[\d,.]+", "$1$2 N"),
     (r"[\d.]+ [KM]?i?B in [\d.]+ [KM]?i?B out", "BYTES in BYTES out"),
+    (r"\b\d+ in \d+ out\b", "COUNT in COUNT out"),
     // What a broker is made of, and where it lies.
     (r"\bsubscriptions=\d+", "subscriptions=N"),
     (

@@ -167,11 +167,7 @@ impl StreamState {
             StreamEffect::BatchAbandoned { id, reason } => {
                 self.parcels.push(Parcel::BatchAbandoned { id, reason });
             }
-            StreamEffect::Answer(answer) => {
-                if !reply.is_empty() && !self.machine.config().no_ack {
-                    self.promise(reply, Reply::Publish(answer));
-                }
-            }
+            StreamEffect::Answer(answer) => self.promise(reply, Reply::Publish(answer)),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::decimal_sum::Decimal;
 use super::limits::{accounted_bytes, limit};
 use super::publish_headers::PublishHeaders;
 use super::refusal::Refusal;
+use super::room::Meter;
 use super::schedule::Scheduling;
 use super::ttl::Ttl;
 use super::turn::Turn;
@@ -54,6 +55,11 @@ impl<'a> Accepted<'a> {
             scheduling: Scheduling::default(),
             wanted: true,
         }
+    }
+
+    /// As it will be stored.
+    pub(super) fn content(&self) -> Ingest<'_> {
+        Ingest { subject: self.subject, headers: &self.headers, payload: &self.payload }
     }
 
     /// Header block and payload.
@@ -113,6 +119,22 @@ impl StreamMachine {
         }
     }
 
+    /// Whether the server has not come to the limit of what it stores.
+    pub(super) fn check_server_room(&mut self, log: &dyn MessageLog) -> Result<(), Refusal> {
+        self.count_bytes(log);
+        self.meter.as_ref().map_or(Ok(()), Meter::check_server)
+    }
+
+    /// Whether the account may store `message` as well.
+    pub(super) fn check_account_room(
+        &self,
+        log: &dyn MessageLog,
+        message: &Ingest<'_>,
+    ) -> Result<(), Refusal> {
+        let bytes = accounted_bytes(log.kind(), message);
+        self.meter.as_ref().map_or(Ok(()), |meter| meter.check_account(bytes))
+    }
+
     /// `max_msg_size`, header block and payload.
     pub(super) fn check_message_size(&self, bytes: usize) -> Result<(), Refusal> {
         match u64::try_from(self.config.max_msg_size) {
@@ -141,7 +163,7 @@ impl StreamMachine {
             }
         }
         if let Some(max) = limit(self.config.max_bytes) {
-            let size = accounted_bytes(log.kind(), message);
+            let size = accounted_bytes(log.kind(), &message.content());
             let replaced = subject.and_then(|oldest| log.meta(oldest)).map_or(0, |meta| meta.accounted_bytes);
             if state.bytes + size > max && replaced < size {
                 return Err(Refusal::MaxBytes);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use headwater_protocol::jetstream::go_duration::SECOND;
 use jiff::tz::TimeZone;
 
+use super::room::Budget;
 use super::schedule::zone_of_system;
 use crate::clock::UnixNanos;
 
@@ -18,6 +19,10 @@ pub struct Bounds {
     pub batches: BatchBounds,
     /// Batches open on all streams.
     pub open_batches: Arc<OpenBatches>,
+    /// What the streams of the account store, and may store.
+    pub account: Budget,
+    /// What all streams store, and may store.
+    pub server: Budget,
     /// Finds time zones by their IANA names, for schedules (ADR-51).
     pub zone_of: fn(&str) -> Option<TimeZone>,
 }
@@ -102,6 +107,8 @@ impl Default for Bounds {
             payload_bytes_max: 1 << 20,
             batches: BatchBounds::default(),
             open_batches: Arc::default(),
+            account: Budget::default(),
+            server: Budget::default(),
             zone_of: zone_of_system,
         }
     }

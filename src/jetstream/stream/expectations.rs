@@ -28,11 +28,13 @@ impl StreamMachine {
 }
 
 /// `Nats-Expected-Last-Sequence`.
-pub(super) fn check_last_seq(headers: &PublishHeaders<'_>, last_seq: u64) -> Result<(), Refusal> {
-    match expected_seq(headers.expected_last_seq) {
-        Some(expected) if expected != last_seq => Err(Refusal::WrongLastSeq(last_seq)),
-        _ => Ok(()),
-    }
+pub(super) fn check_last_seq(
+    asked: &PublishHeaders<'_>,
+    last_seq: impl FnOnce() -> u64,
+) -> Result<(), Refusal> {
+    let Some(expected) = expected_seq(asked.expected_last_seq) else { return Ok(()) };
+    let actual = last_seq();
+    if expected == actual { Ok(()) } else { Err(Refusal::WrongLastSeq(actual)) }
 }
 
 /// `Nats-Expected-Last-Subject-Sequence`.

@@ -4,12 +4,11 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::accept::Accepted;
-use super::{Discard, StreamMachine};
+use super::{Discard, Ingest, StreamMachine};
 use crate::store::{MessageLog, StorageKind, StoreError};
 
 /// What a message counts against `max_bytes`: the sum nats-server reports for its file and memory stores.
-pub(super) fn accounted_bytes(kind: StorageKind, message: &Accepted<'_>) -> u64 {
+pub(super) fn accounted_bytes(kind: StorageKind, message: &Ingest<'_>) -> u64 {
     let content = message.subject.len() + message.payload.len();
     let size = match kind {
         StorageKind::File if message.headers.is_empty() => content + 30,
@@ -25,12 +24,10 @@ pub(super) fn limit(configured: i64) -> Option<u64> {
 }
 
 impl StreamMachine {
-    /// Removes the oldest messages until the stream is within `max_msgs` and `max_bytes`.
+    /// Removes the oldest messages until the stream is within `max_msgs` and `max_bytes`. A stream that discards new
+    /// messages keeps what it has.
     pub(super) fn enforce_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
-        if self.config.discard == Discard::New && !self.over_limits(log) {
-            return Ok(());
-        }
-        while self.over_limits(log) {
+        while self.config.discard == Discard::Old && self.over_limits(log) {
             let first = log.state().first_seq;
             log.purge_below(first + 1)?;
         }
@@ -38,10 +35,13 @@ impl StreamMachine {
     }
 
     fn over_limits(&self, log: &dyn MessageLog) -> bool {
+        let (messages_max, bytes_max) = (limit(self.config.max_msgs), limit(self.config.max_bytes));
+        if messages_max.is_none() && bytes_max.is_none() {
+            return false;
+        }
         let state = log.state();
-        let over = |used: u64, max: i64| limit(max).is_some_and(|max| used > max);
-        state.messages > 0
-            && (over(state.messages, self.config.max_msgs) || over(state.bytes, self.config.max_bytes))
+        let over = |used: u64, max: Option<u64>| max.is_some_and(|max| used > max);
+        state.messages > 0 && (over(state.messages, messages_max) || over(state.bytes, bytes_max))
     }
 
     /// Removes the oldest messages of `subject` until it is within `max_msgs_per_subject`.

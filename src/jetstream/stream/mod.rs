@@ -6,7 +6,8 @@
 //! | [`publish`] | what becomes of a publish |
 //! | `accept`, `storing` | whether a message is in order; storing it and what follows from that |
 //! | [`batch`] | batches, atomic and fast |
-//! | [`turn`], [`bounds`] | what an input is handed, and what comes of it |
+//! | [`bounds`], [`room`] | what streams may use of the server |
+//! | [`turn`] | what an input is handed, and what comes of it |
 //! | [`expectations`] | whether the stream is as a publisher expects |
 //! | [`limits`] | which messages limits remove |
 //! | [`ttl`], [`expiry`] | how long a message lives, and what it leaves behind |
@@ -31,6 +32,7 @@ pub mod publish_headers;
 pub mod purge;
 pub mod refusal;
 pub mod republish;
+pub mod room;
 pub mod schedule;
 mod storing;
 #[cfg(test)]
@@ -40,7 +42,7 @@ pub mod ttl;
 pub mod turn;
 
 use headwater_protocol::headers;
-use headwater_protocol::jetstream::stream_config::{Discard, Retention, StreamConfig};
+use headwater_protocol::jetstream::stream_config::{Discard, Retention, Storage, StreamConfig};
 
 pub use bounds::Bounds;
 pub use publish::Ingest;
@@ -49,12 +51,13 @@ pub use refusal::Refusal;
 pub use turn::{Answer, Effect, Turn};
 
 use crate::clock::UnixNanos;
-use crate::store::{MessageLog, StoreError};
+use crate::store::{MessageLog, StorageKind, StoreError};
 use batch::atomic::AtomicBatches;
 use batch::fast::FastBatches;
 use dedup::Dedup;
 use expiry::{Lives, load_with_headers};
 use republish::Republisher;
+use room::Meter;
 use schedule::Schedules;
 
 /// The most messages read back at recovery to learn which message ids are still within the duplicate window.
@@ -71,6 +74,8 @@ pub struct StreamMachine {
     schedules: Schedules,
     atomic: AtomicBatches,
     fast: FastBatches,
+    /// `None` once the stream has been deleted.
+    meter: Option<Meter>,
     republisher: Option<Republisher>,
 }
 
@@ -79,6 +84,7 @@ impl StreamMachine {
     pub fn new(config: StreamConfig, bounds: Bounds) -> Self {
         let dedup = Dedup::new(config.duplicate_window);
         let republisher = Republisher::new(&config);
+        let meter = Meter::new(bounds.account.clone(), bounds.server.clone(), storage_kind(&config));
         Self {
             config,
             bounds,
@@ -88,6 +94,7 @@ impl StreamMachine {
             schedules: Schedules::default(),
             atomic: AtomicBatches::default(),
             fast: FastBatches::default(),
+            meter: Some(meter),
             republisher,
         }
     }
@@ -103,6 +110,7 @@ impl StreamMachine {
         let mut machine = Self::new(config, bounds);
         machine.learn_ids(log, now)?;
         machine.learn_headers(log, now)?;
+        machine.count_bytes(log);
         Ok(machine)
     }
 
@@ -137,12 +145,24 @@ impl StreamMachine {
         self.enforce_all_limits(log)
     }
 
+    /// The stream was deleted: what it still holds is no longer counted.
+    pub fn leave(&mut self) {
+        self.meter = None;
+    }
+
+    fn count_bytes(&mut self, log: &dyn MessageLog) {
+        if let Some(meter) = &mut self.meter {
+            meter.count(log.state().bytes);
+        }
+    }
+
     /// Does what time has made due; returns when to look again.
     pub fn tick(&mut self, turn: &mut Turn<'_>) -> Result<Option<UnixNanos>, StoreError> {
         self.atomic.time_out(turn);
         self.fast.time_out(turn.now);
         let expiry = self.expire(turn)?;
         self.fire_schedules(turn)?;
+        self.count_bytes(turn.log);
         let deadlines = [expiry, self.atomic.deadline(), self.fast.deadline(), self.schedules.next()];
         Ok(deadlines.into_iter().flatten().min())
     }
@@ -192,5 +212,13 @@ impl StreamMachine {
             self.last_msg_id.extend_from_slice(id);
         }
         Ok(())
+    }
+}
+
+/// Where the store keeps a stream of this configuration.
+pub fn storage_kind(config: &StreamConfig) -> StorageKind {
+    match config.storage {
+        Storage::File => StorageKind::File,
+        Storage::Memory => StorageKind::Memory,
     }
 }

@@ -33,12 +33,18 @@ impl StreamMachine {
     /// Takes one publish, whose reply subject, if any, is `reply`. What the publisher is told is among the effects.
     pub fn publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>, reply: &[u8]) {
         let answer = if is_fast(reply) {
-            self.publish_fast(turn, message, reply).err().map(Err)
+            match self.publish_fast(turn, message, reply) {
+                // All that is to be told has been.
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            }
         } else {
-            Some(self.publish_alone_or_atomic(turn, message))
+            self.publish_alone_or_atomic(turn, message)
         };
-        let refused = |refusal: Refusal| Answer::Refused(Box::new(refusal.into()));
-        turn.effects.extend(answer.map(|answer| Effect::Answer(answer.unwrap_or_else(refused))));
+        if !reply.is_empty() && !self.config.no_ack {
+            let answer = answer.unwrap_or_else(|refusal| Answer::Refused(Box::new(refusal.into())));
+            turn.effects.push(Effect::Answer(answer));
+        }
     }
 
     fn publish_alone_or_atomic(
@@ -87,8 +93,10 @@ impl StreamMachine {
         self.count(|| Counter::read(turn.log, message.subject), increment, &mut accepted)?;
         self.check_message_size(accepted.bytes())?;
         check_header_size(&accepted.headers)?;
+        self.check_server_room(turn.log)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
         if accepted.wanted {
+            self.check_account_room(turn.log, &accepted.content())?;
             accepted.ttl = self.raise_ttl(Ttl::parse(asked.ttl)?, &mut accepted.headers);
             self.check_discard_new(turn.log, &accepted)?;
         }
@@ -107,7 +115,7 @@ impl StreamMachine {
             return Err(Refusal::TtlDisabled);
         }
         check_last_subject_seq(log, subject, asked)?;
-        check_last_seq(asked, log.state().last_seq)
+        check_last_seq(asked, || log.state().last_seq)
     }
 
     pub(super) fn duplicate_of(&mut self, msg_id: &[u8], now: UnixNanos) -> Option<u64> {

@@ -73,6 +73,8 @@ pub enum Refusal {
     ApiLevel,
     /// The server has no room for it.
     NoResources,
+    /// The account may not store as much.
+    AccountResources,
     /// `Nats-Schedule` on a stream that does not allow it.
     SchedulesDisabled,
     /// `Nats-Schedule` makes no sense.
@@ -158,6 +160,7 @@ impl From<Refusal> for ApiError {
             Refusal::FastTooMany => Code::BatchPublishTooManyInflight.error(),
             Refusal::AtomicHeader(name) => Code::AtomicPublishUnsupportedHeaderBatch.with(name),
             Refusal::ApiLevel => Code::RequiredApiLevel.error(),
+            Refusal::AccountResources => Code::AccountResourcesExceeded.error(),
             Refusal::NoResources => Code::InsufficientResources.error(),
             Refusal::SchedulesDisabled => Code::MessageSchedulesDisabled.error(),
             Refusal::SchedulePattern => Code::MessageSchedulesPatternInvalid.error(),

@@ -94,7 +94,7 @@ impl StreamMachine {
         message: &Ingest<'_>,
         asked: &PublishHeaders<'_>,
     ) -> Result<Answer, Refusal> {
-        let place = self.check_place(message, asked)?;
+        let place = self.check_place(turn, message, asked)?;
         let id = asked.batch_id;
         let (id, mut batch) = match self.atomic.open.remove_entry(id) {
             Some(open) => open,
@@ -114,11 +114,13 @@ impl StreamMachine {
     }
 
     /// What does not end the batch, if it is not in order.
-    fn check_place(&self, message: &Ingest<'_>, asked: &PublishHeaders<'_>) -> Result<Place, Refusal> {
-        if self.config.sealed {
-            return Err(Refusal::Sealed);
-        }
-        self.check_message_size(message.headers.len() + message.payload.len())?;
+    fn check_place(
+        &mut self,
+        turn: &Turn<'_>,
+        message: &Ingest<'_>,
+        asked: &PublishHeaders<'_>,
+    ) -> Result<Place, Refusal> {
+        self.check_any_batch(turn, message)?;
         if !self.config.allow_atomic {
             return Err(Refusal::AtomicDisabled);
         }

@@ -14,6 +14,16 @@ use crate::jetstream::stream::{Discard, Ingest, Refusal, StreamMachine};
 use crate::store::MessageLog;
 
 impl StreamMachine {
+    /// What is looked at before the batch is: nothing of it ends the batch.
+    pub(super) fn check_any_batch(&mut self, turn: &Turn<'_>, message: &Ingest<'_>) -> Result<(), Refusal> {
+        if self.config.sealed {
+            return Err(Refusal::Sealed);
+        }
+        self.check_server_room(turn.log)?;
+        self.check_account_room(turn.log, message)?;
+        self.check_message_size(message.headers.len() + message.payload.len())
+    }
+
     /// Checks a message against the stream and the messages of its batch before it, which `tally` knows of.
     pub(super) fn check_in_batch<'a>(
         &mut self,
@@ -42,7 +52,7 @@ impl StreamMachine {
         accepted.rollup = self.check_rollup(asked, &accepted.scheduling)?;
         tally.check_rollup(message.subject, accepted.rollup)?;
         let is_schedule = accepted.scheduling.due.is_some();
-        tally.count(message.subject, is_schedule, accounted_bytes(turn.log.kind(), &accepted));
+        tally.count(message.subject, is_schedule, accounted_bytes(turn.log.kind(), &accepted.content()));
         self.check_room_for(turn.log, tally, &accepted)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
         accepted.ttl = self.raise_ttl(ttl, &mut accepted.headers);
@@ -109,7 +119,7 @@ impl<'a> Tally<'a> {
         subject: &'a [u8],
         asked: &PublishHeaders<'a>,
     ) -> Result<(), Refusal> {
-        check_last_seq(asked, log.state().last_seq + self.messages)?;
+        check_last_seq(asked, || log.state().last_seq + self.messages)?;
         if self.messages > 0 && expected_seq(asked.expected_last_seq).is_some() {
             return Err(Refusal::WrongLastSeqInBatch);
         }

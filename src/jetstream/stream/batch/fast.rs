@@ -81,7 +81,7 @@ impl StreamMachine {
         message: &Ingest<'_>,
         reply: &[u8],
     ) -> Result<(), Refusal> {
-        let place = self.check_fast(message, reply)?;
+        let place = self.check_fast(turn, message, reply)?;
         let (id, mut batch) = match self.fast.open.remove_entry(place.id) {
             Some((id, batch)) if batch.deadline > turn.now => (id, batch),
             _ => (place.id.into(), self.open_fast(&place)?),
@@ -110,11 +110,13 @@ impl StreamMachine {
     }
 
     /// What does not touch the batch, if it is not in order.
-    fn check_fast<'a>(&self, message: &Ingest<'_>, reply: &'a [u8]) -> Result<FastReply<'a>, Refusal> {
-        if self.config.sealed {
-            return Err(Refusal::Sealed);
-        }
-        self.check_message_size(message.headers.len() + message.payload.len())?;
+    fn check_fast<'a>(
+        &mut self,
+        turn: &Turn<'_>,
+        message: &Ingest<'_>,
+        reply: &'a [u8],
+    ) -> Result<FastReply<'a>, Refusal> {
+        self.check_any_batch(turn, message)?;
         if !self.config.allow_batched {
             return Err(Refusal::FastDisabled);
         }

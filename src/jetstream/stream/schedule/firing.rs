@@ -65,6 +65,8 @@ impl StreamMachine {
         product.ttl = self.raise_ttl(Ttl::parse(asked.schedule_ttl)?, &mut product.headers);
         self.check_message_size(product.bytes())?;
         check_header_size(&product.headers)?;
+        self.check_server_room(turn.log)?;
+        self.check_account_room(turn.log, &product.content())?;
         self.store(turn, &product)?;
         self.schedules.by_due.extend(next.map(|next| (next, schedule.seq)));
         Ok(())

@@ -3,8 +3,10 @@
 mod atomic_batches;
 mod counters;
 mod fast_batches;
+mod limits;
 mod lives;
 mod republished;
+mod resources;
 mod schedules;
 
 use headwater_protocol::headers::HeaderBuilder;
@@ -70,7 +72,7 @@ impl Rig {
     pub(super) fn publish(&mut self, subject: &str, headers: &[(&str, &str)], payload: &str) -> Answer {
         let block = block(headers);
         let message = Ingest { subject: subject.as_bytes(), headers: &block, payload: payload.as_bytes() };
-        self.turn(|machine, turn| machine.publish(turn, &message, b""));
+        self.turn(|machine, turn| machine.publish(turn, &message, b"inbox"));
         match self.effects.pop() {
             Some(Effect::Answer(answer)) => answer,
             other => panic!("no answer but {other:?}"),
