@@ -62,7 +62,29 @@ fn a_flipped_bit_in_a_body_costs_that_message_and_is_set_aside() {
 }
 
 #[test]
-fn a_flipped_bit_in_a_header_costs_that_message_alone() {
+fn a_flipped_bit_in_a_header_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = filled(dir.path(), 500);
+    let needle = b"payload of message 000123";
+    let (id, at) = segment_of(dir.path(), needle);
+    let subject = SUBJECTS[123 % 7].len() as u64;
+    flip_bit(&segment(dir.path(), id), at - subject - RECORD_HEADER + 13);
+    assert_eq!(reopened(dir.path(), &model).repaired_records, 1);
+}
+
+#[test]
+fn a_flipped_bit_in_a_stream_s_configuration_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 10);
+    let at = position_of(dir.path(), 1, b"SACCmeta").unwrap();
+    flip_bit(&segment(dir.path(), 1), at + 5);
+    let (_store, streams, report) = open(dir.path(), without_catalog());
+    assert_eq!(report.repaired_records, 1);
+    assert_eq!((streams[0].name.as_str(), &*streams[0].meta), ("S", &b"meta"[..]));
+}
+
+#[test]
+fn a_damaged_header_costs_that_message_alone() {
     let dir = tempfile::tempdir().unwrap();
     let mut model = filled(dir.path(), 500);
     let needle = b"payload of message 000123";
@@ -132,6 +154,7 @@ proptest! {
         let state = held.unwrap();
         prop_assert!(state.messages + 1 >= model.messages.len() as u64, "{} of {}", state.messages, model.messages.len());
         prop_assert_eq!(state.last_seq, 120);
+        prop_assert_eq!((streams.len(), streams[0].name.as_str()), (1, "S"));
         for (seq, (subject, ..)) in &model.messages {
             if let Some(found) = streams[0].log.load(*seq).unwrap() {
                 prop_assert_eq!(&*found.subject, subject.as_bytes());

@@ -179,27 +179,27 @@ fn run(steps: &[Step], options: StoreOptions) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_file_stream_answers_as_an_ordered_map_does(steps in proptest::collection::vec(step(), 1..300)) {
+    fn a_file_stream_answers_as_an_ordered_map_does(steps in proptest::collection::vec(step(), 1..200)) {
         run(&steps, tiny());
     }
 
     #[test]
     fn a_file_stream_whose_index_does_not_fit_into_memory_does_so_too(
-        steps in proptest::collection::vec(step(), 1..300)
+        steps in proptest::collection::vec(step(), 1..200)
     ) {
         run(&steps, StoreOptions { index_bytes_max: 0, ..tiny() });
     }
 
     #[test]
-    fn a_file_stream_without_a_catalogue_does_so_too(steps in proptest::collection::vec(step(), 1..300)) {
+    fn a_file_stream_without_a_catalogue_does_so_too(steps in proptest::collection::vec(step(), 1..200)) {
         run(&steps, StoreOptions { catalog: false, ..tiny() });
     }
 
     #[test]
-    fn a_memory_stream_answers_as_an_ordered_map_does(steps in proptest::collection::vec(step(), 1..300)) {
+    fn a_memory_stream_answers_as_an_ordered_map_does(steps in proptest::collection::vec(step(), 1..200)) {
         let (mut log, mut model) = (MemoryLog::new(), Model::default());
         for step in &steps {
             apply(&mut log, &mut model, step);

@@ -271,12 +271,8 @@ impl JsAccount {
             .create_stream(self.account.name(), &config.name, &meta, kind)
             .map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let first_seq = config.first_seq;
-        let mut state = StreamState::new(
-            StreamMachine::new(config, self.bounds()),
-            log,
-            Consumers::default(),
-            created,
-        );
+        let mut state =
+            StreamState::new(StreamMachine::new(config, self.bounds()), log, Consumers::default(), created);
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);

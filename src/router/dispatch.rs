@@ -1,6 +1,7 @@
 //! The scope of one batch of deliveries.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{ClientInfo, Frame, Gate, Matches, Receiver, SubjectHash, Subscription};
 
@@ -232,6 +233,23 @@ impl Drop for Dispatch {
     }
 }
 
+/// Another one for every batch: what a batch chooses first must not always be the same queue group member.
 fn seed(salt: u64) -> u64 {
-    SubjectHash::of(&salt.to_le_bytes()) | 1
+    static BATCHES: AtomicU64 = AtomicU64::new(0);
+    let batch = BATCHES.fetch_add(1, Ordering::Relaxed);
+    SubjectHash::of(&[salt.to_le_bytes(), batch.to_le_bytes()].concat()) | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_of_our_own_spread_over_a_queue_group() {
+        let mut chosen = [0; 3];
+        for _ in 0..300 {
+            chosen[Dispatch::internal().random_below(3)] += 1;
+        }
+        assert!(chosen.iter().all(|count| *count > 50), "{chosen:?}");
+    }
 }

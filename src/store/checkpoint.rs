@@ -165,6 +165,7 @@ impl Shared {
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         let Some(catalog) = &self.checkpoints.catalog else { return Ok(()) };
         let mut state = self.checkpoints.state.lock();
+        state.last = Instant::now();
         if state.failed {
             catalog.reopen()?;
         }

@@ -36,6 +36,12 @@ impl Compaction {
         Ok(Self { victim, scanner })
     }
 
+    /// Goes back to the segment's first record: something could not be copied.
+    pub fn rewind(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        self.scanner = Scanner::new(shared.journal.files.get(self.victim)?, 0);
+        Ok(())
+    }
+
     /// Looks at about `bytes_max` bytes of records and copies the wanted ones. True at the end of the segment.
     pub fn step(&mut self, shared: &Shared, bytes_max: u64) -> Result<bool, StoreError> {
         let mut bytes = 0;

@@ -160,9 +160,15 @@ impl Store {
         self.of_file_stream(id, |registry| registry.put_consumer_state(id, name, state))
     }
 
-    /// Stores a change of a consumer's state.
+    /// Stores a change of a consumer's state. All changes since the last whole state are kept: write one whenever
+    /// [`Store::wants_consumer_state`] says so.
     pub fn append_consumer_delta(&self, id: StreamId, name: &str, delta: &[u8]) -> Result<Lsn, StoreError> {
         self.of_file_stream(id, |registry| registry.append_consumer_delta(id, name, delta))
+    }
+
+    /// Whether a consumer has so many changes that its whole state should be written with [`Store::put_consumer_state`].
+    pub fn wants_consumer_state(&self, id: StreamId, name: &str) -> bool {
+        self.shared.registry.lock().wants_consumer_state(id, name)
     }
 
     /// Deletes a consumer.

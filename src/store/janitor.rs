@@ -62,20 +62,25 @@ impl Janitor {
 
     /// Copies a little forward. False when there is nothing to copy.
     fn compact(&mut self, shared: &Shared) -> Result<bool, StoreError> {
-        if shared.journal.pressure() {
+        if shared.journal.pressure() || shared.journal.with_core(|core| core.is_full()) {
             return Ok(self.compaction.is_some());
         }
-        let mut compaction = match self.compaction.take() {
-            Some(compaction) => compaction,
-            None => match self.victim(shared) {
-                Some(victim) => Compaction::start(shared, victim)?,
-                None => return Ok(false),
-            },
-        };
-        if compaction.step(shared, STEP_BYTES)? {
-            self.finish(shared, compaction.victim);
-        } else {
-            self.compaction = Some(compaction);
+        if self.compaction.is_none() {
+            let Some(victim) = self.victim(shared) else { return Ok(false) };
+            self.compaction = Some(Compaction::start(shared, victim)?);
+        }
+        let Some(compaction) = &mut self.compaction else { return Ok(false) };
+        match compaction.step(shared, STEP_BYTES) {
+            Ok(false) => {}
+            Ok(true) => {
+                let victim = compaction.victim;
+                self.compaction = None;
+                self.finish(shared, victim);
+            }
+            Err(error) => {
+                compaction.rewind(shared)?;
+                return Err(error);
+            }
         }
         Ok(true)
     }
@@ -166,19 +171,26 @@ fn run(shared: &Shared, stop: &AtomicBool) {
     let mut janitor = Janitor::default();
     let mut last_error = String::new();
     while !stop.load(Ordering::Acquire) {
-        let left = janitor.round(shared).unwrap_or_else(|error| {
-            complain(&error, &mut last_error);
-            Left::More(RETRY_PAUSE)
-        });
+        let pause = match janitor.round(shared) {
+            Ok(left) => until_next(left, shared.next_checkpoint_in()),
+            Err(error) => {
+                complain(&error, &mut last_error);
+                Some(RETRY_PAUSE)
+            }
+        };
         if shared.journal.with_core(|core| core.failure().is_some()) {
             return;
         }
-        let due = shared.next_checkpoint_in();
-        let pause = match left {
-            Left::More(pause) => Some(due.map_or(pause, |due| due.min(pause))),
-            Left::Nothing => due,
-        };
         shared.journal.chores.wait(pause);
+    }
+}
+
+/// How long to sleep; `None`: until something happens.
+fn until_next(left: Left, checkpoint_in: Option<Duration>) -> Option<Duration> {
+    let due = checkpoint_in.map(|due| due.max(COMMIT_PAUSE));
+    match left {
+        Left::More(pause) => Some(due.map_or(pause, |due| due.min(pause))),
+        Left::Nothing => due,
     }
 }
 

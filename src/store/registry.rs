@@ -14,6 +14,10 @@ use super::journal::usage::Placed;
 use super::journal_log::StreamAccess;
 use super::{Lsn, StoreError, StreamId};
 
+/// Changes of a consumer's state after which its whole state should be written: they are all kept, copied forward and read
+/// back at the next start.
+const CONSUMER_DELTAS_MAX: usize = 256;
+
 /// Streams and consumers of the journal. Memory streams are not in it.
 #[derive(Default)]
 pub struct Registry {
@@ -182,6 +186,12 @@ impl Registry {
         let appended = consumer_record(journal, Kind::ConsumerDelta, id, name, delta)?;
         consumer.deltas.push(appended.placed);
         Ok(appended.lsn)
+    }
+
+    /// Whether so much has changed since a consumer's last whole state that it should be written again.
+    pub fn wants_consumer_state(&self, id: StreamId, name: &str) -> bool {
+        let consumer = self.streams.get(&id.0).and_then(|stream| stream.consumers.get(name));
+        consumer.is_some_and(|consumer| consumer.deltas.len() >= CONSUMER_DELTAS_MAX)
     }
 
     /// Records a consumer's deletion.

@@ -16,6 +16,8 @@ pub struct RecoveryReport {
     pub damaged_regions: u64,
     /// Bytes of them.
     pub damaged_bytes: u64,
+    /// Records in which a single flipped bit was found and flipped back.
+    pub repaired_records: u64,
     /// Unreadable bytes of a last commit that was never finished.
     pub torn_bytes: u64,
     /// Records of such a commit that do not count.
@@ -37,6 +39,9 @@ impl RecoveryReport {
                 self.damaged_bytes,
                 self.damaged_regions
             );
+        }
+        if self.repaired_records > 0 {
+            log::warn!("journal: {} records have a flipped bit, read all the same", self.repaired_records);
         }
         if self.torn_bytes > 0 || self.records_discarded > 0 {
             log::warn!(

@@ -15,7 +15,9 @@ use headwater_protocol::jetstream::advisory::Action;
 use headwater_protocol::jetstream::api_subject::{API_PREFIX, ApiSubject};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::from_json::{JsonObject, decode_request};
-use headwater_protocol::jetstream::request::{is_empty_request, optional_body};
+use headwater_protocol::jetstream::request::{
+    RestoreRequest, SnapshotRequest, is_empty_request, optional_body,
+};
 use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
@@ -128,7 +130,8 @@ impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
         if let Some(response_type) = ResponseType::of(&subject) {
-            let response_type = if self.system { ResponseType::System } else { response_type };
+            let of_system = self.system && subject != ApiSubject::AccountInfo;
+            let response_type = if of_system { ResponseType::System } else { response_type };
             let refusal = encode_refusal(response_type, &ErrorCode::NotEnabledForAccount.error());
             send(&self.account, cx, request.reply, &refusal);
         }
@@ -174,7 +177,8 @@ impl Call<'_> {
             ApiSubject::ConsumerPause(at) => consumer::pause::answer(self, at),
             ApiSubject::ConsumerUnpin(at) => consumer::unpin::answer(self, at),
             ApiSubject::ConsumerReset(at) => consumer::reset::answer(self, at),
-            ApiSubject::StreamSnapshot(_) | ApiSubject::StreamRestore(_) => Err(not_served()),
+            ApiSubject::StreamSnapshot(_) => self.read::<SnapshotRequest>().and(Err(not_served())),
+            ApiSubject::StreamRestore(_) => self.read::<RestoreRequest>().and(Err(not_served())),
             ApiSubject::StreamPeerRemove(_)
             | ApiSubject::StreamPeerEvacuate(_)
             | ApiSubject::StreamCancelMove(_)

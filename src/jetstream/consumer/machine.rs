@@ -125,6 +125,9 @@ impl ConsumerMachine {
         for list in deltas {
             delta::apply(&mut state, list, settings.awaits_acks(), &settings.ack_wait)?;
         }
+        // When it was last used is not kept over a restart, as with nats-server.
+        state.delivered_at = None;
+        state.acked_at = None;
         let mut machine = Self::assemble(identity, config, settings, stream, state, now);
         machine.begin_replay(log);
         Ok(machine)

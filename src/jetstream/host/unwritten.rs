@@ -65,7 +65,12 @@ impl StreamState {
     fn write_consumer(&mut self, host: &StreamHost, key: ConsumerKey) {
         let Some(hosted) = self.consumers.get_mut(key) else { return };
         let Some(delta) = hosted.machine.take_delta() else { return };
-        match host.env.store.append_consumer_delta(host.id, hosted.machine.name(), &delta) {
+        let (store, name) = (&host.env.store, hosted.machine.name());
+        let written = match store.wants_consumer_state(host.id, name) {
+            true => store.put_consumer_state(host.id, name, &hosted.machine.snapshot()),
+            false => store.append_consumer_delta(host.id, name, &delta),
+        };
+        match written {
             Ok(lsn) => self.wrote(lsn),
             Err(error) => {
                 hosted.machine.delta_was_lost();

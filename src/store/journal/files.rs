@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::record::{HEADER_LEN, Header, Location, Seeds};
+use super::record::{HEADER_LEN, Header, Location, Record, Seeds};
 use super::segment::{NotASegment, SEGMENT_HEADER_LEN, Segment, SegmentHeader};
 use super::{RecordReader, SUBJECT_READ_BYTES};
 use crate::store::StoreError;
@@ -194,7 +194,10 @@ impl RecordReader for SegmentFiles {
         }
         let segment = self.get(at.segment)?;
         let bytes = segment.read(at.offset, len.min(SUBJECT_READ_BYTES))?;
-        let Some(header) = Header::decode(&bytes, segment.seeds) else { return Ok(None) };
+        let Some(header) = Header::decode(&bytes, segment.seeds) else {
+            let repaired = Record::decode(segment.read(at.offset, len)?, segment.seeds);
+            return Ok(repaired.map(|record| (record.header, record.subject())));
+        };
         let subject_len = usize::from(header.subject_len);
         let end = HEADER_LEN + subject_len;
         if end <= bytes.len() {

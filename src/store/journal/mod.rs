@@ -10,7 +10,7 @@
 //! | [`tail`] | recent bytes, for readers near the tail |
 //! | [`usage`] | how much of each segment is still wanted |
 //! | [`scan`], [`replay`], [`model`] | reading it all back |
-//! | [`quarantine`] | damaged bytes, set aside |
+//! | [`quarantine`], `repair` | damaged bytes, set aside; single flipped bits, flipped back |
 
 pub mod body;
 pub mod commit;
@@ -22,6 +22,7 @@ pub mod model;
 pub mod pending;
 pub mod quarantine;
 pub mod record;
+mod repair;
 pub mod replay;
 pub mod scan;
 pub mod segment;

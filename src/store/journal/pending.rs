@@ -106,7 +106,11 @@ impl Pending {
 }
 
 impl OpenPart {
-    fn close(self) -> Part {
+    fn close(mut self) -> Part {
+        // The bytes stay in memory for a while; half of a grown buffer may be unused.
+        if self.bytes.len() < self.bytes.capacity() / 4 * 3 {
+            self.bytes.shrink_to_fit();
+        }
         Part { segment: self.segment, offset: self.offset, bytes: Bytes::from(self.bytes) }
     }
 }

@@ -121,6 +121,7 @@ impl<'a> Replay<'a> {
                 Found::End(at) => self.open_end = last.map(|_| at).or(self.open_end),
             }
         }
+        self.report.repaired_records += scanner.repairs();
         self.resume = last.or(self.resume);
         Ok(())
     }

@@ -11,6 +11,9 @@ use crate::store::StoreError;
 /// Bytes read at a time.
 const WINDOW_BYTES: usize = 1 << 20;
 
+/// Longest record whose header is repaired.
+const REPAIR_BYTES_MAX: usize = 64 << 10;
+
 /// No record begins within so many zeros: the place of a record's kind would be one of them.
 const ZEROS_BYTES: usize = 256;
 
@@ -40,13 +43,21 @@ pub struct Scanner {
     done: bool,
     /// The last record says that nothing follows.
     closed: bool,
+    repairs: u64,
 }
 
 impl Scanner {
     /// Starts at `offset`, where a record begins, or at the first record.
     pub fn new(segment: Arc<Segment>, offset: u32) -> Self {
         let window = Window { segment: Arc::clone(&segment), start: 0, bytes: Bytes::new() };
-        Self { segment, offset: offset.max(SEGMENT_HEADER_LEN), window, done: false, closed: false }
+        Self {
+            segment,
+            offset: offset.max(SEGMENT_HEADER_LEN),
+            window,
+            done: false,
+            closed: false,
+            repairs: 0,
+        }
     }
 
     /// The next find; `None` behind the end.
@@ -57,6 +68,11 @@ impl Scanner {
         let at = Location { segment: self.segment.id, offset: self.offset };
         if let Some(header) = self.header_at(self.offset)? {
             return self.record(at, header).map(Some);
+        }
+        if let Some(record) = self.repaired()? {
+            self.repairs += 1;
+            self.advance(&record.header);
+            return Ok(Some(Found::Record(at, record)));
         }
         let next = if self.closed { None } else { self.next_header()? };
         match next {
@@ -71,19 +87,38 @@ impl Scanner {
         }
     }
 
+    /// How many records were read by flipping a bit back.
+    pub fn repairs(&self) -> u64 {
+        self.repairs
+    }
+
     fn record(&mut self, at: Location, header: Header) -> Result<Found, StoreError> {
-        let len = header.record_len() as u32;
-        let bytes = self.window.get(self.offset, len as usize)?;
-        self.offset = self.offset.saturating_add(len);
-        self.done = header.kind == Kind::SegmentEnd;
-        self.closed = header.kind == Kind::Closed;
+        let bytes = self.window.get(self.offset, header.record_len() as usize)?;
+        self.advance(&header);
         let end = HEADER_LEN + header.content_bytes() as usize;
         let content = if end <= bytes.len() { bytes.slice(HEADER_LEN..end) } else { Bytes::new() };
         if header.matches_body(&content, self.segment.seeds) {
-            Ok(Found::Record(at, Record { header, content }))
-        } else {
-            Ok(Found::DamagedBody(at, header))
+            return Ok(Found::Record(at, Record { header, content }));
         }
+        Ok(match Record::decode(bytes, self.segment.seeds) {
+            Some(record) => {
+                self.repairs += 1;
+                Found::Record(at, record)
+            }
+            None => Found::DamagedBody(at, header),
+        })
+    }
+
+    fn advance(&mut self, header: &Header) {
+        self.offset = self.offset.saturating_add(header.record_len() as u32);
+        self.done = header.kind == Kind::SegmentEnd;
+        self.closed = header.kind == Kind::Closed;
+    }
+
+    /// The record that begins here, if but one bit of its header is wrong.
+    fn repaired(&mut self) -> Result<Option<Record>, StoreError> {
+        let bytes = self.window.get(self.offset, REPAIR_BYTES_MAX)?;
+        Ok(Record::decode(bytes, self.segment.seeds))
     }
 
     /// The header of a record that begins at `offset` and ends within the segment.
