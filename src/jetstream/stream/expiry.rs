@@ -118,6 +118,9 @@ impl StreamMachine {
 
     fn expire_ttls(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let ttls = &mut self.lives.ttls;
+        if ttls.is_empty() {
+            return Ok(());
+        }
         if ttls.len() > 2 * turn.log.state().messages + STALE_ENDS_MAX {
             ttls.sweep(READ_PER_ROUND_MAX, |seq| turn.log.meta(seq).is_some());
         }
