@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use headwater_protocol::decimal;
+use headwater_protocol::headers::{self, names};
 use headwater_protocol::jetstream::advisory::AbandonReason;
 
 use super::ID_BYTES_MAX;
@@ -105,11 +106,13 @@ impl StreamMachine {
                 turn.effects.extend(reason.map(|reason| Effect::BatchAbandoned { id, reason }));
                 Err(refusal)
             }
-            Ok(()) if place.commit.is_some() => self.commit(turn, &id, &batch),
-            Ok(()) => {
-                self.atomic.keep(id, batch);
-                Ok(Answer::Staged)
-            }
+            Ok(()) => match place.commit {
+                Some(commit) => self.commit(turn, &id, &batch, commit),
+                None => {
+                    self.atomic.keep(id, batch);
+                    Ok(Answer::Staged)
+                }
+            },
         }
     }
 
@@ -182,7 +185,6 @@ impl StreamMachine {
         }
         self.check_atomic_size(place).map_err(|refusal| Abandoned::because(refusal, AbandonReason::Large))?;
         if place.commit == Some(Commit::Before) {
-            batch.staged.last_mut().into_iter().for_each(Staged::mark_last);
             return Ok(());
         }
         let staged = Staged::new(message);
@@ -193,7 +195,13 @@ impl StreamMachine {
         Ok(())
     }
 
-    fn commit(&mut self, turn: &mut Turn<'_>, id: &[u8], batch: &AtomicBatch) -> Result<Answer, Refusal> {
+    fn commit(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &[u8],
+        batch: &AtomicBatch,
+        commit: Commit,
+    ) -> Result<Answer, Refusal> {
         let mut tally = Tally::default();
         let mut accepted = Vec::with_capacity(batch.staged.len());
         for staged in &batch.staged {
@@ -204,9 +212,17 @@ impl StreamMachine {
             }
             accepted.push(self.check_in_batch(turn, &mut tally, &message, &asked)?);
         }
+        if let Some(last) = accepted.last_mut().filter(|_| commit == Commit::Before) {
+            // As if it had come with the commit.
+            headers::append(last.headers.to_mut(), names::BATCH_COMMIT, b"1");
+        }
+        for message in &mut accepted {
+            message.ttl = self.raise_ttl(message.ttl, &mut message.headers);
+        }
         let seq = self.store_group(turn, &accepted)?;
         let id = String::from_utf8_lossy(id).into();
-        Ok(Answer::Committed(Box::new(Committed { id, seq, count: accepted.len() as u64, duplicate: false })))
+        let count = accepted.len() as u64;
+        Ok(Answer::Committed(Box::new(Committed { id, seq, count, duplicate: false })))
     }
 }
 

@@ -24,7 +24,8 @@ impl StreamMachine {
         self.check_message_size(message.headers.len() + message.payload.len())
     }
 
-    /// Checks a message against the stream and the messages of its batch before it, which `tally` knows of.
+    /// Checks a message against the stream and the messages of its batch before it, which `tally` knows of. Its TTL has yet
+    /// to be raised.
     pub(super) fn check_in_batch<'a>(
         &mut self,
         turn: &Turn<'_>,
@@ -54,7 +55,7 @@ impl StreamMachine {
         tally.count(message.subject, is_schedule, accounted_bytes(turn.log.kind(), &accepted.content()));
         self.check_room_for(turn.log, tally, &accepted)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
-        accepted.ttl = self.raise_ttl(ttl, &mut accepted.headers);
+        accepted.ttl = ttl;
         Ok(accepted)
     }
 

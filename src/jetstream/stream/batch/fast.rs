@@ -182,8 +182,9 @@ impl StreamMachine {
         message: &Ingest<'_>,
         asked: &PublishHeaders<'_>,
     ) -> Result<u64, Refusal> {
-        let accepted = self.check_in_batch(turn, &mut Tally::default(), message, asked)?;
+        let mut accepted = self.check_in_batch(turn, &mut Tally::default(), message, asked)?;
         self.check_last_msg_id(asked)?;
+        accepted.ttl = self.raise_ttl(accepted.ttl, &mut accepted.headers);
         self.store(turn, &accepted)
     }
 }

@@ -21,13 +21,9 @@ impl Staged {
         if headers::get(&block, names::REQUIRED_API_LEVEL).is_some_and(|level| !level.is_empty()) {
             block = Cow::Owned(headers::remove(&block, names::REQUIRED_API_LEVEL));
         }
-        Self::with_headers(message, &block)
-    }
-
-    fn with_headers(message: &Ingest<'_>, block: &[u8]) -> Self {
         let headers_at = message.subject.len();
         let payload_at = headers_at + block.len();
-        Self { buffer: [message.subject, block, message.payload].concat().into(), headers_at, payload_at }
+        Self { buffer: [message.subject, &block, message.payload].concat().into(), headers_at, payload_at }
     }
 
     /// The message.
@@ -35,14 +31,6 @@ impl Staged {
         let (subject, rest) = self.buffer.split_at(self.headers_at.min(self.buffer.len()));
         let (headers, payload) = rest.split_at((self.payload_at - self.headers_at).min(rest.len()));
         Ingest { subject, headers, payload }
-    }
-
-    /// Says that the batch ends here, as if the message had come with the commit.
-    pub(super) fn mark_last(&mut self) {
-        let message = self.message();
-        let mut block = message.headers.to_vec();
-        headers::append(&mut block, names::BATCH_COMMIT, b"1");
-        *self = Self::with_headers(&message, &block);
     }
 
     /// Its size in memory.
