@@ -93,6 +93,9 @@ impl StreamMachine {
         self.check_last_msg_id(asked)?;
         accepted.rollup = self.check_rollup(asked, &accepted.scheduling)?;
         self.count(|| Counter::read(turn.log, message.subject), increment, &mut accepted)?;
+        // By now the message may have grown.
+        self.check_message_size(accepted.bytes())?;
+        check_header_size(&accepted.headers)?;
         self.check_server_room(turn.log)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
         if accepted.wanted {

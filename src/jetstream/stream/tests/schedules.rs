@@ -229,3 +229,13 @@ fn schedules_long_gone_do_not_pile_up() {
     }
     assert!(rig.machine.schedules.kept() < 2_000);
 }
+
+#[test]
+fn a_schedule_that_grows_too_large_is_refused() {
+    let schedule = [FUTURE, TARGET];
+    let size = super::block(&schedule).len() as i32 + 1;
+    let mut rig = Rig::new(StreamConfig { max_msg_size: size, ..scheduling() });
+    assert_eq!(rig.refused("s.1", &schedule), 10054);
+    let grown = size + "Nats-Rollup: sub\r\n".len() as i32;
+    Rig::new(StreamConfig { max_msg_size: grown, ..scheduling() }).store("s.1", &schedule);
+}
