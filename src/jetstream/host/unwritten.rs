@@ -45,36 +45,41 @@ impl StreamState {
         if self.unwritten.deadline().is_some_and(|deadline| deadline <= now) {
             self.write_all_consumers(host);
         }
-        let confirmations = std::mem::take(&mut self.unwritten.confirmations);
-        for (key, _) in &confirmations {
-            self.write_consumer(host, *key);
-        }
-        for (_, to) in confirmations {
-            self.promise(&to, Reply::AckConfirmed);
+        for (key, to) in std::mem::take(&mut self.unwritten.confirmations) {
+            // What could not be written is not confirmed: the client asks again, or gets the message again.
+            if self.write_consumer(host, key) {
+                self.promise(&to, Reply::AckConfirmed);
+            }
         }
     }
 
     /// Writes every change there is.
     pub fn write_all_consumers(&mut self, host: &StreamHost) {
+        self.unwritten.since = None;
         for key in std::mem::take(&mut self.unwritten.consumers) {
             self.write_consumer(host, key);
         }
-        self.unwritten.since = None;
     }
 
-    fn write_consumer(&mut self, host: &StreamHost, key: ConsumerKey) {
-        let Some(hosted) = self.consumers.get_mut(key) else { return };
-        let Some(delta) = hosted.machine.take_delta() else { return };
+    /// `true` if nothing of the consumer is left unwritten; otherwise it is tried again later.
+    fn write_consumer(&mut self, host: &StreamHost, key: ConsumerKey) -> bool {
+        let Some(hosted) = self.consumers.get_mut(key) else { return true };
+        let Some(delta) = hosted.machine.take_delta() else { return true };
         let (store, name) = (&host.env.store, hosted.machine.name());
         let written = match store.wants_consumer_state(host.id, name) {
             true => store.put_consumer_state(host.id, name, &hosted.machine.snapshot()),
             false => store.append_consumer_delta(host.id, name, &delta),
         };
         match written {
-            Ok(lsn) => self.wrote(lsn),
+            Ok(lsn) => {
+                self.wrote(lsn);
+                true
+            }
             Err(error) => {
                 hosted.machine.delta_was_lost();
                 log::error!("stream {}: consumer state was not written: {error}", host.name);
+                self.unwritten.note(key, host.env.now());
+                false
             }
         }
     }
