@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use super::consumers::Consumers;
 use super::env::Env;
 use super::host::{StreamHost, StreamState};
+use super::sourcing::ledger::Record;
 use super::stream::config::{Surroundings, check_update, complete};
 use super::stream::room::Budget;
 use super::stream::{Bounds, Refusal, StreamMachine, storage_kind};
@@ -138,6 +139,7 @@ impl JsAccount {
         let mut state = host.lock();
         state.wrote(lsn);
         state.delete_all_consumers(&host);
+        state.end_inflow();
         state.machine.leave();
         drop(state);
         self.streams.write().remove(name);
@@ -276,7 +278,10 @@ impl JsAccount {
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
+        let configured = host.lock().configure_inflow(&host, &Record::default());
+        configured.map_err(|error| ErrorCode::StreamCreate.with(error))?;
         self.adopt(host.clone());
+        host.start_inflow();
         Ok(host)
     }
 
@@ -291,6 +296,7 @@ impl JsAccount {
             .map_err(store_failed)?;
         state.wrote(lsn);
         state.reconfigure(config, &self.env).map_err(store_failed)?;
+        state.configure_inflow(host, &Record::default()).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

@@ -46,7 +46,7 @@ pub fn batch_abandoned(host: &StreamHost, cx: &mut Dispatch, id: &[u8], reason: 
 
 /// An API request was answered.
 pub fn api_audit(account: &Account, env: &Env, cx: &mut Dispatch, request: &Message<'_>, response: &[u8]) {
-    let client = origin(cx, env);
+    let client = origin(account, cx, env);
     let event = ApiAudit {
         server: &env.settings.server_name,
         client: &client,
@@ -112,8 +112,11 @@ fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advisory<
 }
 
 /// Who brought the request, as events describe it.
-fn origin(cx: &Dispatch, env: &Env) -> ClientInfo {
-    let Some(client) = cx.origin() else { return ClientInfo::default() };
+fn origin(account: &Account, cx: &Dispatch, env: &Env) -> ClientInfo {
+    let Some(client) = cx.origin() else {
+        let (acc, server) = (account.name().to_string(), env.settings.server_name.clone());
+        return ClientInfo { acc, server, kind: "JetStream".into(), ..ClientInfo::default() };
+    };
     ClientInfo {
         start: Some(Timestamp(client.start)),
         host: client.host.to_string(),

@@ -23,7 +23,7 @@ use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
 use super::host::StreamHost;
-use super::host::replies::Reply;
+use super::host::replies::{Reply, ReplyMessage};
 use super::{advisories, api_level};
 use crate::account::Account;
 use crate::router::{Dispatch, Message, Service};
@@ -54,6 +54,8 @@ struct Call<'a> {
 
 /// What is answered, and the stream whose writes the answer must not overtake.
 struct Answer {
+    /// The header block, mostly empty.
+    headers: Vec<u8>,
     body: Vec<u8>,
     host: Option<Arc<StreamHost>>,
     event: Option<Event>,
@@ -99,11 +101,8 @@ impl Api {
         if counts {
             self.account.count_request(answer.is_err());
         }
-        let answer = answer.unwrap_or_else(|error| Answer {
-            body: encode_refusal(response_type, &error),
-            host: None,
-            event: None,
-        });
+        let answer =
+            answer.unwrap_or_else(|error| Answer::plain(encode_refusal(response_type, &error), None));
         if counts {
             advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
         }
@@ -120,7 +119,7 @@ impl Api {
         }
         host.apply(cx, |state| {
             if !to.is_empty() {
-                state.promise(to, Reply::Body(answer.body.into()));
+                state.promise(to, reply(answer.headers, answer.body));
             }
         });
     }
@@ -142,6 +141,13 @@ impl Service for NoApi {
 fn send(account: &Account, cx: &mut Dispatch, to: &[u8], body: &[u8]) {
     if !to.is_empty() {
         account.publish(cx, &Message { subject: to, payload: body, ..Message::default() });
+    }
+}
+
+fn reply(headers: Vec<u8>, body: Vec<u8>) -> Reply {
+    match headers.is_empty() {
+        true => Reply::Body(body.into()),
+        false => Reply::Message(Box::new(ReplyMessage { headers, payload: body.into() })),
     }
 }
 
@@ -213,12 +219,20 @@ impl Call<'_> {
 impl Answer {
     /// An answer that tells nothing of what is on disk.
     fn at_once(response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: None, event: None }
+        Self::plain(response.encode(), None)
     }
 
     /// An answer that waits for what `host` has written.
     fn after(host: Arc<StreamHost>, response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: Some(host), event: None }
+        Self::plain(response.encode(), Some(host))
+    }
+
+    fn plain(body: Vec<u8>, host: Option<Arc<StreamHost>>) -> Self {
+        Self { headers: Vec::new(), body, host, event: None }
+    }
+
+    fn with_headers(self, headers: Vec<u8>) -> Self {
+        Self { headers, ..self }
     }
 
     fn announcing(self, event: Event) -> Self {

@@ -6,7 +6,7 @@ use headwater_protocol::jetstream::request::CreateConsumerRequest;
 use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call, Event, check_stream_name};
-use super::with_server;
+use super::{sourcing, with_server};
 use crate::jetstream::consumer::config::{ConsumerBounds, CreateSubject, check_names};
 use crate::jetstream::host::Wanted;
 
@@ -39,6 +39,7 @@ fn create(call: &Call<'_>, stream: &str, subject: CreateSubject<'_>) -> Result<A
     check_stream_name(stream)?;
     check_names(subject, &mut request.config)?;
     let host = call.account.expect_stream(stream)?;
+    let identity = sourcing::begin(call, &host, &mut request.config)?;
     let wanted = Wanted {
         config: request.config,
         action: request.action,
@@ -48,6 +49,7 @@ fn create(call: &Call<'_>, stream: &str, subject: CreateSubject<'_>) -> Result<A
     let (info, made) = host.want_consumer(wanted)?;
     let info = with_server(info);
     let answer = Answer::after(host, Response::ConsumerCreate(&info));
+    let answer = answer.with_headers(identity);
     Ok(if made { answer.announcing(Event::ConsumerCreated(info.name.into())) } else { answer })
 }
 

@@ -7,7 +7,7 @@ use headwater_protocol::jetstream::request::ResetRequest;
 use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call};
-use super::{find, report};
+use super::{find, report, sourcing};
 use crate::jetstream::consumer::ResetError;
 use crate::jetstream::stream::Refusal;
 
@@ -32,5 +32,6 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
         reset_seq
     };
     let info = report(&host, key)?;
-    Ok(Answer::after(host, Response::ConsumerReset { info: &info, reset_seq }))
+    let identity = sourcing::told(call, &host);
+    Ok(Answer::after(host, Response::ConsumerReset { info: &info, reset_seq }).with_headers(identity))
 }

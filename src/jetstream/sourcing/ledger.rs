@@ -1,0 +1,135 @@
+//! Positions that outlive the messages they were read from.
+//!
+//! How far a source has come stands in the header of the last message that came by way of it. When that message is removed
+//! the position would go with it, and after a restart everything would be taken over once more. So whoever removes it
+//! writes the positions down first; see [`KeptLog`](super::kept_log::KeptLog). A record costs nothing while the last
+//! messages stay where they are.
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Lsn, StoreError};
+
+/// Messages that a restart reads back at most to find positions, if all went well.
+const UNSAVED_MAX: u64 = 10_000;
+
+/// Writes a record down; it has to be durable before what is written after it.
+pub type Save = Box<dyn Fn(&[u8]) -> Result<Lsn, StoreError> + Send + Sync>;
+
+/// How far one source has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The source, by its index name.
+    pub source: String,
+    /// The last of the origin's sequences that was taken over.
+    pub seq: u64,
+    /// The origin's identity then, empty if unknown.
+    pub identity: String,
+}
+
+/// What is written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The stream's last sequence then: later messages may tell of later positions.
+    pub through: u64,
+    /// Where every source was.
+    pub places: Vec<Place>,
+}
+
+impl Record {
+    /// Reads a record back; one that makes no sense is none.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// The positions of a stream's sources.
+pub struct Ledger {
+    save: Save,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    entries: Vec<Entry>,
+    /// The stream's last sequence when they were saved last.
+    saved_through: u64,
+}
+
+struct Entry {
+    place: Place,
+    /// The message that tells of the position; 0 if there is none.
+    told_by: u64,
+    saved: bool,
+}
+
+impl Ledger {
+    /// A ledger that has last been written down with `saved_through` as the stream's last sequence.
+    pub fn new(save: Save, saved_through: u64) -> Self {
+        Self { save, inner: Mutex::new(Inner { entries: Vec::new(), saved_through }) }
+    }
+
+    /// A source is where it was found to be, as the ledger or stored messages told.
+    pub fn open(&self, place: Place) {
+        let mut inner = self.inner.lock();
+        inner.entries.retain(|entry| entry.place.source != place.source);
+        // Which message tells of it is not known: any removal counts.
+        inner.entries.push(Entry { place, told_by: 0, saved: false });
+    }
+
+    /// A source is gone.
+    pub fn close(&self, source: &str) {
+        self.inner.lock().entries.retain(|entry| entry.place.source != source);
+    }
+
+    /// A source has come to `seq`; message `told_by` of the stream tells so.
+    pub fn moved(&self, source: &str, seq: u64, identity: &str, told_by: u64) {
+        let mut inner = self.inner.lock();
+        let Some(entry) = inner.entries.iter_mut().find(|entry| entry.place.source == source) else { return };
+        entry.place.seq = seq;
+        if entry.place.identity != identity {
+            identity.clone_into(&mut entry.place.identity);
+        }
+        (entry.told_by, entry.saved) = (told_by, false);
+        if told_by.saturating_sub(inner.saved_through) > UNSAVED_MAX {
+            self.save(&mut inner, told_by);
+        }
+    }
+
+    /// The messages for which `goes` holds are about to be removed; `last_seq` is the stream's last sequence.
+    pub fn before_removal(&self, last_seq: u64, goes: impl Fn(u64) -> bool) {
+        let mut inner = self.inner.lock();
+        let tells = |entry: &Entry| {
+            !entry.saved && entry.place.seq > 0 && (entry.told_by == 0 || goes(entry.told_by))
+        };
+        if inner.entries.iter().any(tells) {
+            self.save(&mut inner, last_seq);
+        }
+    }
+
+    /// Writes everything down: the sources have changed.
+    pub fn save_changed(&self, last_seq: u64) {
+        self.save(&mut self.inner.lock(), last_seq);
+    }
+
+    /// Writes down what has not been.
+    pub fn save_all(&self, last_seq: u64) {
+        let mut inner = self.inner.lock();
+        if inner.entries.iter().any(|entry| !entry.saved && entry.place.seq > 0) {
+            self.save(&mut inner, last_seq);
+        }
+    }
+
+    fn save(&self, inner: &mut Inner, last_seq: u64) {
+        let places = inner.entries.iter().map(|entry| entry.place.clone()).collect();
+        let record = Record { through: last_seq, places };
+        // Strings and numbers: writing them does not fail.
+        match (self.save)(&serde_json::to_vec(&record).unwrap_or_default()) {
+            Ok(_) => {
+                inner.saved_through = last_seq;
+                inner.entries.iter_mut().for_each(|entry| entry.saved = true);
+            }
+            Err(error) => log::error!("positions of sources were not written: {error}"),
+        }
+    }
+}
