@@ -77,6 +77,17 @@ impl JsAccount {
         self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())
     }
 
+    /// A mirror that may answer direct gets for its origin, and has caught up with it.
+    pub fn direct_mirror_of(&self, origin: &str) -> Option<Arc<StreamHost>> {
+        let answers = |host: &&Arc<StreamHost>| {
+            let state = host.lock();
+            let config = state.machine.config();
+            let mirrors = config.mirror.as_ref().is_some_and(|mirror| mirror.name == origin);
+            config.mirror_direct && mirrors && state.inflow.has_caught_up()
+        };
+        self.streams.read().values().find(answers).cloned()
+    }
+
     /// All streams, by name.
     pub fn streams(&self) -> Vec<Arc<StreamHost>> {
         self.streams.read().values().cloned().collect()

@@ -62,9 +62,9 @@ impl Inflow {
         self.of_kind(Kind::Source).map(|link| link.info(now)).collect()
     }
 
-    /// Whether a mirror has nearly all that its origin has.
-    pub fn is_nearly_caught_up(&self, lag_max: u64) -> bool {
-        self.of_kind(Kind::Mirror).any(|link| link.is_nearly_caught_up(lag_max))
+    /// Whether a mirror has had nearly all that its origin had.
+    pub fn has_caught_up(&self) -> bool {
+        self.of_kind(Kind::Mirror).any(Link::has_caught_up)
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Link> {

@@ -26,6 +26,8 @@ pub const HEARTBEAT: UnixNanos = SECOND;
 /// A silence after which the consumer is taken to be gone, in nanoseconds.
 pub const SILENCE_MAX: UnixNanos = 10 * SECOND;
 
+/// With fewer messages missing, a link has caught up.
+const CAUGHT_UP_LAG: u64 = 10;
 /// How long a consumer may take to be made.
 const CREATE_WAIT: UnixNanos = 30 * SECOND;
 /// How long one made beforehand may take to begin anew.
@@ -130,6 +132,7 @@ pub struct Link {
     failures: i64,
     heard_at: Option<UnixNanos>,
     error: Option<ApiError>,
+    caught_up: bool,
 }
 
 impl Link {
@@ -148,6 +151,7 @@ impl Link {
             failures: 0,
             heard_at: None,
             error: None,
+            caught_up: false,
         }
     }
 
@@ -166,9 +170,9 @@ impl Link {
         &self.identity
     }
 
-    /// Whether messages come, and few are missing.
-    pub fn is_nearly_caught_up(&self, lag_max: u64) -> bool {
-        matches!(self.state, State::Flowing { .. }) && self.at.delivery > 0 && self.at.lag < lag_max
+    /// Whether, since the broker has been started, there was a moment when few messages were missing.
+    pub fn has_caught_up(&self) -> bool {
+        self.caught_up
     }
 
     /// From now on it follows the origin.
@@ -410,6 +414,7 @@ impl Link {
             self.begin_again(now, commands);
             return Receipt::Ignore;
         }
+        self.caught_up |= delivery.pending < CAUGHT_UP_LAG;
         let before = self.at;
         self.at = Position {
             seq: delivery.stream_seq,
