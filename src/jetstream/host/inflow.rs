@@ -86,9 +86,7 @@ impl StreamState {
     pub fn configure_inflow(&mut self, host: &StreamHost, record: &Record) -> Result<(), StoreError> {
         let origins = origins(self.machine.config(), host);
         let ended = self.end_unwanted_links(&origins);
-        let known: Vec<String> = self.inflow.links.values().map(|link| link.origin().index_name()).collect();
-        let new: Vec<Origin> =
-            origins.into_iter().filter(|origin| !known.contains(&origin.index_name())).collect();
+        let new = self.renew_links(origins);
         let changed = ended || !new.is_empty();
         let now = host.env.now();
         match new.first().map(Origin::kind) {
@@ -207,7 +205,7 @@ impl StreamState {
             .then(|| source_header::compose(origin, offer.seq, message.subject, link.identity()));
         let block = stored_headers(message.headers, source.as_deref());
         let subject = origin.transform(message.subject);
-        let label = origin.label().to_owned();
+        let label = origin.label().clone();
         let foreign = Foreign {
             message: Ingest { subject: &subject, headers: &block, payload: message.payload },
             copy_of: source.is_none().then_some((offer.seq, offer.ts)),
@@ -222,7 +220,7 @@ impl StreamState {
     fn note_position(&mut self, key: LinkKey, told_by: u64) {
         let Some(ledger) = &self.inflow.ledger else { return };
         if let Some(link) = self.inflow.links.get(&key) {
-            ledger.moved(&link.origin().index_name(), link.seq(), link.identity(), told_by);
+            ledger.moved(link.origin().index_name(), link.seq(), link.identity(), told_by);
         }
     }
 
@@ -236,7 +234,7 @@ impl StreamState {
         let places = positions::find(self.log.as_ref(), record, &origins)?;
         let ledger = self.ledger(host, record);
         for origin in origins {
-            let source = origin.index_name();
+            let source = origin.index_name().to_string();
             let place = places.iter().find(|place| place.source == source).cloned();
             let place = place.unwrap_or(Place { source, seq: 0, identity: String::new() });
             self.inflow.add(Link::new(origin, place.seq, place.identity.clone()), now);
@@ -263,6 +261,22 @@ impl StreamState {
         self.inflow.ledger.clone()
     }
 
+    /// Gives the links that stay their configuration anew; returns the origins that have no link yet.
+    fn renew_links(&mut self, origins: Vec<Origin>) -> Vec<Origin> {
+        let mut links: BTreeMap<Arc<str>, &mut Link> = BTreeMap::new();
+        for link in self.inflow.links.values_mut() {
+            links.insert(link.origin().index_name().clone(), link);
+        }
+        let mut new = Vec::new();
+        for origin in origins {
+            match links.get_mut(origin.index_name()) {
+                Some(link) => link.renew(origin),
+                None => new.push(origin),
+            }
+        }
+        new
+    }
+
     /// `true` if there was one.
     fn end_unwanted_links(&mut self, wanted: &[Origin]) -> bool {
         let is_wanted = |link: &Link| {
@@ -274,10 +288,17 @@ impl StreamState {
             self.inflow.links.iter().filter(|(_, link)| !is_wanted(link)).map(|(key, _)| *key).collect();
         let any = !unwanted.is_empty();
         for key in unwanted {
-            self.with_link(key, Link::end);
+            let uses = |link: &Link, origin: &Origin| {
+                origin.label() == link.origin().label()
+                    && origin.consumer_name() == link.origin().consumer_name()
+            };
+            self.with_link(key, |link, commands| {
+                let consumer_stays = wanted.iter().any(|origin| uses(link, origin));
+                link.end(consumer_stays, commands);
+            });
             let Some(link) = self.inflow.links.remove(&key) else { continue };
             if let Some(ledger) = &self.inflow.ledger {
-                ledger.close(&link.origin().index_name());
+                ledger.close(link.origin().index_name());
             }
         }
         any

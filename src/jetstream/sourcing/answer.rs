@@ -7,6 +7,7 @@ use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::from_json::decode;
 use headwater_protocol::jetstream::response::received_error;
 
+use super::link::SEQ_MAX;
 use super::origin::{Kind, Origin};
 
 /// The consumer that messages will come from.
@@ -40,7 +41,8 @@ pub fn read(origin: &Origin, block: &[u8], body: &[u8]) -> Result<Granted, Refus
         return Err(classify(error));
     }
     let info: ConsumerInfo = decode(body, false).map_err(|error| Refused::Other(error.into()))?;
-    let Some(config) = info.config.filter(|_| !info.name.is_empty()) else {
+    let makes_sense = !info.name.is_empty() && info.delivered.stream_seq <= SEQ_MAX;
+    let Some(config) = info.config.filter(|_| makes_sense) else {
         return Err(Refused::Other(setup_failed(origin.kind(), "invalid consumer create response")));
     };
     let prepared = origin.config().consumer.as_ref();

@@ -5,6 +5,8 @@
 //! writes the positions down first; see [`KeptLog`](super::kept_log::KeptLog). A record costs nothing while the last
 //! messages stay where they are.
 
+use std::collections::BTreeMap;
+
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -51,44 +53,51 @@ pub struct Ledger {
 
 #[derive(Default)]
 struct Inner {
-    entries: Vec<Entry>,
+    /// By index name.
+    entries: BTreeMap<String, Entry>,
     /// The stream's last sequence when they were saved last.
     saved_through: u64,
 }
 
 struct Entry {
-    place: Place,
+    seq: u64,
+    identity: String,
     /// The message that tells of the position; 0 if there is none.
     told_by: u64,
     saved: bool,
 }
 
+impl Entry {
+    fn is_unsaved(&self) -> bool {
+        !self.saved && self.seq > 0
+    }
+}
+
 impl Ledger {
     /// A ledger that has last been written down with `saved_through` as the stream's last sequence.
     pub fn new(save: Save, saved_through: u64) -> Self {
-        Self { save, inner: Mutex::new(Inner { entries: Vec::new(), saved_through }) }
+        Self { save, inner: Mutex::new(Inner { entries: BTreeMap::new(), saved_through }) }
     }
 
     /// A source is where it was found to be, as the ledger or stored messages told.
     pub fn open(&self, place: Place) {
-        let mut inner = self.inner.lock();
-        inner.entries.retain(|entry| entry.place.source != place.source);
         // Which message tells of it is not known: any removal counts.
-        inner.entries.push(Entry { place, told_by: 0, saved: false });
+        let entry = Entry { seq: place.seq, identity: place.identity, told_by: 0, saved: false };
+        self.inner.lock().entries.insert(place.source, entry);
     }
 
     /// A source is gone.
     pub fn close(&self, source: &str) {
-        self.inner.lock().entries.retain(|entry| entry.place.source != source);
+        self.inner.lock().entries.remove(source);
     }
 
     /// A source has come to `seq`; message `told_by` of the stream tells so.
     pub fn moved(&self, source: &str, seq: u64, identity: &str, told_by: u64) {
         let mut inner = self.inner.lock();
-        let Some(entry) = inner.entries.iter_mut().find(|entry| entry.place.source == source) else { return };
-        entry.place.seq = seq;
-        if entry.place.identity != identity {
-            identity.clone_into(&mut entry.place.identity);
+        let Some(entry) = inner.entries.get_mut(source) else { return };
+        entry.seq = seq;
+        if entry.identity != identity {
+            identity.clone_into(&mut entry.identity);
         }
         (entry.told_by, entry.saved) = (told_by, false);
         if told_by.saturating_sub(inner.saved_through) > UNSAVED_MAX {
@@ -99,10 +108,8 @@ impl Ledger {
     /// The messages for which `goes` holds are about to be removed; `last_seq` is the stream's last sequence.
     pub fn before_removal(&self, last_seq: u64, goes: impl Fn(u64) -> bool) {
         let mut inner = self.inner.lock();
-        let tells = |entry: &Entry| {
-            !entry.saved && entry.place.seq > 0 && (entry.told_by == 0 || goes(entry.told_by))
-        };
-        if inner.entries.iter().any(tells) {
+        let tells = |entry: &Entry| entry.is_unsaved() && (entry.told_by == 0 || goes(entry.told_by));
+        if inner.entries.values().any(tells) {
             self.save(&mut inner, last_seq);
         }
     }
@@ -115,19 +122,23 @@ impl Ledger {
     /// Writes down what has not been.
     pub fn save_all(&self, last_seq: u64) {
         let mut inner = self.inner.lock();
-        if inner.entries.iter().any(|entry| !entry.saved && entry.place.seq > 0) {
+        if inner.entries.values().any(Entry::is_unsaved) {
             self.save(&mut inner, last_seq);
         }
     }
 
     fn save(&self, inner: &mut Inner, last_seq: u64) {
-        let places = inner.entries.iter().map(|entry| entry.place.clone()).collect();
-        let record = Record { through: last_seq, places };
+        let place = |(source, entry): (&String, &Entry)| Place {
+            source: source.clone(),
+            seq: entry.seq,
+            identity: entry.identity.clone(),
+        };
+        let record = Record { through: last_seq, places: inner.entries.iter().map(place).collect() };
         // Strings and numbers: writing them does not fail.
         match (self.save)(&serde_json::to_vec(&record).unwrap_or_default()) {
             Ok(_) => {
                 inner.saved_through = last_seq;
-                inner.entries.iter_mut().for_each(|entry| entry.saved = true);
+                inner.entries.values_mut().for_each(|entry| entry.saved = true);
             }
             Err(error) => log::error!("positions of sources were not written: {error}"),
         }

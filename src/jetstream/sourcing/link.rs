@@ -26,6 +26,8 @@ pub const HEARTBEAT: UnixNanos = SECOND;
 /// A silence after which the consumer is taken to be gone, in nanoseconds.
 pub const SILENCE_MAX: UnixNanos = 10 * SECOND;
 
+/// No stream comes to a sequence beyond this; a server that tells of one is not to be believed.
+pub const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 /// With fewer messages missing, a link has caught up.
 const CAUGHT_UP_LAG: u64 = 10;
 /// How long a consumer may take to be made.
@@ -182,10 +184,15 @@ impl Link {
         }
     }
 
-    /// The link is given up.
-    pub fn end(&mut self, commands: &mut Vec<Command>) {
+    /// Goes on with a configuration that means the same messages of the same origin.
+    pub fn renew(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// The link is given up; the consumer made for it is not, if another link will ask for it.
+    pub fn end(&mut self, consumer_stays: bool, commands: &mut Vec<Command>) {
         self.state = State::Idle;
-        let is_ours = self.origin.config().consumer.is_none();
+        let is_ours = self.origin.config().consumer.is_none() && !consumer_stays;
         let (stream, consumer) = (&self.origin.config().name, self.origin.consumer_name());
         let call = format!("CONSUMER.DELETE.{stream}.{consumer}");
         commands.push(Command::Leave(is_ours.then(|| self.origin.api_subject(&call))));
@@ -400,6 +407,9 @@ impl Link {
         commands: &mut Vec<Command>,
     ) -> Receipt {
         let delivery = &token.delivery;
+        if delivery.stream_seq > SEQ_MAX {
+            return Receipt::Ignore;
+        }
         let expected = delivery.consumer_seq == self.at.delivery.saturating_add(1);
         if delivery.stream_seq <= self.at.seq {
             if expected {

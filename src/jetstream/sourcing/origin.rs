@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater_protocol::jetstream::stream_source::{StreamSource, SubjectTransform};
 use headwater_protocol::subject::transform::Transform;
@@ -38,7 +39,8 @@ pub struct Origin {
     kind: Kind,
     config: StreamSource,
     /// The name, with the hash of what makes it another origin than the local stream of that name.
-    label: String,
+    label: Arc<str>,
+    index_name: Arc<str>,
     filters: String,
     destinations: String,
     transforms: Vec<Transform>,
@@ -70,7 +72,8 @@ impl Origin {
         let transforms = config.subject_transforms.iter().filter(has_destination).filter_map(compile);
         Self {
             kind,
-            label: label(&config),
+            label: label(&config).into(),
+            index_name: index_name(&config).into(),
             filters: filters(&config),
             destinations: destinations(&config),
             transforms: transforms.collect(),
@@ -91,7 +94,7 @@ impl Origin {
     }
 
     /// How stored messages name it.
-    pub fn label(&self) -> &str {
+    pub fn label(&self) -> &Arc<str> {
         &self.label
     }
 
@@ -106,8 +109,8 @@ impl Origin {
     }
 
     /// What tells it from the other sources of the stream.
-    pub fn index_name(&self) -> String {
-        format!("{} {} {}", self.label, self.filters, self.destinations)
+    pub fn index_name(&self) -> &Arc<str> {
+        &self.index_name
     }
 
     /// The name its consumer is asked for under.
@@ -167,8 +170,7 @@ impl Destination<'_> {
     }
 }
 
-/// What tells a source from the others of its stream, without taking the rest of it apart.
-pub fn index_name(source: &StreamSource) -> String {
+fn index_name(source: &StreamSource) -> String {
     format!("{} {} {}", label(source), filters(source), destinations(source))
 }
 

@@ -15,10 +15,8 @@ pub fn find<'a>(
     origins: impl IntoIterator<Item = &'a Origin>,
 ) -> Result<Vec<Place>, StoreError> {
     let mut wanted: Vec<&Origin> = origins.into_iter().collect();
-    let written_down = |origin: &Origin| {
-        let source = origin.index_name();
-        record.places.iter().find(|place| place.source == source).cloned()
-    };
+    let written_down =
+        |origin: &Origin| record.places.iter().find(|place| place.source == **origin.index_name()).cloned();
     // Of a source that was written down, no message before that knows better.
     let all_written_down = wanted.iter().all(|origin| written_down(origin).is_some());
     let known_through = if all_written_down { record.through } else { 0 };
@@ -50,14 +48,14 @@ fn read_message(
         return Ok(());
     };
     wanted.retain(|origin| {
-        let source = origin.index_name();
+        let source = &**origin.index_name();
         // What was written down after this message was stored knows better.
         let outdated = seq <= record.through && record.places.iter().any(|place| place.source == source);
         if outdated || !came_from.is_of(origin) {
             return true;
         }
         let identity = came_from.identity.to_owned();
-        found.push(Place { source, seq: came_from.seq, identity });
+        found.push(Place { source: source.to_owned(), seq: came_from.seq, identity });
         false
     });
     Ok(())

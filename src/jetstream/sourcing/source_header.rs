@@ -44,11 +44,11 @@ impl<'a> CameFrom<'a> {
     pub fn is_of(&self, origin: &Origin) -> bool {
         match self.selection {
             Some((filters, destinations)) => {
-                origin.label() == self.stream
+                &**origin.label() == self.stream
                     && origin.filters() == filters
                     && origin.destinations() == destinations
             }
-            None => origin.label() == self.stream || origin.config().name == self.stream,
+            None => &**origin.label() == self.stream || origin.config().name == self.stream,
         }
     }
 }
