@@ -14,7 +14,6 @@ use parking_lot::{Mutex, RwLock};
 use super::consumers::Consumers;
 use super::env::Env;
 use super::host::{StreamHost, StreamState};
-use super::sourcing::ledger::Record;
 use super::stream::config::{Surroundings, check_update, complete};
 use super::stream::room::Budget;
 use super::stream::{Bounds, Refusal, StreamMachine, storage_kind};
@@ -183,7 +182,7 @@ impl JsAccount {
             *used += state.log.state().bytes;
             *reserved += u64::try_from(config.max_bytes).unwrap_or(0);
             info.streams += 1;
-            info.consumers += state.consumers.count_public() as u64;
+            info.consumers += state.consumers.count() as u64;
         }
         info
     }
@@ -289,7 +288,7 @@ impl JsAccount {
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
-        let configured = host.lock().configure_inflow(&host, &Record::default());
+        let configured = host.lock().configure_inflow(&host, None);
         configured.map_err(|error| ErrorCode::StreamCreate.with(error))?;
         self.adopt(host.clone());
         host.start_inflow();
@@ -307,7 +306,7 @@ impl JsAccount {
             .map_err(store_failed)?;
         state.wrote(lsn);
         state.reconfigure(config, &self.env).map_err(store_failed)?;
-        state.configure_inflow(host, &Record::default()).map_err(store_failed)?;
+        state.configure_inflow(host, None).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

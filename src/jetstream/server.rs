@@ -209,7 +209,7 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     }
     let state = StreamState::new(machine, stream.log, consumers, created);
     let host = StreamHost::start(stream.id, account.account.clone(), env.clone(), state);
-    host.lock().configure_inflow(&host, &positions).map_err(|error| error.to_string())?;
+    host.lock().configure_inflow(&host, Some(&positions)).map_err(|error| error.to_string())?;
     host.after_recovery();
     Ok(host)
 }

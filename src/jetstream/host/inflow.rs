@@ -81,9 +81,9 @@ impl Inflow {
 }
 
 impl StreamState {
-    /// Makes the links that the configuration asks for, as far as they are not there, and ends the others. `record` is
-    /// what was written down of their positions.
-    pub fn configure_inflow(&mut self, host: &StreamHost, record: &Record) -> Result<(), StoreError> {
+    /// Makes the links that the configuration asks for, as far as they are not there, and ends the others. `past` is what
+    /// was written down of their positions, `None` if they have none because they are new.
+    pub fn configure_inflow(&mut self, host: &StreamHost, past: Option<&Record>) -> Result<(), StoreError> {
         let origins = origins(self.machine.config(), host);
         let ended = self.end_unwanted_links(&origins);
         let new = self.renew_links(origins);
@@ -96,9 +96,9 @@ impl StreamState {
                 new.into_iter()
                     .for_each(|origin| self.inflow.add(Link::new(origin, last_seq, String::new()), now));
             }
-            Some(Kind::Source) => self.add_sources(host, new, record, now)?,
+            Some(Kind::Source) => self.add_sources(host, new, past, now)?,
         }
-        if let Some(ledger) = self.inflow.ledger.as_ref().filter(|_| changed && self.inflow.started) {
+        if let Some(ledger) = self.inflow.ledger.as_ref().filter(|_| changed && past.is_none()) {
             ledger.save_changed(self.log.state().last_seq);
         }
         Ok(())
@@ -228,16 +228,22 @@ impl StreamState {
         &mut self,
         host: &StreamHost,
         origins: Vec<Origin>,
-        record: &Record,
+        past: Option<&Record>,
         now: UnixNanos,
     ) -> Result<(), StoreError> {
+        let nothing = Record::default();
+        let record = past.unwrap_or(&nothing);
         let places = positions::find(self.log.as_ref(), record, &origins)?;
         let ledger = self.ledger(host, record);
         for origin in origins {
             let source = origin.index_name().to_string();
             let place = places.iter().find(|place| place.source == source).cloned();
             let place = place.unwrap_or(Place { source, seq: 0, identity: String::new() });
-            self.inflow.add(Link::new(origin, place.seq, place.identity.clone()), now);
+            let mut link = Link::new(origin, place.seq, place.identity.clone());
+            if past.is_some_and(|record| !record.knows(&place.source)) {
+                link = link.with_unknown_past();
+            }
+            self.inflow.add(link, now);
             if let Some(ledger) = &ledger {
                 ledger.open(place);
             }

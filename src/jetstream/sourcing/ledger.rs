@@ -39,6 +39,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether a source is in it.
+    pub fn knows(&self, source: &str) -> bool {
+        self.places.iter().any(|place| place.source == source)
+    }
+
     /// Reads a record back; one that makes no sense is none.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()

@@ -128,6 +128,7 @@ pub struct Link {
     at: Position,
     identity: String,
     recreated: bool,
+    past_is_unknown: bool,
     dialect: Dialect,
     requests: u64,
     asked_at: Option<UnixNanos>,
@@ -147,6 +148,7 @@ impl Link {
             at: Position { seq, ..Position::default() },
             identity,
             recreated: false,
+            past_is_unknown: false,
             dialect: Dialect::default(),
             requests: 0,
             asked_at: None,
@@ -155,6 +157,11 @@ impl Link {
             error: None,
             caught_up: false,
         }
+    }
+
+    /// The stream comes from where the positions of its sources were not kept.
+    pub fn with_unknown_past(self) -> Self {
+        Self { past_is_unknown: true, ..self }
     }
 
     /// The origin.
@@ -321,7 +328,7 @@ impl Link {
         let wish = Wish {
             seq: self.at.seq,
             identity: &self.identity,
-            recreated: self.recreated,
+            past_is_unknown: self.past_is_unknown && !self.recreated,
             log: around.log,
             dialect: self.dialect,
             id: &id,

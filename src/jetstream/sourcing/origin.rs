@@ -170,7 +170,8 @@ impl Destination<'_> {
     }
 }
 
-fn index_name(source: &StreamSource) -> String {
+/// What tells a source from the others of its stream.
+pub fn index_name(source: &StreamSource) -> String {
     format!("{} {} {}", label(source), filters(source), destinations(source))
 }
 

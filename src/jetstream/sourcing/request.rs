@@ -43,8 +43,8 @@ pub struct Wish<'a> {
     pub seq: u64,
     /// The identity the origin had then, empty if unknown.
     pub identity: &'a str,
-    /// The origin is known to have been made anew.
-    pub recreated: bool,
+    /// Nothing was taken over as far as is known, but the stream comes from where that was not kept: from a backup.
+    pub past_is_unknown: bool,
     /// What the destination holds.
     pub log: LogState,
     /// How much the origin's server understands.
@@ -145,20 +145,20 @@ fn begin_mirror(origin: &Origin, wish: &Wish<'_>, config: &mut ConsumerConfig) {
     }
 }
 
-/// A source without a known position begins where it is configured to, but not before what the stream had when it was
-/// emptied.
+/// A source without a position begins where it is configured to. If its past is unknown, it does not begin before what the
+/// stream had last, as with nats-server: what a work queue has done is not to be done once more.
 fn begin_source(origin: &Origin, wish: &Wish<'_>, config: &mut ConsumerConfig) {
     let source = origin.config();
     let last_ts = Timestamp(wish.log.last_ts);
-    let was_used = wish.log.last_ts != 0;
+    let had_messages = wish.past_is_unknown && wish.log.last_ts != 0;
     if wish.seq > 0 {
         begin_at(wish.seq.saturating_add(1), config);
     } else if source.opt_start_seq > 0 {
         begin_at(source.opt_start_seq, config);
     } else if let Some(time) = source.opt_start_time {
-        let later = was_used && time.timestamp().0 < last_ts.0;
+        let later = had_messages && time.timestamp().0 < last_ts.0;
         begin_then(if later { last_ts.into() } else { time }, config);
-    } else if wish.log.first_seq > 1 && was_used && !wish.recreated {
+    } else if wish.log.first_seq > 1 && had_messages {
         begin_then(last_ts.into(), config);
     }
 }

@@ -61,6 +61,10 @@ impl Rig {
         Self { link, now: START, log: LogState::default(), commands: Vec::new() }
     }
 
+    pub(super) fn with_unknown_past(self) -> Self {
+        Self { link: self.link.with_unknown_past(), ..self }
+    }
+
     /// Lets time pass; returns what the link wants done.
     pub(super) fn pass(&mut self, time: UnixNanos) -> Vec<Command> {
         self.now += time;

@@ -72,10 +72,11 @@ fn a_mirror_begins_where_it_is_told_to_and_goes_on_behind_its_last_message() {
 }
 
 #[test]
-fn a_source_without_a_position_does_not_bring_back_what_its_stream_had_before_it_was_emptied() {
+fn a_source_of_a_restored_stream_does_not_bring_back_what_the_stream_had_before_it_was_emptied() {
     let mut rig = Rig::source(origin_named("O"));
+    (rig.log.first_seq, rig.log.last_seq, rig.log.last_ts) = (31, 30, START);
     assert_eq!(rig.wanted_consumer().deliver_policy, DeliverPolicy::All);
-    let mut rig = Rig::source(origin_named("O"));
+    let mut rig = Rig::source(origin_named("O")).with_unknown_past();
     (rig.log.first_seq, rig.log.last_seq, rig.log.last_ts) = (31, 30, START);
     let consumer = rig.wanted_consumer();
     assert_eq!(consumer.deliver_policy, DeliverPolicy::ByStartTime);
@@ -83,11 +84,11 @@ fn a_source_without_a_position_does_not_bring_back_what_its_stream_had_before_it
 }
 
 #[test]
-fn a_configured_start_time_counts_unless_the_stream_is_past_it() {
+fn a_configured_start_time_counts_unless_a_restored_stream_is_past_it() {
     let early = ZonedTime::from(Timestamp(START - 1));
     let source = StreamSource { opt_start_time: Some(early), ..origin_named("O") };
     assert_eq!(Rig::source(source.clone()).wanted_consumer().opt_start_time, Some(early));
-    let mut rig = Rig::source(source);
+    let mut rig = Rig::source(source).with_unknown_past();
     rig.log.last_ts = START;
     assert_eq!(rig.wanted_consumer().opt_start_time, Some(ZonedTime::from(Timestamp(START))));
 }

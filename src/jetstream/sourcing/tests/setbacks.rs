@@ -108,7 +108,7 @@ fn an_older_server_is_asked_in_simpler_words() {
 
 #[test]
 fn an_origin_that_was_made_anew_is_read_from_its_beginning() {
-    let mut rig = Rig::source_at(origin_named("O"), 90, "one");
+    let mut rig = Rig::source_at(origin_named("O"), 90, "one").with_unknown_past();
     rig.log.first_seq = 50;
     rig.log.last_ts = rig.now;
     assert_eq!(rig.refuse(ErrorCode::ConsumerStreamIdentityMismatch), []);
