@@ -4,6 +4,7 @@ use std::io;
 use std::thread;
 
 use super::Load;
+use super::round_trip::offered;
 use super::setup::{api, create_consumer, create_stream, publish_acked};
 use crate::contender::Sync::{Always, Relaxed};
 use crate::contender::{Server, Sync};
@@ -36,6 +37,7 @@ fn publishing() -> Vec<Load> {
         load("1 in flight, both always, 128 B", (Always, Always), 2_000, 1, 128),
         load("256 in flight, both relaxed, 128 B", (Relaxed, Relaxed), 400_000, IN_FLIGHT, 128),
         load("256 in flight, theirs relaxed, ours always, 128 B", (Relaxed, Always), 400_000, IN_FLIGHT, 128),
+        load("2,000 in flight, theirs relaxed, ours always, 128 B", (Relaxed, Always), 600_000, 2_000, 128),
         load("256 in flight, both always, 256 B", (Always, Always), 10_000, IN_FLIGHT, 256),
         load("256 in flight, both relaxed, 1 KiB", (Relaxed, Relaxed), 200_000, IN_FLIGHT, 1024),
         load("8 in flight, both relaxed, 64 KiB", (Relaxed, Relaxed), 6_000, 8, 65536),
@@ -46,7 +48,20 @@ fn publishing() -> Vec<Load> {
             200_000,
             many_streams,
         ),
+        paced("2,000/s offered, both relaxed, 128 B", (Relaxed, Relaxed), 2_000),
+        paced("200/s offered, both always, 128 B", (Always, Always), 200),
     ]
+}
+
+/// Publishes at a fixed rate, for what a single one then takes.
+fn paced(name: &str, syncs: (Sync, Sync), per_second: u32) -> Load {
+    Load::stream(PUBLISH, name, syncs, u64::from(per_second) * 8, move |server, messages| {
+        let mut client = Client::connect(server.addr)?;
+        create_stream(&mut client, "BENCH", "bench.in.*", "")?;
+        measure(server, messages, || {
+            offered(client, messages, per_second, |_| "bench.in.0".to_owned(), "bench.acks")
+        })
+    })
 }
 
 fn publish_into(server: &mut Server, messages: u64, in_flight: u64, size: usize) -> io::Result<Run> {

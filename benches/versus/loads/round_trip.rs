@@ -30,7 +30,17 @@ pub fn loads() -> Vec<Load> {
         GROUP,
         format!("{OFFERED_PER_SECOND} requests/s offered"),
         20_000,
-        |server, messages| round_trips(server, messages, |requester| offered(requester, messages)),
+        |server, messages| {
+            round_trips(server, messages, |requester| {
+                offered(
+                    requester,
+                    messages,
+                    OFFERED_PER_SECOND,
+                    |_| "bench.service".to_owned(),
+                    "bench.inbox",
+                )
+            })
+        },
     ));
     loads
 }
@@ -43,9 +53,7 @@ fn round_trips(
     let mut responder = Client::connect(server.addr)?;
     responder.subscribe("bench.service", "", 1)?;
     responder.flush()?;
-    let mut requester = Client::connect(server.addr)?;
-    requester.subscribe("bench.inbox.*", "", 1)?;
-    requester.flush()?;
+    let requester = Client::connect(server.addr)?;
     let server = &*server;
     thread::scope(|scope| {
         let answering = scope.spawn(move || {
@@ -78,7 +86,9 @@ fn answer(mut writer: Writer, mut reader: Reader, requests: u64) -> io::Result<(
 }
 
 /// A new request for every answer.
-fn closed(requester: Client, messages: u64, in_flight: u64) -> io::Result<Vec<Duration>> {
+fn closed(mut requester: Client, messages: u64, in_flight: u64) -> io::Result<Vec<Duration>> {
+    requester.subscribe("bench.inbox.*", "", 1)?;
+    requester.flush()?;
     let (mut writer, mut reader) = requester.split();
     let body = [b'x'; 128];
     let mut sent = Vec::with_capacity(usize::try_from(messages).unwrap_or(0));
@@ -105,10 +115,19 @@ fn closed(requester: Client, messages: u64, in_flight: u64) -> io::Result<Vec<Du
     Ok(took)
 }
 
-/// Requests at a fixed rate, whatever the answers do; measured from when each should have been sent.
-fn offered(requester: Client, messages: u64) -> io::Result<Vec<Duration>> {
+/// Requests at a fixed rate, whatever the answers do, to the subjects `subject` answers, with inboxes below `inbox`;
+/// measured from when each should have been sent.
+pub fn offered(
+    mut requester: Client,
+    messages: u64,
+    per_second: u32,
+    subject: impl Fn(u32) -> String + Send,
+    inbox: &str,
+) -> io::Result<Vec<Duration>> {
+    requester.subscribe(&format!("{inbox}.*"), "", 1)?;
+    requester.flush()?;
     let (mut writer, mut reader) = requester.split();
-    let pause = Duration::from_secs(1) / OFFERED_PER_SECOND;
+    let pause = Duration::from_secs(1) / per_second;
     let started = Instant::now();
     let due = move |n: u32| started + pause * n;
     thread::scope(|scope| {
@@ -116,7 +135,7 @@ fn offered(requester: Client, messages: u64) -> io::Result<Vec<Duration>> {
             let body = [b'x'; 128];
             for n in 0..u32::try_from(messages).unwrap_or(u32::MAX) {
                 thread::sleep(due(n).saturating_duration_since(Instant::now()));
-                writer.send(&publish("bench.service", &format!("bench.inbox.{n}"), &body))?;
+                writer.send(&publish(&subject(n), &format!("{inbox}.{n}"), &body))?;
             }
             Ok(())
         });
