@@ -191,7 +191,14 @@ impl Broker {
     fn ports(&self) -> Ports {
         let address = self.client_addr();
         let monitoring = self.monitoring.iter().flat_map(Monitoring::urls).collect();
-        Ports { nats: vec![format!("nats://{address}")], monitoring, ..Ports::default() }
+        let scheme = if self.config.websocket.tls.is_some() { "wss" } else { "ws" };
+        let websocket = self.running.websocket_addr().map(|address| files::url(scheme, address));
+        Ports {
+            nats: vec![format!("nats://{address}")],
+            monitoring,
+            websocket: websocket.into_iter().collect(),
+            ..Ports::default()
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! The client listener and the limits of connections.
 
+use std::sync::Arc;
+
 use super::auth::auth_settings;
 use super::tls::tls_settings;
+use super::websocket::websocket_options;
 use crate::config::Config;
 use crate::server::Options;
 
@@ -33,6 +36,7 @@ pub fn server_options(config: &Config) -> Options {
         auth_timeout: config.auth_timeout(),
         auth: auth_settings(config),
         tls: client.tls.as_ref().map(tls_settings),
+        websocket: websocket_options(config).map(Arc::new),
         allow_non_tls: client.allow_non_tls,
         tls_connections_per_second_max: client
             .tls

@@ -144,7 +144,7 @@ fn established(
     certificates: Box<[CertificateDer<'static>]>,
 ) -> Established {
     let login_required = server.authenticator().auth_required();
-    Established { transport, nonce: nonce.into(), certificates, login_required }
+    Established { transport, nonce: nonce.into(), certificates, login_required, cookies: None }
 }
 
 fn handshake_failed(server: &Server, client: &Arc<Client>, error: &HandshakeError) {
@@ -153,7 +153,7 @@ fn handshake_failed(server: &Server, client: &Arc<Client>, error: &HandshakeErro
 }
 
 /// Forgets a client that never got as far as a session.
-fn give_up(server: &Server, client: &Arc<Client>, reason: CloseReason) {
+pub(super) fn give_up(server: &Server, client: &Arc<Client>, reason: CloseReason) {
     let stop = server.clock().now();
     let gone = ClosedClient { client: client.snapshot(), stop, reason, subjects: Vec::new() };
     server.clients().remove_or_remember(client, gone);

@@ -7,3 +7,4 @@ mod handshake;
 pub mod listener;
 pub mod tls;
 pub mod transport;
+pub mod websocket;

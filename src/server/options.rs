@@ -1,9 +1,11 @@
 //! What the core broker needs to know, in the form it uses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::AuthSettings;
 use crate::net::tls::TlsSettings;
+use crate::net::websocket::WebSocketOptions;
 
 /// Settings of the core broker. The defaults are those of an empty configuration, except that the port is a random one.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct Options {
     pub auth: AuthSettings,
     /// Encryption, if configured.
     pub tls: Option<TlsSettings>,
+    /// The WebSocket listener, if configured.
+    pub websocket: Option<Arc<WebSocketOptions>>,
     /// Whether clients may do without TLS although it is configured.
     pub allow_non_tls: bool,
     /// TLS handshakes that may start per second; 0 for no limit.
@@ -88,6 +92,7 @@ impl Default for Options {
             auth_timeout: Duration::from_secs(2),
             auth: AuthSettings::default(),
             tls: None,
+            websocket: None,
             allow_non_tls: false,
             tls_connections_per_second_max: 0,
             no_fast_producer_stall: false,

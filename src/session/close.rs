@@ -35,7 +35,7 @@ impl Session {
             self.say_last_words().await;
         }
         self.outbound().detach();
-        self.transport.end_writing().await;
+        self.transport.end_writing(reason).await;
         if heard
             && !matches!(
                 reason,

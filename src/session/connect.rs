@@ -7,7 +7,7 @@ use headwater_protocol::client::ConnectOptions;
 
 use super::{Session, timer_settings};
 use crate::account::Account;
-use crate::auth::{AuthError, ConnectionType, Credentials, Login, Peer};
+use crate::auth::{AuthError, Authenticator, ConnectionType, Credentials, Login, Peer};
 use crate::router::{ClientInfo, CloseReason, ConnectionKind, Dispatch};
 
 /// Versions of the protocol that a client may ask for.
@@ -30,6 +30,7 @@ impl Session {
             self.unsubscribe_all();
         }
         self.connect.update(later);
+        self.add_cookies();
         let login = self.authenticate().await;
         self.accept_login(login)?;
         self.check_protocol()?;
@@ -43,7 +44,7 @@ impl Session {
     /// Treats a client that starts without CONNECT as one that names nobody, which `no_auth_user` may allow.
     pub(super) fn log_in_without_connect(&mut self) -> Result<(), CloseReason> {
         let anonymous = ConnectOptions::default();
-        let login = self.server.authenticator().check(&credentials(&anonymous), &self.peer());
+        let login = self.authenticator().check(&credentials(&anonymous), &self.peer());
         self.accept_login(login)
     }
 
@@ -56,7 +57,7 @@ impl Session {
     }
 
     pub(super) async fn authenticate(&mut self) -> Result<Login, AuthError> {
-        let authenticator = self.server.authenticator();
+        let authenticator = self.authenticator();
         if !authenticator.is_slow(&credentials(&self.connect)) {
             return authenticator.check(&credentials(&self.connect), &self.peer());
         }
@@ -77,6 +78,27 @@ impl Session {
         tokio::task::spawn_blocking(check).await.unwrap_or(Err(AuthError::WrongSecret))
     }
 
+    fn authenticator(&self) -> Arc<Authenticator> {
+        self.server.authenticator_for(self.client.kind())
+    }
+
+    /// Credentials that CONNECT leaves out may have come as cookies.
+    fn add_cookies(&mut self) {
+        let Some(cookies) = self.cookies.as_deref() else { return };
+        let connect = &mut *self.connect;
+        let slots = [
+            (&mut connect.jwt, &cookies.jwt),
+            (&mut connect.user, &cookies.user),
+            (&mut connect.pass, &cookies.password),
+            (&mut connect.auth_token, &cookies.token),
+        ];
+        for (slot, cookie) in slots {
+            if slot.as_ref().is_none_or(String::is_empty) {
+                slot.clone_from(cookie);
+            }
+        }
+    }
+
     fn accept_login(&mut self, login: Result<Login, AuthError>) -> Result<(), CloseReason> {
         let names_account = self.connect.account.as_ref().is_some_and(|account| !account.is_empty());
         let login = match login {
@@ -92,7 +114,7 @@ impl Session {
         self.introduce(&login, account);
         let now = Instant::now();
         let expiry = login.expires.map(|at| now + duration_until(at, self.server.clock().now()));
-        self.timers.logged_in(timer_settings(&self.options, false, self.client.cid()), expiry, now);
+        self.timers.logged_in(timer_settings(&self.options, false, &self.client), expiry, now);
         Ok(())
     }
 

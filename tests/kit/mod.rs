@@ -11,6 +11,7 @@
 #![allow(dead_code)] // Not every test file uses everything.
 
 pub mod users;
+pub mod websocket;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
