@@ -71,6 +71,8 @@ impl Server {
     /// Accepts clients.
     pub async fn listen(self: Arc<Self>) -> Result<RunningServer, StartError> {
         let options = self.options();
+        // Whoever waits for the clients' port finds the others open, too.
+        let websocket = self.bind_websocket(&options).await?;
         let listener = ClientListener::bind(&options.host, options.port, ConnectionKind::Nats).await?;
         let client_addr = listener.addr();
         *self.advertised.write() =
@@ -81,7 +83,7 @@ impl Server {
         );
         let mut listening = vec![tokio::spawn(listener.run(self.clone()))];
         let mut websocket_addr = None;
-        if let Some(listener) = self.bind_websocket(&options).await? {
+        if let Some(listener) = websocket {
             websocket_addr = Some(listener.addr());
             listening.push(tokio::spawn(listener.run(self.clone())));
         }
