@@ -1,5 +1,6 @@
 //! The store as the broker sees it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::journal::record::{Draft, Kind};
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
+use super::recovery::Kept;
 use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::stats::StoreStats;
@@ -95,7 +97,7 @@ impl Store {
     pub fn open_on(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, StoreError> {
         let options = options.bounded();
         let lock = recovery::lock(&*disk)?;
-        let recovered = recovery::recover(&options, disk)?;
+        let recovered = recovery::recover(&options, disk, &Kept::default())?;
         let shared = Arc::new(recovered.shared);
         let store = Store {
             shared,
@@ -196,9 +198,23 @@ impl Store {
         self.shared.journal.observe(observer);
     }
 
-    /// Counters and sizes.
+    /// Counters and sizes. Reads the quarantine's directory.
     pub fn stats(&self) -> StoreStats {
-        self.shared.journal.stats()
+        let damage = self.shared.quarantine.damage();
+        StoreStats {
+            damage_regions: damage.regions,
+            damaged_bytes: damage.bytes,
+            messages_lost: damage.lost.values().sum(),
+            quarantine_files: self.shared.quarantine.files(),
+            ..self.shared.journal.stats()
+        }
+    }
+
+    /// How many messages of each stream are known to be lost to damage, since the process started. Streams that have lost
+    /// none are not named.
+    pub fn messages_lost(&self) -> BTreeMap<StreamId, u64> {
+        let lost = self.shared.quarantine.damage().lost;
+        lost.into_iter().map(|(stream, messages)| (StreamId(stream), messages)).collect()
     }
 
     /// Commits everything appended so far and makes it durable.

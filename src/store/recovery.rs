@@ -15,7 +15,7 @@ use super::journal::Journal;
 use super::journal::core::{JournalCore, Resume};
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream};
-use super::journal::quarantine::Quarantine;
+use super::journal::quarantine::{Held, Quarantine};
 use super::journal::record::Location;
 use super::journal::replay::{Replay, Replayed};
 use super::journal::segment::{SEGMENT_HEADER_LEN, Segment};
@@ -38,6 +38,13 @@ pub(crate) struct Recovered {
     pub report: RecoveryReport,
 }
 
+/// What outlives a store that is opened anew in the same process.
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
+    pub counters: Arc<Counters>,
+    pub quarantine: Arc<Mutex<Held>>,
+}
+
 /// Takes the directory for this process.
 pub(crate) fn lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, StoreError> {
     disk.create_dir("").map_err(|error| io_error("create the store's directory", &error))?;
@@ -53,19 +60,24 @@ pub(crate) fn no_thread(error: io::Error) -> StoreError {
 }
 
 /// Reads catalogue and journal and makes the journal ready to be written on.
-pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Recovered, StoreError> {
+pub(crate) fn recover(
+    options: &StoreOptions,
+    disk: Arc<dyn Disk>,
+    kept: &Kept,
+) -> Result<Recovered, StoreError> {
     let mut report = RecoveryReport::default();
     let (files, unreadable) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
     report.unreadable_files = unreadable;
     let files = Arc::new(files);
     let catalog_dir = disk.catalog_dir().filter(|_| options.catalog);
-    let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max));
+    let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max, kept.quarantine.clone()));
     let (replayed, checkpoints) = match catalog_dir {
         Some(dir) => with_catalog(dir, &files, &quarantine, &mut report)?,
         None => without_catalog(&files, &quarantine, &mut report)?,
     };
     sync_unsure(&files, &replayed)?;
-    let journal = Arc::new(resume(&files, &replayed, options)?);
+    Counters::add(&kept.counters.repaired_records, report.repaired_records);
+    let journal = Arc::new(resume(&files, &replayed, options, kept.counters.clone())?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry, checkpoints };
     let streams =
@@ -171,6 +183,7 @@ fn resume(
     files: &Arc<SegmentFiles>,
     replayed: &Replayed,
     options: &StoreOptions,
+    counters: Arc<Counters>,
 ) -> Result<Journal, StoreError> {
     let at = match replayed.resume {
         Some(at) => at,
@@ -189,8 +202,7 @@ fn resume(
         floors,
     };
     let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
-    let mut journal =
-        Journal::new(Arc::clone(files), core, at.into(), options.clone(), Arc::new(Counters::default()));
+    let mut journal = Journal::new(Arc::clone(files), core, at.into(), options.clone(), counters);
     journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
     Ok(journal)
 }

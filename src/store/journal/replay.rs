@@ -217,24 +217,28 @@ impl<'a> Replay<'a> {
     fn damaged(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.damaged_regions += 1;
         self.report.damaged_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        let segment = self.files.get(at.segment)?;
+        let message = lost.filter(|header| header.kind == Kind::Message);
+        self.quarantine.damaged(&segment, at.offset, len, message.map(|header| (header.stream, header.seq)));
+        self.lose(at, lost);
+        Ok(())
     }
 
     fn torn(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.torn_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        let segment = self.files.get(at.segment)?;
+        self.quarantine.torn(&segment, at.offset, len);
+        self.lose(at, lost);
+        Ok(())
     }
 
-    fn set_aside(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
-        if let Some(header) = lost {
-            self.model.lose(at, &header);
-            if header.kind == Kind::Message {
-                self.report.note_lost(header.stream, header.seq);
-            }
+    /// What the header says is taken in; what it was about is not there.
+    fn lose(&mut self, at: Location, lost: Option<Header>) {
+        let Some(header) = lost else { return };
+        self.model.lose(at, &header);
+        if header.kind == Kind::Message {
+            self.report.note_lost(header.stream, header.seq);
         }
-        let segment = self.files.get(at.segment)?;
-        self.quarantine.take_in(&segment, at.offset, len);
-        Ok(())
     }
 
     fn reread(&self, at: Location, len: u32) -> Result<Option<Record>, StoreError> {
