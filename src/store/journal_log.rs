@@ -269,7 +269,11 @@ impl StreamAccess {
                     return Ok(Some(message(&record)));
                 }
                 Err(error) if attempt == READ_ATTEMPTS_MAX => return Err(error),
-                Ok(_) if attempt == READ_ATTEMPTS_MAX => self.set_aside(&entry, stream, seq),
+                Ok(_) if attempt == READ_ATTEMPTS_MAX => {
+                    // What was never written reads like damage once the journal has failed.
+                    self.journal.check()?;
+                    self.set_aside(&entry, stream, seq);
+                }
                 _ => {}
             }
         }

@@ -41,6 +41,13 @@ pub struct Damage {
     pub lost: BTreeMap<u32, u64>,
 }
 
+impl Held {
+    /// What was found damaged since the process started.
+    pub fn damage(&self) -> &Damage {
+        &self.damage
+    }
+}
+
 impl Quarantine {
     /// A quarantine that takes in at most `bytes_max` bytes in a process's life, `held` of them already.
     pub fn new(disk: Arc<dyn Disk>, bytes_max: u64, held: Arc<Mutex<Held>>) -> Self {
@@ -68,21 +75,6 @@ impl Quarantine {
     /// Sets bytes of a commit aside that was never finished: nothing that anybody was promised.
     pub fn torn(&self, segment: &Segment, offset: u32, len: u32) {
         self.take_in(segment, offset, len, "unfinished");
-    }
-
-    /// What was found damaged since the process started.
-    pub fn damage(&self) -> Damage {
-        self.held.lock().damage.clone()
-    }
-
-    /// What a store opened anew goes on with.
-    pub fn held(&self) -> Arc<Mutex<Held>> {
-        Arc::clone(&self.held)
-    }
-
-    /// How many files the quarantine holds, those of earlier processes among them.
-    pub fn files(&self) -> u64 {
-        self.disk.list(QUARANTINE_DIR).map_or(0, |names| names.len() as u64)
     }
 
     /// Copies a region to a file. True when it was not seen before.
