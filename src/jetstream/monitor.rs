@@ -11,7 +11,9 @@ use super::api::listed_stream;
 use super::host::StreamHost;
 use crate::monitor::{
     HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse,
+    LostMessages, StoreFacts,
 };
+use crate::store::StoreStats;
 
 impl JetStreamMonitor for JetStream {
     fn config(&self) -> JetStreamConfig {
@@ -73,6 +75,32 @@ impl JetStreamMonitor for JetStream {
 
     fn problems(&self) -> Vec<HealthProblem> {
         self.unserved()
+    }
+
+    fn store(&self) -> Option<StoreFacts> {
+        Some(StoreFacts { state: "ready", stats: self.store_stats(), lost: self.messages_lost() })
+    }
+}
+
+impl JetStream {
+    /// What the store has counted since the start, and how large it is.
+    pub fn store_stats(&self) -> StoreStats {
+        self.env().store.stats()
+    }
+
+    /// The streams that have lost messages to damage since the start.
+    pub fn messages_lost(&self) -> Vec<LostMessages> {
+        let lost = self.env().store.messages_lost();
+        if lost.is_empty() {
+            return Vec::new();
+        }
+        let of = |host: &Arc<StreamHost>| {
+            let messages = *lost.get(&host.id).filter(|_| host.is_on_disk())?;
+            let (account, stream) = (host.account.name().to_string(), host.name.to_string());
+            Some(LostMessages { account, stream, messages })
+        };
+        let hosts = JetStream::accounts(self).into_iter().flat_map(|account| account.streams());
+        hosts.filter_map(|host| of(&host)).collect()
     }
 }
 

@@ -148,7 +148,7 @@ impl Monitor {
             Endpoint::Accstatz => {
                 Answer::json(&accstatz::accstatz(source, &accstatz::AccstatzOptions::from_query(query)?))
             }
-            Endpoint::Jsz => Answer::json(&jsz::jsz(source, &jsz::JszOptions::from_query(query)?)),
+            Endpoint::Jsz => Answer::json(&jsz::jsz_with_store(source, &jsz::JszOptions::from_query(query)?)),
             Endpoint::Healthz => health(source, &healthz::HealthzOptions::from_query(query)?),
             Endpoint::Raftz => Answer::text(404, "No Raft nodes registered".to_owned()),
             Endpoint::Ipqueuesz => Answer::json(&varz::Absent {}),

@@ -18,6 +18,7 @@ mod query;
 mod root;
 pub mod routez;
 mod source;
+mod store;
 pub mod subsz;
 mod uptime;
 pub mod varz;
@@ -31,4 +32,5 @@ pub use source::{
     JetStreamLimits, JetStreamMonitor, JetStreamUse, Leaf, LinkTraffic, MappingDestination, Peer,
     ServerFacts, Source, SubscriptionFacts, SubscriptionStats, TlsFacts, Traffic,
 };
+pub use store::{LostMessages, StoreFacts};
 pub use uptime::uptime;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::number::zero;
 use super::process::ProcessUse;
+use super::store::StoreFacts;
 use super::varz::{Configuration, Listen};
 use crate::clock::UnixNanos;
 use crate::router::{ClientInfo, CloseReason};
@@ -91,6 +92,11 @@ pub trait JetStreamMonitor: Send + Sync {
 
     /// Streams that are not well: not recovered, or not writable.
     fn problems(&self) -> Vec<HealthProblem>;
+
+    /// The store, if there is one.
+    fn store(&self) -> Option<StoreFacts> {
+        None
+    }
 }
 
 /// Who a server is.
