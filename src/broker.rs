@@ -188,7 +188,8 @@ impl Broker {
         Ok(self)
     }
 
-    fn ports(&self) -> Ports {
+    /// Where it can be reached.
+    pub fn ports(&self) -> Ports {
         let address = self.client_addr();
         let monitoring = self.monitoring.iter().flat_map(Monitoring::urls).collect();
         let scheme = if self.config.websocket.tls.is_some() { "wss" } else { "ws" };

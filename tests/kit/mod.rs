@@ -10,6 +10,7 @@
 //! ```
 #![allow(dead_code)] // Not every test file uses everything.
 
+pub mod edge;
 pub mod users;
 pub mod websocket;
 
