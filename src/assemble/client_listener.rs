@@ -18,6 +18,8 @@ pub fn server_options(config: &Config) -> Options {
         port: client.port,
         server_name: config.server.name.clone().unwrap_or_default(),
         tags: config.server.tags.clone(),
+        metadata: config.server.metadata.clone(),
+        feature_flags: config.server.feature_flags.clone(),
         client_advertise: client
             .advertise
             .as_deref()

@@ -19,7 +19,9 @@ use tokio::task::JoinSet;
 
 use super::query::{BadRequest, Query};
 use super::source::Source;
-use super::{accountz, accstatz, connz, gatewayz, healthz, jsz, leafz, metrics, root, routez, subsz, varz};
+use super::{
+    accountz, accstatz, connz, expvarz, gatewayz, healthz, jsz, leafz, metrics, root, routez, subsz, varz,
+};
 use crate::net::tls::ServerTls;
 
 /// How much of the server monitoring may occupy.
@@ -72,11 +74,12 @@ enum Endpoint {
     Raftz,
     Ipqueuesz,
     Metrics,
+    Expvarz,
 }
 
 impl Endpoint {
     /// Every path; `/subsz` has two.
-    const PATHS: [(&'static str, Endpoint); 15] = [
+    const PATHS: [(&'static str, Endpoint); 16] = [
         ("/", Endpoint::Root),
         ("/varz", Endpoint::Varz),
         ("/connz", Endpoint::Connz),
@@ -92,6 +95,7 @@ impl Endpoint {
         ("/ipqueuesz", Endpoint::Ipqueuesz),
         ("/subscriptionsz", Endpoint::Subsz),
         ("/metrics", Endpoint::Metrics),
+        ("/debug/vars", Endpoint::Expvarz),
     ];
 
     fn at(path: &str) -> Option<Self> {
@@ -170,6 +174,7 @@ impl Monitor {
             Endpoint::Healthz => health(source, &healthz::HealthzOptions::from_query(query)?),
             Endpoint::Raftz => Answer::text(404, "No Raft nodes registered".to_owned()),
             Endpoint::Ipqueuesz => Answer::json(&varz::Absent {}),
+            Endpoint::Expvarz => Answer::json(&expvarz::expvarz(source)),
             Endpoint::Metrics => Answer::metrics(metrics::metrics(source)),
         })
     }

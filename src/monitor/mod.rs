@@ -7,6 +7,7 @@ pub mod accountz;
 pub mod accstatz;
 mod broker;
 pub mod connz;
+pub mod expvarz;
 pub mod gatewayz;
 pub mod healthz;
 pub mod http;
@@ -25,6 +26,7 @@ mod uptime;
 pub mod varz;
 
 pub use broker::BrokerSource;
+pub(crate) use connz::client_kind;
 pub use http::{Access, Limits as MonitorLimits, Monitor, serve};
 pub use process::{ProcessMeter, ProcessUse};
 pub use query::BadRequest;

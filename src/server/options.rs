@@ -1,5 +1,6 @@
 //! What the core broker needs to know, in the form it uses.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ pub struct Options {
     pub server_name: String,
     /// `server_tags`.
     pub tags: Vec<String>,
+    /// `server_metadata`.
+    pub metadata: BTreeMap<String, String>,
+    /// `feature_flags`.
+    pub feature_flags: BTreeMap<String, bool>,
     /// `host:port` that INFO names instead of where the server listens.
     pub client_advertise: Option<(String, u16)>,
     /// Largest message.
@@ -77,6 +82,8 @@ impl Default for Options {
             port: 0,
             server_name: String::new(),
             tags: Vec::new(),
+            metadata: BTreeMap::new(),
+            feature_flags: BTreeMap::new(),
             client_advertise: None,
             payload_bytes_max: 1024 * 1024,
             control_line_bytes_max: 4096,

@@ -63,7 +63,9 @@ impl Session {
         self.server.counters().count_close(reason);
         self.log_slow_consumer(reason);
         let stop = self.server.clock().now();
-        self.server.clients().remove(&self.client, ClosedClient { client, stop, reason, subjects });
+        let gone = ClosedClient { client, stop, reason, subjects };
+        self.server.hooks().iter().for_each(|hook| hook.client_gone(&gone));
+        self.server.clients().remove(&self.client, gone);
         log::debug!("{} - Client connection closed: {reason}", self.client.log_name());
     }
 
