@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::auth::auth_settings;
 use super::tls::tls_settings;
 use super::websocket::websocket_options;
-use crate::config::Config;
+use crate::config::{Config, WriteTimeout};
 use crate::server::Options;
 
 /// What the core broker needs of the configuration.
@@ -45,6 +45,8 @@ pub fn server_options(config: &Config) -> Options {
             .as_ref()
             .and_then(|tls| tls.connections_per_second_max)
             .map_or(0, |max| u32::try_from(max).unwrap_or(u32::MAX)),
+        proxy_protocol: client.proxy_protocol,
+        write_timeout_retries: limits.write_timeout == WriteTimeout::Retry,
         no_fast_producer_stall: limits.no_fast_producer_stall,
         no_header_support: client.no_header_support,
         lame_duck_duration: config.lame_duck.duration,

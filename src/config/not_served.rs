@@ -30,7 +30,6 @@ const ROWS: &[Row] = &[
     Row::unsafe_without("proxy_required", |c| {
         c.authorization.proxy_required || c.users().any(|(_, user)| user.proxy_required)
     }),
-    Row::unsafe_without("proxy_protocol", |c| c.client.proxy_protocol),
     Row::unsafe_without("jetstream encryption", |c| {
         c.jetstream.encryption.key.is_some() || c.jetstream.tpm.is_some()
     }),

@@ -59,6 +59,10 @@ pub struct Options {
     pub allow_non_tls: bool,
     /// TLS handshakes that may start per second; 0 for no limit.
     pub tls_connections_per_second_max: u32,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Whether a client that takes nothing for [`write_deadline`](Self::write_deadline) is kept.
+    pub write_timeout_retries: bool,
     /// Whether producers are never slowed down for slow receivers, which miss messages instead.
     pub no_fast_producer_stall: bool,
     /// Whether clients are told that there are no headers.
@@ -102,6 +106,8 @@ impl Default for Options {
             websocket: None,
             allow_non_tls: false,
             tls_connections_per_second_max: 0,
+            proxy_protocol: false,
+            write_timeout_retries: false,
             no_fast_producer_stall: false,
             no_header_support: false,
             lame_duck_duration: Duration::from_secs(120),

@@ -69,7 +69,7 @@ impl Session {
         log::debug!("{} - Client connection closed: {reason}", self.client.log_name());
     }
 
-    fn log_slow_consumer(&self, reason: CloseReason) {
+    pub(super) fn log_slow_consumer(&self, reason: CloseReason) {
         let name = || self.client.log_name();
         match reason {
             CloseReason::SlowConsumerPendingBytes => {

@@ -23,6 +23,7 @@ mod unsubscribe;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -251,10 +252,18 @@ impl Session {
             Due::LoginExpired => {
                 return Err(self.fail("User Authentication Expired", CloseReason::AuthenticationExpired));
             }
+            Due::WriteDeadline if self.options.write_timeout_retries => self.keep_trying(),
             Due::WriteDeadline => return Err(CloseReason::SlowConsumerWriteDeadline),
         }
         self.dispatch.flush();
         Ok(())
+    }
+
+    /// A client that takes nothing is slow, but its connection is kept; what waits for it is bounded as ever.
+    fn keep_trying(&mut self) {
+        self.server.counters().slow_consumers.fetch_add(1, Ordering::Relaxed);
+        self.log_slow_consumer(CloseReason::SlowConsumerWriteDeadline);
+        self.timers.output(true, true, Instant::now());
     }
 
     fn give_memory_back(&mut self) {

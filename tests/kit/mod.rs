@@ -199,6 +199,16 @@ impl Peer {
         assert_eq!(String::from_utf8_lossy(&self.unread), "");
     }
 
+    /// Reads the end of the connection, however it comes about, and nothing before it.
+    #[track_caller]
+    pub fn expect_closed_or_reset(&mut self) {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => assert_eq!(String::from_utf8_lossy(&rest), ""),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
+    }
+
     /// Makes sure that the broker has handled everything so far and has nothing else to say.
     #[track_caller]
     pub fn fence(&mut self) {
