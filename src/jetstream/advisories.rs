@@ -31,17 +31,16 @@ pub fn consumer_deleted(host: &StreamHost, cx: &mut Dispatch, consumer: &str) {
     consumer_action(host, cx, consumer, Action::Delete);
 }
 
-/// A batch was given up.
+/// A batch was given up. Operators hear of it too.
 pub fn batch_abandoned(host: &StreamHost, cx: &mut Dispatch, id: &[u8], reason: AbandonReason) {
     let batch = String::from_utf8_lossy(id);
-    let event = BatchAbandoned {
-        account: "",
-        stream: &host.name,
-        domain: host.env.settings.domain(),
-        batch: &batch,
-        reason,
-    };
+    let domain = host.env.settings.domain();
+    let event = BatchAbandoned { account: "", stream: &host.name, domain, batch: &batch, reason };
     publish(&host.account, &host.env, cx, &Advisory::BatchAbandoned(event));
+    if let Some(system) = host.env.system.get() {
+        let event = BatchAbandoned { account: host.account.name(), ..event };
+        publish(system, &host.env, cx, &Advisory::BatchAbandoned(event));
+    }
 }
 
 /// An API request was answered.

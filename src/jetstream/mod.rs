@@ -8,6 +8,7 @@
 //! | [`api`] | one file per `$JS.API` subject |
 //! | [`api_level`] | which version of the API a request may ask for |
 //! | [`acks`] | `$JS.ACK.>` and `$JS.FC.>` |
+//! | [`identity`] | what tells a stream from a later one of its name |
 //! | [`server`] | JetStream of the whole server: start, recovery, shutdown |
 
 pub mod account;
@@ -19,6 +20,7 @@ pub mod consumer;
 pub mod consumers;
 pub mod env;
 pub mod host;
+pub mod identity;
 pub mod metadata;
 mod monitor;
 pub mod record;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use headwater_protocol::jetstream::account_info::AccountLimits;
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
@@ -25,13 +25,15 @@ use crate::ids;
 use crate::monitor::HealthProblem;
 use crate::router::{Dispatch, Gate, Service};
 use crate::server::{HookFuture, ServerHook};
-use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreOptions, SyncPolicy};
+use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreError, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
 pub type LimitsOf = Box<dyn Fn(&str) -> Option<AccountLimits> + Send + Sync>;
 
 /// JetStream, for all accounts.
 pub struct JetStream {
+    /// Itself, for services that need all accounts.
+    me: Weak<Self>,
     env: Arc<Env>,
     limits_of: LimitsOf,
     accounts: RwLock<HashMap<Arc<str>, Arc<JsAccount>>>,
@@ -62,6 +64,7 @@ impl JetStream {
         let env = Arc::new(Env {
             store,
             clock,
+            system: OnceLock::new(),
             bounds: settings.bounds(),
             settings,
             runtime,
@@ -72,7 +75,8 @@ impl JetStream {
         for stream in streams {
             recovered.entry(stream.account.clone()).or_default().push(stream);
         }
-        Ok(Arc::new(Self {
+        Ok(Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             env,
             limits_of,
             accounts: RwLock::default(),
@@ -142,6 +146,18 @@ impl JetStream {
         }
     }
 
+    fn is_system(&self, account: &Account) -> bool {
+        **account.name() == *self.env.settings.system_account
+    }
+
+    /// Forgets what the store holds for an account that has not come into being.
+    pub fn discard_recovered(&self, account: &str) -> Result<(), StoreError> {
+        for stream in self.recovered.lock().remove(account).unwrap_or_default() {
+            self.env.store.delete_stream(stream.id)?;
+        }
+        Ok(())
+    }
+
     fn stop(&self) {
         self.subscriptions.lock().clear();
         for account in self.accounts() {
@@ -155,11 +171,14 @@ impl JetStream {
 
 impl ServerHook for JetStream {
     fn account_created(&self, account: &Arc<Account>) {
+        if self.is_system(account) {
+            let _ = self.env.system.set(account.clone());
+        }
         match (self.limits_of)(account.name()) {
             Some(limits) => self.enable(account, limits),
             None => {
-                let system = **account.name() == *self.env.settings.system_account;
-                self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), system }));
+                let operators = self.is_system(account).then(|| self.me.clone());
+                self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), operators }));
             }
         }
     }

@@ -4,11 +4,12 @@
 //! the stream wrote up to then is settled on disk: what an answer tells is never taken back by a power cut.
 
 mod account_info;
+mod account_purge;
 mod consumer;
 mod message;
 mod stream;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use headwater_protocol::headers;
 use headwater_protocol::jetstream::advisory::Action;
@@ -23,8 +24,8 @@ use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
 use super::host::StreamHost;
-use super::host::replies::Reply;
-use super::{advisories, api_level};
+use super::host::replies::{Reply, ReplyMessage};
+use super::{JetStream, advisories, api_level};
 use crate::account::Account;
 use crate::router::{Dispatch, Message, Service};
 pub use stream::listed as listed_stream;
@@ -41,8 +42,8 @@ pub struct Api {
 pub struct NoApi {
     /// The account.
     pub account: Arc<Account>,
-    /// It is the system account, whose answers have a type of their own.
-    pub system: bool,
+    /// JetStream of all accounts, if this is the system account.
+    pub operators: Option<Weak<JetStream>>,
 }
 
 /// One request.
@@ -55,6 +56,8 @@ struct Call<'a> {
 /// What is answered, and the stream whose writes the answer must not overtake.
 struct Answer {
     body: Vec<u8>,
+    /// A header block, or empty.
+    headers: Vec<u8>,
     host: Option<Arc<StreamHost>>,
     event: Option<Event>,
 }
@@ -68,7 +71,11 @@ enum Event {
 
 impl Service for Api {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
-        let subject = ApiSubject::parse(request.subject.strip_prefix(&*self.prefix).unwrap_or_default());
+        let call = request.subject.strip_prefix(&*self.prefix).unwrap_or_default();
+        if is_of_a_bucket(call) && &*self.prefix != API_PREFIX {
+            return self.account.account.publish(cx, &Message { subject: call, ..*request });
+        }
+        let subject = ApiSubject::parse(call);
         match subject {
             ApiSubject::MsgNext(at) => consumer::next::deliver(&self.account, cx, at, request),
             ApiSubject::DirectGet { stream, subject } => {
@@ -101,6 +108,7 @@ impl Api {
         }
         let answer = answer.unwrap_or_else(|error| Answer {
             body: encode_refusal(response_type, &error),
+            headers: Vec::new(),
             host: None,
             event: None,
         });
@@ -110,17 +118,17 @@ impl Api {
         self.send(cx, request.reply, answer);
     }
 
-    fn send(&self, cx: &mut Dispatch, to: &[u8], answer: Answer) {
-        let Some(host) = answer.host else {
+    fn send(&self, cx: &mut Dispatch, to: &[u8], mut answer: Answer) {
+        let Some(host) = answer.host.take() else {
             send(&self.account.account, cx, to, &answer.body);
             return;
         };
-        if let Some(event) = answer.event {
+        if let Some(event) = answer.event.take() {
             announce(&host, cx, event);
         }
         host.apply(cx, |state| {
             if !to.is_empty() {
-                state.promise(to, Reply::Body(answer.body.into()));
+                state.promise(to, answer.into_reply());
             }
         });
     }
@@ -129,8 +137,10 @@ impl Api {
 impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
-        if let Some(response_type) = ResponseType::of(&subject) {
-            let of_system = self.system && subject != ApiSubject::AccountInfo;
+        if let (ApiSubject::AccountPurge(name), Some(operators)) = (subject, &self.operators) {
+            account_purge::deliver(&self.account, operators, cx, name, request);
+        } else if let Some(response_type) = ResponseType::of(&subject) {
+            let of_system = self.operators.is_some() && subject != ApiSubject::AccountInfo;
             let response_type = if of_system { ResponseType::System } else { response_type };
             let refusal = encode_refusal(response_type, &ErrorCode::NotEnabledForAccount.error());
             send(&self.account, cx, request.reply, &refusal);
@@ -184,9 +194,10 @@ impl Call<'_> {
             | ApiSubject::StreamCancelMove(_)
             | ApiSubject::StreamStepDown(_)
             | ApiSubject::ConsumerStepDown(_) => Err(ErrorCode::ClusterRequired.error()),
-            ApiSubject::MsgNext(_) | ApiSubject::DirectGet { .. } | ApiSubject::Unknown => {
-                Err(ErrorCode::BadRequest.error())
-            }
+            ApiSubject::AccountPurge(_)
+            | ApiSubject::MsgNext(_)
+            | ApiSubject::DirectGet { .. }
+            | ApiSubject::Unknown => Err(ErrorCode::BadRequest.error()),
         }
     }
 
@@ -213,17 +224,35 @@ impl Call<'_> {
 impl Answer {
     /// An answer that tells nothing of what is on disk.
     fn at_once(response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: None, event: None }
+        Self { body: response.encode(), headers: Vec::new(), host: None, event: None }
     }
 
     /// An answer that waits for what `host` has written.
     fn after(host: Arc<StreamHost>, response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: Some(host), event: None }
+        Self { body: response.encode(), headers: Vec::new(), host: Some(host), event: None }
     }
 
     fn announcing(self, event: Event) -> Self {
         Self { event: Some(event), ..self }
     }
+
+    /// Tells of the stream's identity in a header.
+    fn with_identity(mut self, identity: &str) -> Self {
+        headers::append(&mut self.headers, headers::names::STREAM_IDENTITY, identity.as_bytes());
+        self
+    }
+
+    fn into_reply(self) -> Reply {
+        if self.headers.is_empty() {
+            return Reply::Body(self.body.into());
+        }
+        Reply::Message(Box::new(ReplyMessage { headers: self.headers, payload: self.body.into() }))
+    }
+}
+
+/// What clients of another domain put into a bucket of this one comes with the domain's prefix before its subject.
+fn is_of_a_bucket(call: &[u8]) -> bool {
+    call.starts_with(b"$KV.") || call.starts_with(b"$OBJ.")
 }
 
 /// Whether we serve the API level a request asks for, if it asks for one.
