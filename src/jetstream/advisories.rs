@@ -1,6 +1,8 @@
 //! What JetStream tells of on its own, on `$JS.EVENT.>` of the account. Nothing is made up for nobody: an event is only
 //! written where somebody listens.
 
+use std::sync::Arc;
+
 use headwater_protocol::jetstream::advisory::{
     AbandonReason, Action, Advisory, ApiAudit, BatchAbandoned, ConsumerAck, ConsumerAction, ConsumerPause,
     ConsumerPinned, ConsumerUnpinned, MaxDeliver, Nak, StreamAction, Terminated,
@@ -13,7 +15,7 @@ use super::env::Env;
 use super::host::StreamHost;
 use crate::account::Account;
 use crate::ids;
-use crate::router::{Dispatch, Message};
+use crate::router::{ClientInfo as Origin, Dispatch, Message};
 
 /// A stream was made, changed or deleted.
 pub fn stream(host: &StreamHost, cx: &mut Dispatch, action: Action) {
@@ -45,7 +47,7 @@ pub fn batch_abandoned(host: &StreamHost, cx: &mut Dispatch, id: &[u8], reason: 
 
 /// An API request was answered.
 pub fn api_audit(account: &Account, env: &Env, cx: &mut Dispatch, request: &Message<'_>, response: &[u8]) {
-    let client = origin(cx, env);
+    let client = client_of(cx.origin(), env);
     let event = ApiAudit {
         server: &env.settings.server_name,
         client: &client,
@@ -101,7 +103,8 @@ fn consumer_action(host: &StreamHost, cx: &mut Dispatch, consumer: &str, action:
     publish(&host.account, &host.env, cx, &Advisory::ConsumerAction(event));
 }
 
-fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advisory<'_>) {
+/// Publishes an event if anybody listens.
+pub fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advisory<'_>) {
     let subject = advisory.subject();
     if !account.has_interest(subject.as_bytes()) {
         return;
@@ -111,8 +114,8 @@ fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advisory<
 }
 
 /// Who brought the request, as events describe it.
-fn origin(cx: &Dispatch, env: &Env) -> ClientInfo {
-    let Some(client) = cx.origin() else { return ClientInfo::default() };
+pub fn client_of(origin: Option<&Arc<Origin>>, env: &Env) -> ClientInfo {
+    let Some(client) = origin else { return ClientInfo::default() };
     ClientInfo {
         start: Some(Timestamp(client.start)),
         host: client.host.to_string(),

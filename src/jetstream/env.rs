@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::host::StreamHost;
 use super::settings::Settings;
@@ -29,6 +30,8 @@ pub struct Env {
     pub runtime: tokio::runtime::Handle,
     /// Closed while more waits for the disk than memory should hold.
     pub ingest_gate: Arc<Gate>,
+    /// A place for each backup or restore that may be under way.
+    pub transfers: Arc<Semaphore>,
     /// Who waits for the disk.
     pub commits: Arc<Commits>,
 }

@@ -6,6 +6,7 @@
 //! | [`host`] | the rim around one stream: lock, pump, timers, replies that wait for the disk |
 //! | [`account`] | the streams of one account, its limits |
 //! | [`api`] | one file per `$JS.API` subject |
+//! | [`backup`] | streams as files: made and brought back |
 //! | [`api_level`] | which version of the API a request may ask for |
 //! | [`acks`] | `$JS.ACK.>` and `$JS.FC.>` |
 //! | [`identity`] | what tells a stream from a later one of its name |
@@ -16,6 +17,7 @@ pub mod acks;
 pub mod advisories;
 pub mod api;
 pub mod api_level;
+pub mod backup;
 pub mod consumer;
 pub mod consumers;
 pub mod env;

@@ -8,10 +8,13 @@ use headwater_protocol::jetstream::account_info::AccountLimits;
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 
 use super::account::JsAccount;
 use super::acks::{Acks, FlowControl};
 use super::api::{Api, NoApi};
+use super::backup::TRANSFERS_MAX;
+use super::backup::restore::building::UNFINISHED;
 use super::consumer::{ConsumerMachine, Identity, StreamTraits};
 use super::consumers::{Consumers, Hosted};
 use super::env::{Commits, Env};
@@ -69,10 +72,11 @@ impl JetStream {
             settings,
             runtime,
             ingest_gate,
+            transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             commits,
         });
         let mut recovered: HashMap<String, Vec<RecoveredStream>> = HashMap::new();
-        for stream in streams {
+        for stream in discard_unfinished(&env.store, streams) {
             recovered.entry(stream.account.clone()).or_default().push(stream);
         }
         Ok(Arc::new_cyclic(|me| Self {
@@ -194,6 +198,22 @@ impl ServerHook for JetStream {
     }
 }
 
+/// Removes what restores left behind that did not come to their end.
+fn discard_unfinished(store: &Store, streams: Vec<RecoveredStream>) -> Vec<RecoveredStream> {
+    let (unfinished, whole): (Vec<_>, Vec<_>) =
+        streams.into_iter().partition(|stream| stream.account == UNFINISHED);
+    for stream in unfinished {
+        log::warn!(
+            "The restore of stream '{}' was not finished: what there is of it is removed",
+            stream.name
+        );
+        if let Err(error) = store.delete_stream(stream.id) {
+            log::error!("stream '{}': {error}", stream.name);
+        }
+    }
+    whole
+}
+
 /// The words test harnesses look for.
 fn check_store_dir(dir: &Path) -> Result<(), String> {
     if dir.exists() && !dir.is_dir() {
@@ -242,7 +262,7 @@ fn recover_consumer(
 
 impl StreamHost {
     /// Finds out what changed while the broker was down: interest, expired messages, limits.
-    fn after_recovery(self: &Arc<Self>) {
+    pub(super) fn after_recovery(self: &Arc<Self>) {
         let keys = self.lock().consumers.keys();
         for key in keys {
             self.watch_consumer(key);

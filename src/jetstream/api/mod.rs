@@ -16,19 +16,17 @@ use headwater_protocol::jetstream::advisory::Action;
 use headwater_protocol::jetstream::api_subject::{API_PREFIX, ApiSubject};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::from_json::{JsonObject, decode_request};
-use headwater_protocol::jetstream::request::{
-    RestoreRequest, SnapshotRequest, is_empty_request, optional_body,
-};
+use headwater_protocol::jetstream::request::{is_empty_request, optional_body};
 use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
 use super::host::StreamHost;
-use super::host::replies::{Reply, ReplyMessage};
+use super::host::replies::{Reply, ReplyMessage, Signal};
 use super::{JetStream, advisories, api_level};
 use crate::account::Account;
-use crate::router::{Dispatch, Message, Service};
-pub use stream::listed as listed_stream;
+use crate::router::{ClientInfo, Dispatch, Message, Service};
+pub use stream::{answered as answered_stream, listed as listed_stream, state as stream_state};
 
 /// The subscriber on `$JS.API.>` of an account that has JetStream.
 pub struct Api {
@@ -51,6 +49,8 @@ struct Call<'a> {
     account: &'a Arc<JsAccount>,
     headers: &'a [u8],
     body: &'a [u8],
+    /// Who asks.
+    origin: Option<&'a Arc<ClientInfo>>,
 }
 
 /// What is answered, and the stream whose writes the answer must not overtake.
@@ -60,6 +60,8 @@ struct Answer {
     headers: Vec<u8>,
     host: Option<Arc<StreamHost>>,
     event: Option<Event>,
+    /// Who waits for the answer to have left.
+    then: Option<Signal>,
 }
 
 /// What a request did, for those who listen to advisories.
@@ -93,7 +95,13 @@ impl Api {
     /// Subjects that are nobody's are met with silence, as nats-server does.
     fn answer(&self, cx: &mut Dispatch, subject: ApiSubject<'_>, request: &Message<'_>) {
         let Some(response_type) = ResponseType::of(&subject) else { return };
-        let call = Call { account: &self.account, headers: request.headers, body: request.payload };
+        let origin = cx.origin().cloned();
+        let call = Call {
+            account: &self.account,
+            headers: request.headers,
+            body: request.payload,
+            origin: origin.as_ref(),
+        };
         let answer = call.check_api_level().and_then(|()| call.run(subject));
         if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
             // nats-server does not subscribe for consumers that are not there.
@@ -106,12 +114,8 @@ impl Api {
         if counts {
             self.account.count_request(answer.is_err());
         }
-        let answer = answer.unwrap_or_else(|error| Answer {
-            body: encode_refusal(response_type, &error),
-            headers: Vec::new(),
-            host: None,
-            event: None,
-        });
+        let refuse = |error| Answer::of(None, encode_refusal(response_type, &error));
+        let answer = answer.unwrap_or_else(refuse);
         if counts {
             advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
         }
@@ -128,7 +132,10 @@ impl Api {
         }
         host.apply(cx, |state| {
             if !to.is_empty() {
-                state.promise(to, answer.into_reply());
+                state.promise(to, answer.reply());
+            }
+            if let Some(signal) = answer.then.take() {
+                state.promise(b"", Reply::Signal(signal));
             }
         });
     }
@@ -187,8 +194,8 @@ impl Call<'_> {
             ApiSubject::ConsumerPause(at) => consumer::pause::answer(self, at),
             ApiSubject::ConsumerUnpin(at) => consumer::unpin::answer(self, at),
             ApiSubject::ConsumerReset(at) => consumer::reset::answer(self, at),
-            ApiSubject::StreamSnapshot(_) => self.read::<SnapshotRequest>().and(Err(not_served())),
-            ApiSubject::StreamRestore(_) => self.read::<RestoreRequest>().and(Err(not_served())),
+            ApiSubject::StreamSnapshot(name) => stream::snapshot::answer(self, name),
+            ApiSubject::StreamRestore(name) => stream::restore::answer(self, name),
             ApiSubject::StreamPeerRemove(_)
             | ApiSubject::StreamPeerEvacuate(_)
             | ApiSubject::StreamCancelMove(_)
@@ -224,16 +231,25 @@ impl Call<'_> {
 impl Answer {
     /// An answer that tells nothing of what is on disk.
     fn at_once(response: Response<'_>) -> Self {
-        Self { body: response.encode(), headers: Vec::new(), host: None, event: None }
+        Self::of(None, response.encode())
     }
 
     /// An answer that waits for what `host` has written.
     fn after(host: Arc<StreamHost>, response: Response<'_>) -> Self {
-        Self { body: response.encode(), headers: Vec::new(), host: Some(host), event: None }
+        Self::of(Some(host), response.encode())
+    }
+
+    fn of(host: Option<Arc<StreamHost>>, body: Vec<u8>) -> Self {
+        Self { body, headers: Vec::new(), host, event: None, then: None }
     }
 
     fn announcing(self, event: Event) -> Self {
         Self { event: Some(event), ..self }
+    }
+
+    /// Has somebody told when the answer has left.
+    fn then(self, signal: Signal) -> Self {
+        Self { then: Some(signal), ..self }
     }
 
     /// Tells of the stream's identity in a header.
@@ -242,11 +258,13 @@ impl Answer {
         self
     }
 
-    fn into_reply(self) -> Reply {
+    fn reply(&mut self) -> Reply {
+        let body = std::mem::take(&mut self.body);
         if self.headers.is_empty() {
-            return Reply::Body(self.body.into());
+            return Reply::Body(body.into());
         }
-        Reply::Message(Box::new(ReplyMessage { headers: self.headers, payload: self.body.into() }))
+        let headers = std::mem::take(&mut self.headers);
+        Reply::Message(Box::new(ReplyMessage { headers, payload: body.into() }))
     }
 }
 
@@ -258,10 +276,6 @@ fn is_of_a_bucket(call: &[u8]) -> bool {
 /// Whether we serve the API level a request asks for, if it asks for one.
 fn level_is_served(block: &[u8]) -> bool {
     headers::get(block, headers::names::REQUIRED_API_LEVEL).is_none_or(api_level::is_served)
-}
-
-fn not_served() -> ApiError {
-    ErrorCode::StreamGeneralError.saying("snapshot and restore are not served by this version")
 }
 
 /// Stream names with a path separator are told apart from names that do not exist.

@@ -9,7 +9,7 @@ use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call, Event, check_stream_name};
 use super::with_server;
-use crate::jetstream::consumer::config::{ConsumerBounds, CreateSubject, check_names};
+use crate::jetstream::consumer::config::{CreateSubject, check_names};
 use crate::jetstream::host::{StreamHost, Wanted};
 use crate::jetstream::identity;
 
@@ -47,7 +47,7 @@ fn create(call: &Call<'_>, stream: &str, subject: CreateSubject<'_>) -> Result<A
         config: request.config,
         action: request.action,
         pedantic: request.pedantic,
-        bounds: bounds(call),
+        bounds: call.account.consumer_bounds(),
     };
     let (info, made) = host.want_consumer(wanted)?;
     let info = with_server(info);
@@ -69,15 +69,5 @@ fn identity(call: &Call<'_>, host: &StreamHost, config: &ConsumerConfig) -> Resu
             Err(ErrorCode::ConsumerStreamIdentityMismatch.with(identity))
         }
         _ => Ok(Some(identity)),
-    }
-}
-
-fn bounds(call: &Call<'_>) -> ConsumerBounds {
-    let settings = &call.account.env.settings;
-    ConsumerBounds {
-        server_ack_pending_max: settings.ack_pending_max,
-        server_request_batch_max: settings.request_batch_max,
-        account_ack_pending_max: call.account.limits.max_ack_pending,
-        account_consumers_max: call.account.limits.max_consumers,
     }
 }
