@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use headwater_protocol::jetstream::account_info::AccountLimits;
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 
 use super::account::JsAccount;
 use super::acks::{Acks, FlowControl};
 use super::api::{Api, NoApi};
+use super::backup::TRANSFERS_MAX;
+use super::backup::restore::building::UNFINISHED;
 use super::consumer::{ConsumerMachine, Identity, StreamTraits};
 use super::consumers::{Consumers, Hosted};
 use super::env::{Commits, Env};
@@ -25,13 +28,15 @@ use crate::ids;
 use crate::monitor::HealthProblem;
 use crate::router::{Dispatch, Gate, Service};
 use crate::server::{HookFuture, ServerHook};
-use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreOptions, SyncPolicy};
+use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreError, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
 pub type LimitsOf = Box<dyn Fn(&str) -> Option<AccountLimits> + Send + Sync>;
 
 /// JetStream, for all accounts.
 pub struct JetStream {
+    /// Itself, for services that need all accounts.
+    me: Weak<Self>,
     env: Arc<Env>,
     limits_of: LimitsOf,
     accounts: RwLock<HashMap<Arc<str>, Arc<JsAccount>>>,
@@ -62,17 +67,20 @@ impl JetStream {
         let env = Arc::new(Env {
             store,
             clock,
+            system: OnceLock::new(),
             bounds: settings.bounds(),
             settings,
             runtime,
             ingest_gate,
+            transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             commits,
         });
         let mut recovered: HashMap<String, Vec<RecoveredStream>> = HashMap::new();
-        for stream in streams {
+        for stream in discard_unfinished(&env.store, streams) {
             recovered.entry(stream.account.clone()).or_default().push(stream);
         }
-        Ok(Arc::new(Self {
+        Ok(Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             env,
             limits_of,
             accounts: RwLock::default(),
@@ -142,6 +150,18 @@ impl JetStream {
         }
     }
 
+    fn is_system(&self, account: &Account) -> bool {
+        **account.name() == *self.env.settings.system_account
+    }
+
+    /// Forgets what the store holds for an account that has not come into being.
+    pub fn discard_recovered(&self, account: &str) -> Result<(), StoreError> {
+        for stream in self.recovered.lock().remove(account).unwrap_or_default() {
+            self.env.store.delete_stream(stream.id)?;
+        }
+        Ok(())
+    }
+
     fn stop(&self) {
         self.subscriptions.lock().clear();
         for account in self.accounts() {
@@ -155,11 +175,14 @@ impl JetStream {
 
 impl ServerHook for JetStream {
     fn account_created(&self, account: &Arc<Account>) {
+        if self.is_system(account) {
+            let _ = self.env.system.set(account.clone());
+        }
         match (self.limits_of)(account.name()) {
             Some(limits) => self.enable(account, limits),
             None => {
-                let system = **account.name() == *self.env.settings.system_account;
-                self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), system }));
+                let operators = self.is_system(account).then(|| self.me.clone());
+                self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), operators }));
             }
         }
     }
@@ -173,6 +196,22 @@ impl ServerHook for JetStream {
         self.stop();
         Box::pin(std::future::ready(()))
     }
+}
+
+/// Removes what restores left behind that did not come to their end.
+fn discard_unfinished(store: &Store, streams: Vec<RecoveredStream>) -> Vec<RecoveredStream> {
+    let (unfinished, whole): (Vec<_>, Vec<_>) =
+        streams.into_iter().partition(|stream| stream.account == UNFINISHED);
+    for stream in unfinished {
+        log::warn!(
+            "The restore of stream '{}' was not finished: what there is of it is removed",
+            stream.name
+        );
+        if let Err(error) = store.delete_stream(stream.id) {
+            log::error!("stream '{}': {error}", stream.name);
+        }
+    }
+    whole
 }
 
 /// The words test harnesses look for.
@@ -223,7 +262,7 @@ fn recover_consumer(
 
 impl StreamHost {
     /// Finds out what changed while the broker was down: interest, expired messages, limits.
-    fn after_recovery(self: &Arc<Self>) {
+    pub(super) fn after_recovery(self: &Arc<Self>) {
         let keys = self.lock().consumers.keys();
         for key in keys {
             self.watch_consumer(key);
