@@ -9,6 +9,7 @@ use super::host::StreamHost;
 use super::settings::Settings;
 use super::stream::Bounds;
 use crate::clock::{Clock, UnixNanos};
+use crate::ids::Random;
 use crate::router::Gate;
 use crate::store::{CommitObserver, Lsn, Store, StoreError};
 
@@ -18,6 +19,8 @@ pub struct Env {
     pub store: Arc<Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where consumers' seeds come from.
+    pub random: Arc<dyn Random>,
     /// What the configuration says of JetStream.
     pub settings: Settings,
     /// What streams may use, apart from limits of accounts.

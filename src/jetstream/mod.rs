@@ -26,4 +26,4 @@ pub mod server;
 pub mod settings;
 pub mod stream;
 
-pub use server::{JetStream, LimitsOf};
+pub use server::{JetStream, LimitsOf, Outside};

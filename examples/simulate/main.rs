@@ -1,0 +1,3 @@
+mod disk;
+mod rng;
+fn main() {}
