@@ -79,8 +79,7 @@ impl JetStream {
         let Outside { disk, clock, random } = outside;
         let ingest_gate = Arc::new(Gate::new());
         let relaxed = options.sync != SyncPolicy::Always;
-        let (store, streams, _report) =
-            Store::open_on(disk, options).map_err(|error| error.to_string())?;
+        let (store, streams, _report) = Store::open_on(disk, options).map_err(|error| error.to_string())?;
         let commits = Arc::new(Commits::new(relaxed, ingest_gate.clone()));
         store.observe(commits.clone());
         let runtime = tokio::runtime::Handle::current();

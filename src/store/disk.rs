@@ -127,7 +127,10 @@ impl RealDisk {
     /// The directory `root`, created when missing.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root)?;
+        if !root.is_dir() {
+            fs::create_dir_all(&root)?;
+            sync_ancestors(&root)?;
+        }
         Ok(Self { root })
     }
 
@@ -195,6 +198,17 @@ impl Disk for RealDisk {
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(RealLock { _file: file }))
     }
+}
+
+/// Makes the names on the way to a new directory durable, as far as we may read the directories they are in.
+fn sync_ancestors(dir: &Path) -> io::Result<()> {
+    for ancestor in fs::canonicalize(dir)?.ancestors().skip(1) {
+        match File::open(ancestor) {
+            Ok(held) => held.sync_all()?,
+            Err(_) => break,
+        }
+    }
+    Ok(())
 }
 
 /// A file of the machine's own file system.
