@@ -58,7 +58,8 @@ pub const SCHEDULE_NEXT: &[u8] = b"Nats-Schedule-Next";
 
 /// Where a sourced message comes from: stream, sequence, filter, transform, subject, identity.
 pub const STREAM_SOURCE: &[u8] = b"Nats-Stream-Source";
-/// Which of the streams that had a name in turn is meant (2.15).
+
+/// What tells a stream from a later one of its name, on requests for consumers and the answers to them.
 pub const STREAM_IDENTITY: &[u8] = b"Nats-Stream-Identity";
 
 /// The stream of a republished or directly read message.

@@ -46,8 +46,8 @@ impl MessageLog for KeptLog {
         self.log.append_group(messages)
     }
 
-    fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError> {
-        self.log.skip_to(last_seq)
+    fn skip_to(&mut self, last_seq: u64, ts: UnixNanos) -> Result<Lsn, StoreError> {
+        self.log.skip_to(last_seq, ts)
     }
 
     fn remove(&mut self, seq: u64) -> Result<Option<(MessageMeta, Lsn)>, StoreError> {

@@ -13,10 +13,8 @@
 //! | [`source_header`] | `Nats-Stream-Source`, by which a message tells where it came from |
 //! | [`ledger`], [`kept_log`] | positions that outlive the messages they were read from |
 //! | [`positions`] | where to go on after a restart |
-//! | [`hash`] | nats-server's short names for long ones |
 
 pub mod answer;
-pub mod hash;
 pub mod kept_log;
 pub mod ledger;
 pub mod link;
@@ -27,6 +25,5 @@ pub mod source_header;
 #[cfg(test)]
 mod tests;
 
-pub use hash::{short_hash, stream_identity};
 pub use link::{Around, Command, Link, Offer, Receipt};
 pub use origin::{Destination, Kind, Origin};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_protocol::jetstream::stream_source::{StreamSource, SubjectTransform};
 use headwater_protocol::subject::transform::Transform;
 
-use super::hash::short_hash;
+use crate::jetstream::identity::short_hash;
 
 /// What API subjects begin with where the origin is not elsewhere.
 const API_PREFIX: &str = "$JS.API";

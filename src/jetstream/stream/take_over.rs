@@ -78,7 +78,7 @@ impl StreamMachine {
 
     /// A sequence that the origin does not have any more is one that the mirror does not have.
     pub fn pass_over(&mut self, turn: &mut Turn<'_>, last_seq: u64) -> Result<(), Refusal> {
-        let lsn = turn.log.skip_to(last_seq)?;
+        let lsn = turn.log.skip_to(last_seq, turn.now)?;
         turn.effects.push(super::Effect::Stored { seq: last_seq, lsn });
         Ok(())
     }

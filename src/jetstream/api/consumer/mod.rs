@@ -8,7 +8,6 @@ pub(super) mod names;
 pub(super) mod next;
 pub(super) mod pause;
 pub(super) mod reset;
-mod sourcing;
 pub(super) mod unpin;
 
 use std::sync::Arc;

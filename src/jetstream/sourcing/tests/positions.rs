@@ -9,10 +9,11 @@ use headwater_protocol::jetstream::stream_source::{
 use parking_lot::Mutex;
 
 use super::{HERE, START, origin_named};
+use crate::jetstream::identity::short_hash;
 use crate::jetstream::sourcing::kept_log::KeptLog;
 use crate::jetstream::sourcing::ledger::{Ledger, Place, Record};
 use crate::jetstream::sourcing::source_header::{CameFrom, compose};
-use crate::jetstream::sourcing::{Origin, positions, short_hash};
+use crate::jetstream::sourcing::{Origin, positions};
 use crate::store::{Lsn, MemoryLog, MessageLog, NewMessage};
 
 /// A stream with two sources and what was written down of them.
