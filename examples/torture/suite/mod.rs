@@ -1,0 +1,8 @@
+//! What the torture commands and the short tests share.
+#![allow(dead_code)] // The tests do not use the commands, the commands not the tests' shortcuts.
+
+pub mod damage;
+pub mod flags;
+pub mod log_lines;
+pub mod rng;
+pub mod scratch;
