@@ -15,7 +15,7 @@
 //! | `registry` | which streams and consumers there are, and where their records lie |
 //! | `recovery` | opening |
 //! | `janitor`, `compact` | segments made ready, copied forward, given back |
-//! | `catalog`, `checkpoint`, `restore` | the index kept in sled between runs |
+//! | `catalog`, `checkpoint`, `restore`, `lost` | the index kept in sled between runs |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
 mod catalog;
@@ -30,6 +30,7 @@ mod janitor;
 pub mod journal;
 mod journal_log;
 mod log_trait;
+mod lost;
 mod memory;
 mod options;
 mod recovery;

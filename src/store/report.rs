@@ -24,6 +24,10 @@ pub struct RecoveryReport {
     pub records_discarded: u64,
     /// Messages known to be lost: stream number and sequence.
     pub lost_messages: Vec<(u32, u64)>,
+    /// Messages known to be lost, named above or not.
+    pub messages_lost: u64,
+    /// Segments that must have been there and are not, or cannot be read.
+    pub lost_segments: Vec<u32>,
     /// Files of the journal that are no segments.
     pub unreadable_files: Vec<String>,
     /// The catalogue could not be used, so the whole journal was read.
@@ -53,6 +57,12 @@ impl RecoveryReport {
         for (stream, seq) in &self.lost_messages {
             log::error!("journal: message {seq} of stream number {stream} is lost");
         }
+        for id in &self.lost_segments {
+            log::error!("journal: segment {id} is lost; sequences that it may have given are passed over");
+        }
+        if self.messages_lost > 0 {
+            log::error!("journal: {} messages are lost", self.messages_lost);
+        }
         for name in &self.unreadable_files {
             log::error!("journal: {name} is not readable as a segment, left as it is");
         }
@@ -61,11 +71,13 @@ impl RecoveryReport {
     /// Takes in what a replay has found.
     pub(crate) fn add(&mut self, found: RecoveryReport) {
         let unreadable_files = std::mem::take(&mut self.unreadable_files);
-        *self = RecoveryReport { unreadable_files, ..found };
+        let repaired_records = self.repaired_records + found.repaired_records;
+        *self = RecoveryReport { unreadable_files, repaired_records, ..found };
     }
 
     /// A message is known to be lost.
     pub(crate) fn note_lost(&mut self, stream: u32, seq: u64) {
+        self.messages_lost += 1;
         if self.lost_messages.len() < LOST_MESSAGES_MAX {
             self.lost_messages.push((stream, seq));
         }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::report::RecoveryReport;
+
 /// Counters since the store was opened, and a few sizes of now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreStats {
@@ -21,6 +23,16 @@ pub struct StoreStats {
     pub checkpoints: u64,
     /// Records found damaged while reading.
     pub damaged_reads: u64,
+    /// Regions found damaged when the store was opened.
+    pub damaged_regions: u64,
+    /// Bytes of them.
+    pub damaged_bytes: u64,
+    /// Records with a flipped bit that was flipped back, and segment headers made good, when the store was opened.
+    pub repaired_records: u64,
+    /// Messages known to have been lost when the store was opened.
+    pub messages_lost: u64,
+    /// Segments that were missing when the store was opened.
+    pub lost_segments: u64,
     /// Bytes appended and not yet written.
     pub pending_bytes: u64,
     /// Segments on disk.
@@ -43,12 +55,26 @@ pub(crate) struct Counters {
     pub segments_reclaimed: AtomicU64,
     pub checkpoints: AtomicU64,
     pub damaged_reads: AtomicU64,
+    pub damaged_regions: AtomicU64,
+    pub damaged_bytes: AtomicU64,
+    pub repaired_records: AtomicU64,
+    pub messages_lost: AtomicU64,
+    pub lost_segments: AtomicU64,
 }
 
 impl Counters {
     /// Adds to a counter.
     pub fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Counts what opening the store has found.
+    pub fn count_recovery(&self, report: &RecoveryReport) {
+        Self::add(&self.damaged_regions, report.damaged_regions);
+        Self::add(&self.damaged_bytes, report.damaged_bytes);
+        Self::add(&self.repaired_records, report.repaired_records);
+        Self::add(&self.messages_lost, report.messages_lost);
+        Self::add(&self.lost_segments, report.lost_segments.len() as u64);
     }
 
     /// The counters now; sizes are left at zero.
@@ -62,6 +88,11 @@ impl Counters {
             segments_reclaimed: get(&self.segments_reclaimed),
             checkpoints: get(&self.checkpoints),
             damaged_reads: get(&self.damaged_reads),
+            damaged_regions: get(&self.damaged_regions),
+            damaged_bytes: get(&self.damaged_bytes),
+            repaired_records: get(&self.repaired_records),
+            messages_lost: get(&self.messages_lost),
+            lost_segments: get(&self.lost_segments),
             ..StoreStats::default()
         }
     }

@@ -168,8 +168,11 @@ fn open_and_judge(dir: &Path, judge: &Judge<'_>, catalog: bool) -> Result<(Case,
 
 /// A loss is logged, counted and set aside.
 fn is_told(dir: &Path, (store, _, report): &Open, logged: bool) -> Result<(), String> {
-    let counted = report.damaged_regions > 0 || store.stats().damaged_reads > 0;
-    let set_aside = std::fs::read_dir(dir.join("quarantine")).is_ok_and(|mut files| files.next().is_some());
+    let stats = store.stats();
+    let counted = stats.damaged_regions + stats.damaged_reads + stats.lost_segments > 0;
+    let nothing_left = !report.lost_segments.is_empty();
+    let set_aside = nothing_left
+        || std::fs::read_dir(dir.join("quarantine")).is_ok_and(|mut files| files.next().is_some());
     match (logged, counted, set_aside) {
         (true, true, true) => Ok(()),
         _ => Err(format!("a loss: logged {logged}, counted {counted}, set aside {set_aside}")),

@@ -52,6 +52,12 @@ pub fn excuses(base: &Base, strike: &Strike) -> HashSet<Excuse> {
     }
 }
 
+/// What is excused when whole segments are lost.
+pub fn excuses_of_segments(base: &Base, lost: impl Fn(u32) -> bool) -> HashSet<Excuse> {
+    let hit = base.records.iter().filter(|(at, ..)| lost(at.segment));
+    hit.flat_map(|(.., record)| excused(record)).collect()
+}
+
 fn excused(record: &Record) -> Vec<Excuse> {
     let (stream, seq) = (record.header.stream, record.header.seq);
     let name = || String::from_utf8_lossy(&record.subject()).into_owned();
