@@ -11,6 +11,7 @@ use super::api::listed_stream;
 use super::host::StreamHost;
 use crate::monitor::{
     HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse,
+    StoreDamage,
 };
 
 impl JetStreamMonitor for JetStream {
@@ -73,6 +74,18 @@ impl JetStreamMonitor for JetStream {
 
     fn problems(&self) -> Vec<HealthProblem> {
         self.unserved()
+    }
+
+    fn damage(&self) -> StoreDamage {
+        let stats = self.env().store.stats();
+        StoreDamage {
+            regions: stats.damaged_regions,
+            bytes: stats.damaged_bytes,
+            reads: stats.damaged_reads,
+            repaired: stats.repaired_records,
+            messages_lost: stats.messages_lost,
+            segments_lost: stats.lost_segments,
+        }
     }
 }
 

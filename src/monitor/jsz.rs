@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::number::{time, zero};
 use super::query::{BadRequest, Query};
 use super::source::{
-    JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse, Source,
+    JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse, Source, StoreDamage,
 };
 use crate::clock::UnixNanos;
 
@@ -64,6 +64,9 @@ pub struct Jsz {
     pub consumers_leader: u64,
     pub messages: u64,
     pub bytes: u64,
+    /// nats-server has nothing like it; shown when there is any.
+    #[serde(skip_serializing_if = "zero")]
+    pub damage: StoreDamage,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub account_details: Vec<AccountDetail>,
     /// How many accounts have JetStream, before paging.
@@ -143,6 +146,7 @@ pub fn jsz(source: &dyn Source, options: &JszOptions) -> Jsz {
         consumers_leader: if options.raft { consumers } else { 0 },
         messages: sum(|a| a.messages),
         bytes: sum(|a| a.bytes),
+        damage: jetstream.damage(),
         total: accounts.len(),
         account_details: page(accounts, options)
             .into_iter()

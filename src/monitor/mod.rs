@@ -29,6 +29,6 @@ pub use query::BadRequest;
 pub use source::{
     AccountExport, AccountFacts, AccountImport, Connection, HealthProblem, JetStreamAccount, JetStreamConfig,
     JetStreamLimits, JetStreamMonitor, JetStreamUse, Leaf, LinkTraffic, MappingDestination, Peer,
-    ServerFacts, Source, SubscriptionFacts, SubscriptionStats, TlsFacts, Traffic,
+    ServerFacts, Source, StoreDamage, SubscriptionFacts, SubscriptionStats, TlsFacts, Traffic,
 };
 pub use uptime::uptime;

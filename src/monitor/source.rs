@@ -91,6 +91,28 @@ pub trait JetStreamMonitor: Send + Sync {
 
     /// Streams that are not well: not recovered, or not writable.
     fn problems(&self) -> Vec<HealthProblem>;
+
+    /// What the disk has spoiled since the server was started.
+    fn damage(&self) -> StoreDamage {
+        StoreDamage::default()
+    }
+}
+
+/// What was found damaged on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StoreDamage {
+    /// Regions found when the store was opened.
+    pub regions: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Messages found when they were read.
+    pub reads: u64,
+    /// Records and segment headers that could be made good.
+    pub repaired: u64,
+    /// Messages known to be lost when the store was opened.
+    pub messages_lost: u64,
+    /// Segments that were missing.
+    pub segments_lost: u64,
 }
 
 /// Who a server is.
