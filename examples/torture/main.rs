@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use suite::flags::Flags;
 
 const USAGE: &str = "usage: torture COMMAND [--seed N] ...
-  damage [--positions N]      flip bits and zero sectors in every file of a closed store";
+  damage [--positions N]      flip bits and zero sectors in every file of a closed store
+  kill [--rounds N] [--broker PATH]   kill -9 under load from several clients";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     };
     let done = match command.as_str() {
         "damage" => suite::damage::command(&flags),
+        "kill" => suite::kill::command(&flags),
         other => return usage(&format!("no command {other:?}")),
     };
     match done {

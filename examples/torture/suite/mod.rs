@@ -3,6 +3,12 @@
 
 pub mod damage;
 pub mod flags;
+pub mod judge;
+pub mod kill;
+pub mod ledger;
+pub mod load;
 pub mod log_lines;
 pub mod rng;
 pub mod scratch;
+pub mod server;
+pub mod wire;
