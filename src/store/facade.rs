@@ -15,7 +15,7 @@ use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
 use super::journal::quarantine::Quarantine;
-use super::journal::record::{Draft, Kind};
+use super::journal::record::{Draft, Kind, Location};
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
@@ -228,6 +228,13 @@ impl Store {
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.shared.journal.flush()?;
         self.shared.checkpoint()
+    }
+
+    /// Copies bytes of a segment's file to the quarantine.
+    pub(crate) fn set_aside(&self, at: Location, len: u32) -> Result<(), StoreError> {
+        let segment = self.shared.journal.files.get(at.segment)?;
+        self.shared.quarantine.take_in(&segment, at.offset, len);
+        Ok(())
     }
 
     fn start_threads(&self) -> io::Result<()> {

@@ -15,6 +15,11 @@ pub const QUARANTINE_DIR: &str = "quarantine";
 /// Regions remembered so that none is set aside twice.
 const REGIONS_MAX: usize = 1024;
 
+/// The file that a region is copied to.
+pub fn name(at: Location) -> String {
+    format!("{QUARANTINE_DIR}/{:010}-{:010}.bin", at.segment, at.offset)
+}
+
 /// Sets damaged regions aside as files of their own, up to a limit.
 pub struct Quarantine {
     disk: Arc<dyn Disk>,
@@ -44,7 +49,7 @@ impl Quarantine {
         let fits = held.bytes + u64::from(len) <= self.bytes_max;
         held.bytes += if fits { u64::from(len) } else { 0 };
         drop(held);
-        let name = format!("{QUARANTINE_DIR}/{:010}-{offset:010}.bin", segment.id);
+        let name = name(at);
         log::error!(
             "journal: {len} damaged bytes in segment {} at {offset}, set aside as {name}",
             segment.id

@@ -13,7 +13,7 @@ use super::quarantine::Quarantine;
 use super::record::{Header, Kind, Location, Record};
 use super::scan::{Found, Scanner};
 use super::segment::{SEGMENT_HEADER_LEN, Segment};
-use crate::store::report::RecoveryReport;
+use crate::store::report::{RecoveryReport, Region};
 use crate::store::{Lsn, StoreError};
 
 /// What the journal held.
@@ -290,15 +290,23 @@ impl<'a> Replay<'a> {
         }
         self.report.damaged_regions += 1;
         self.report.damaged_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        self.set_aside(at, len, true, lost)
     }
 
     fn torn(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.torn_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        self.set_aside(at, len, false, lost)
     }
 
-    fn set_aside(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
+    fn set_aside(
+        &mut self,
+        at: Location,
+        len: u32,
+        durable: bool,
+        lost: Option<Header>,
+    ) -> Result<(), StoreError> {
+        let said = lost.map(|header| (header.kind, header.stream, header.seq));
+        self.report.note_region(Region { at, len, durable, lost: said });
         if let Some(header) = lost {
             self.model.lose(at, &header);
             if header.kind == Kind::Message {
