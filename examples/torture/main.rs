@@ -8,6 +8,7 @@ use suite::flags::Flags;
 
 const USAGE: &str = "usage: torture COMMAND [--seed N] ...
   damage [--positions N]      flip bits and zero sectors in every file of a closed store
+  power [--states N] [--millis N] [--without-sync 1] [--broker PATH]   cut the power at every moment of a recorded run
   kill [--rounds N] [--broker PATH]   kill -9 under load from several clients";
 
 fn main() -> ExitCode {
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     };
     let done = match command.as_str() {
         "damage" => suite::damage::command(&flags),
+        "power" => suite::power::command(&flags),
         "kill" => suite::kill::command(&flags),
         other => return usage(&format!("no command {other:?}")),
     };

@@ -17,7 +17,7 @@ const ZERO_FILL_BYTES: usize = 256 * 1024;
 
 /// A directory on some disk.
 pub trait Disk: Send + Sync {
-    /// Creates a directory and its parents; fine when it exists.
+    /// Creates a directory and its parents, durably; fine when it exists.
     fn create_dir(&self, dir: &str) -> io::Result<()>;
 
     /// Creates a file, or empties the one that is there.
@@ -89,7 +89,7 @@ impl RealDisk {
     /// The directory `root`, created when missing.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root)?;
+        create_dirs(&root)?;
         Ok(Self { root })
     }
 
@@ -105,7 +105,7 @@ impl RealDisk {
 
 impl Disk for RealDisk {
     fn create_dir(&self, dir: &str) -> io::Result<()> {
-        fs::create_dir_all(self.path(dir))
+        create_dirs(&self.path(dir))
     }
 
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -157,6 +157,20 @@ impl Disk for RealDisk {
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(RealLock { _file: file }))
     }
+}
+
+/// Creates a directory and its parents so that they outlast a power cut; fine when it exists.
+fn create_dirs(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dirs(parent)?;
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+        created => created?,
+    }
+    File::open(parent)?.sync_all()
 }
 
 /// A file of the machine's own file system.

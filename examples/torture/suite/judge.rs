@@ -84,8 +84,8 @@ fn answer(wire: &mut Wire) -> io::Result<Incoming> {
 fn fault(answer: &Incoming, op: Op, must: &Must) -> Option<String> {
     let found = header(&answer.headers, "Nats-Sequence").is_some();
     match (found, must) {
-        (true, Must::BeGone) => Some("is back".into()),
-        (false, Must::BeThere) => {
+        (true, Must::Gone) => Some("is back".into()),
+        (false, Must::Stay) => {
             Some(format!("is lost: {}", String::from_utf8_lossy(&answer.headers).trim_end()))
         }
         (true, _) if answer.payload != op.payload() => {
@@ -137,9 +137,23 @@ pub fn drain(port: u16, load: &Load) -> io::Result<Vec<String>> {
     let ledger = load.ledger.lock();
     let events = ledger.events.keys().map(|seq| ('E', *seq, ledger.event(*seq)));
     let items = ledger.work.keys().map(|seq| ('W', *seq, ledger.item(*seq)));
-    let missed = events.chain(items).filter(|(.., must)| *must == Must::BeThere);
+    let missed = events.chain(items).filter(|(.., must)| *must == Must::Stay);
     let missed = missed.filter(|(consumer, seq, _)| !ledger.acked.contains(&(*consumer, *seq)));
     Ok(missed.map(|(consumer, seq, _)| format!("{consumer} never got message {seq}")).collect())
+}
+
+/// What consumers are offered within some time though its ack was confirmed.
+pub fn redelivered(port: u16, ledger: &Ledger, expires_ms: u64) -> io::Result<Vec<String>> {
+    let load = Load::default();
+    *load.ledger.lock() = ledger.clone();
+    load.ledger.lock().broken.clear();
+    let mut wire = Wire::connect(port, "offered")?;
+    for (stream, consumer) in [("EVENTS", 'E'), ("WORK", 'W')] {
+        for message in fetch(&mut wire, stream, consumer, 5000, expires_ms)? {
+            load.received(consumer, &message);
+        }
+    }
+    Ok(load.ledger.into_inner().broken)
 }
 
 fn drain_some(wire: &mut Wire, stream: &str, consumer: char, load: &Load) -> io::Result<usize> {

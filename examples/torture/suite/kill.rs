@@ -16,6 +16,9 @@ const FULL_EVERY: u64 = 25;
 /// What is looked at after every round.
 const NEWEST: usize = 1500;
 
+/// Some acks never come; this is how long consumers wait for them.
+const ACK_WAIT_MS: u64 = 700;
+
 /// How long the clients work before the kill.
 const LOAD_MS_MAX: u64 = 120;
 
@@ -58,7 +61,7 @@ pub fn run(binary: &Path, seed: u64, rounds: u64) -> Result<Figures, String> {
     let load = Load::default();
     let mut rng = Rng::new(seed);
     let server = launch.start()?;
-    set_up(launch.port).map_err(|error| error.to_string())?;
+    set_up(launch.port, ACK_WAIT_MS).map_err(|error| error.to_string())?;
     let mut running = Some(server);
     for round in 0..rounds {
         let server = running.take().ok_or("no broker")?;

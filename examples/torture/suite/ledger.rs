@@ -1,6 +1,7 @@
 //! What clients asked for, what they were promised, and what must therefore be true.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::thread::{self, ThreadId};
 
 use super::rng::Rng;
 use super::wire::number_in;
@@ -91,9 +92,18 @@ impl Op {
     }
 }
 
+/// A line of a client's own log.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Intend(Op),
+    Confirm(Op, Vec<u8>),
+}
+
 /// The books.
 #[derive(Debug, Default, Clone)]
 pub struct Ledger {
+    /// What every client did, in order; kept on request.
+    pub log: Option<Vec<(ThreadId, Step)>>,
     intended: HashSet<Op>,
     /// The last version of each key that was sent.
     keys_sent: BTreeMap<u8, u64>,
@@ -117,14 +127,17 @@ pub struct Ledger {
 /// What may be found under a sequence.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Must {
-    BeThere,
-    BeGone,
-    BeEither,
+    Stay,
+    Gone,
+    Either,
 }
 
 impl Ledger {
     /// A client is about to ask.
     pub fn intend(&mut self, op: Op) {
+        if let Some(log) = &mut self.log {
+            log.push((thread::current().id(), Step::Intend(op)));
+        }
         match op {
             Op::Key { key, n } => drop(self.keys_sent.insert(key, n)),
             Op::Purge { below } => self.purge_sent = self.purge_sent.max(below),
@@ -135,11 +148,17 @@ impl Ledger {
 
     /// A client was answered.
     pub fn confirm(&mut self, op: Op, answer: &[u8]) {
+        if let Some(log) = &mut self.log {
+            log.push((thread::current().id(), Step::Confirm(op, answer.to_vec())));
+        }
         self.confirmations += 1;
         let text = String::from_utf8_lossy(answer);
         if text.contains("\"error\"") {
             let harmless = matches!(op, Op::Delete { .. } | Op::Purge { .. });
-            return if harmless { () } else { self.broken.push(format!("{op:?} was refused: {text}")) };
+            if !harmless {
+                self.broken.push(format!("{op:?} was refused: {text}"));
+            }
+            return;
         }
         let seq = number_in(answer, "seq");
         match (op, seq) {
@@ -168,22 +187,22 @@ impl Ledger {
     /// What must be true of a message of EVENTS that was acknowledged.
     pub fn event(&self, seq: u64) -> Must {
         if seq < self.purged_below || self.deleted.contains(&seq) {
-            Must::BeGone
+            Must::Gone
         } else if seq < self.purge_sent || self.intended.contains(&Op::Delete { seq }) {
-            Must::BeEither
+            Must::Either
         } else {
-            Must::BeThere
+            Must::Stay
         }
     }
 
     /// What must be true of an item that was acknowledged.
     pub fn item(&self, seq: u64) -> Must {
         if self.acked.contains(&('W', seq)) {
-            Must::BeGone
+            Must::Gone
         } else if self.intended.contains(&Op::Ack { consumer: 'W', seq }) {
-            Must::BeEither
+            Must::Either
         } else {
-            Must::BeThere
+            Must::Stay
         }
     }
 
@@ -208,5 +227,39 @@ impl Ledger {
         let below = self.purged_below;
         self.events = self.events.split_off(&below);
         self.deleted = self.deleted.split_off(&below);
+    }
+}
+
+/// The books as time goes by: what clients did, replayed up to what had been confirmed at some moment.
+pub struct Replay<'a> {
+    clients: Vec<Vec<&'a Step>>,
+    /// How far each client has come.
+    positions: Vec<usize>,
+    pub ledger: Ledger,
+}
+
+impl<'a> Replay<'a> {
+    /// Nothing has happened yet.
+    pub fn new(log: &'a [(ThreadId, Step)]) -> Self {
+        let mut clients: HashMap<ThreadId, Vec<&Step>> = HashMap::new();
+        for (client, step) in log {
+            clients.entry(*client).or_default().push(step);
+        }
+        let clients: Vec<_> = clients.into_values().collect();
+        Self { positions: vec![0; clients.len()], clients, ledger: Ledger::default() }
+    }
+
+    /// Every client goes on until it waits for an answer that has not been given: it has asked for nothing more by then.
+    pub fn advance(&mut self, confirmed: impl Fn(&Op) -> bool) {
+        for (steps, position) in self.clients.iter().zip(&mut self.positions) {
+            while let Some(step) = steps.get(*position) {
+                match step {
+                    Step::Intend(op) => self.ledger.intend(*op),
+                    Step::Confirm(op, answer) if confirmed(op) => self.ledger.confirm(*op, answer),
+                    Step::Confirm(..) => break,
+                }
+                *position += 1;
+            }
+        }
     }
 }

@@ -44,15 +44,15 @@ const STREAMS: [(&str, &str); 3] = [
 
 const CONSUMERS: [(&str, char); 2] = [("EVENTS", 'E'), ("WORK", 'W')];
 
-/// Creates streams and consumers.
-pub fn set_up(port: u16) -> io::Result<()> {
+/// Creates streams, and consumers that wait so long for an ack.
+pub fn set_up(port: u16, ack_wait_ms: u64) -> io::Result<()> {
     let mut wire = Wire::connect(port, "setup")?;
     for (name, config) in STREAMS {
         expect_ok(&wire.request(&format!("$JS.API.STREAM.CREATE.{name}"), config)?)?;
     }
     for (stream, consumer) in CONSUMERS {
         let config = format!(
-            r#"{{"stream_name":"{stream}","config":{{"durable_name":"{consumer}","ack_policy":"explicit","ack_wait":700000000,"max_ack_pending":2000}}}}"#
+            r#"{{"stream_name":"{stream}","config":{{"durable_name":"{consumer}","ack_policy":"explicit","ack_wait":{ack_wait_ms}000000,"max_ack_pending":2000}}}}"#
         );
         expect_ok(&wire.request(&format!("$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{consumer}"), &config)?)?;
     }
