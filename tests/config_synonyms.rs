@@ -28,6 +28,7 @@ const TOP: &[(&str, &str)] = &[
     ("@: \"127.0.0.1:8333\"", "http"),
     ("@: \"127.0.0.1:8444\"", "https"),
     ("@: 8333", "http_port monitor_port"),
+    ("@: {user: a, password: b}", "http_auth"),
     ("@: 8444", "https_port"),
     ("@: \"/nats\"", "http_base_path"),
     ("@: {name: c}", "cluster"),

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::number::{time, zero};
 use super::query::{BadRequest, Query};
 use super::source::{
-    JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse, Source, StoreDamage,
+    JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse, Source,
 };
+use super::store::StoreFacts;
 use crate::clock::UnixNanos;
 
 /// Accounts per answer when no limit is asked for.
@@ -64,13 +65,13 @@ pub struct Jsz {
     pub consumers_leader: u64,
     pub messages: u64,
     pub bytes: u64,
-    /// nats-server has nothing like it; shown when there is any.
-    #[serde(skip_serializing_if = "zero")]
-    pub damage: StoreDamage,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub account_details: Vec<AccountDetail>,
     /// How many accounts have JetStream, before paging.
     pub total: usize,
+    /// The store, for monitoring only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headwater: Option<StoreFacts>,
 }
 
 /// One account.
@@ -146,7 +147,6 @@ pub fn jsz(source: &dyn Source, options: &JszOptions) -> Jsz {
         consumers_leader: if options.raft { consumers } else { 0 },
         messages: sum(|a| a.messages),
         bytes: sum(|a| a.bytes),
-        damage: jetstream.damage(),
         total: accounts.len(),
         account_details: page(accounts, options)
             .into_iter()
@@ -154,6 +154,12 @@ pub fn jsz(source: &dyn Source, options: &JszOptions) -> Jsz {
             .collect(),
         ..empty
     }
+}
+
+/// Shows JetStream and, beyond what nats-server shows, the store.
+pub fn jsz_with_store(source: &dyn Source, options: &JszOptions) -> Jsz {
+    let headwater = source.jetstream().and_then(|jetstream| jetstream.store());
+    Jsz { headwater, ..jsz(source, options) }
 }
 
 /// What one account has, for `$SYS.REQ.ACCOUNT.*.JSZ`; `None` if it has no JetStream.

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::number::zero;
 use super::process::ProcessUse;
+use super::store::StoreFacts;
 use super::varz::{Configuration, Listen};
 use crate::clock::UnixNanos;
 use crate::router::{ClientInfo, CloseReason};
@@ -89,30 +90,27 @@ pub trait JetStreamMonitor: Send + Sync {
     /// The consumers of a stream.
     fn consumers(&self, account: &str, stream: &str) -> Vec<ConsumerInfo>;
 
+    /// The consumers of a stream, `most` of them at most, and what they are behind with.
+    fn consumer_lags(&self, account: &str, stream: &str, most: usize) -> Vec<ConsumerLag> {
+        let lag = |info| ConsumerLag { info, oldest_unacked: None };
+        self.consumers(account, stream).into_iter().take(most).map(lag).collect()
+    }
+
     /// Streams that are not well: not recovered, or not writable.
     fn problems(&self) -> Vec<HealthProblem>;
 
-    /// What the disk has spoiled since the server was started.
-    fn damage(&self) -> StoreDamage {
-        StoreDamage::default()
+    /// The store, if there is one.
+    fn store(&self) -> Option<StoreFacts> {
+        None
     }
 }
 
-/// What was found damaged on disk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct StoreDamage {
-    /// Regions found when the store was opened.
-    pub regions: u64,
-    /// Bytes of them.
-    pub bytes: u64,
-    /// Messages found when they were read.
-    pub reads: u64,
-    /// Records and segment headers that could be made good.
-    pub repaired: u64,
-    /// Messages known to be lost when the store was opened.
-    pub messages_lost: u64,
-    /// Segments that were missing.
-    pub segments_lost: u64,
+/// A consumer and what it is behind with.
+#[derive(Debug, Clone)]
+pub struct ConsumerLag {
+    pub info: ConsumerInfo,
+    /// When the oldest message was stored that is delivered and not acknowledged.
+    pub oldest_unacked: Option<UnixNanos>,
 }
 
 /// Who a server is.

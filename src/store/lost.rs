@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream};
+use super::journal::quarantine::Quarantine;
 use super::journal::usage::Placed;
 use super::report::RecoveryReport;
 
@@ -10,6 +11,7 @@ use super::report::RecoveryReport;
 pub fn take_out(
     model: &mut Model,
     files: &SegmentFiles,
+    quarantine: &Quarantine,
     report: &mut RecoveryReport,
 ) -> Result<(), StoreError> {
     for (number, stream) in &mut model.streams {
@@ -18,9 +20,9 @@ pub fn take_out(
             continue;
         }
         gone.into_iter().for_each(|id| note_segment(id, files, report));
-        for seq in stream.index.lose_segments(&|id| files.exists(id), files)? {
-            report.note_lost(*number, seq);
-        }
+        let lost = stream.index.lose_segments(&|id| files.exists(id), files)?;
+        quarantine.count_lost(*number, lost.len() as u64);
+        lost.into_iter().for_each(|seq| report.note_lost(*number, seq));
         let held = |placed: &Placed| files.exists(placed.at.segment);
         stream.put = stream.put.filter(held);
         stream.state = stream.state.filter(held);

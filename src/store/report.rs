@@ -74,14 +74,8 @@ impl RecoveryReport {
                 self.records_discarded
             );
         }
-        for (stream, seq) in &self.lost_messages {
-            log::error!("journal: message {seq} of stream number {stream} is lost");
-        }
         for id in &self.lost_segments {
             log::error!("journal: segment {id} is lost; sequences that it may have given are passed over");
-        }
-        if self.messages_lost > 0 {
-            log::error!("journal: {} messages are lost", self.messages_lost);
         }
         for name in &self.unreadable_files {
             log::error!("journal: {name} is not readable as a segment, left as it is");

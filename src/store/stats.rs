@@ -2,17 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::report::RecoveryReport;
+use serde::Serialize;
 
-/// Counters since the store was opened, and a few sizes of now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Counters since the process opened the store first, and a few sizes of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct StoreStats {
-    /// Bytes written to the journal.
+    /// Bytes written to the journal, what compaction copies among them.
     pub bytes_written: u64,
     /// Commits written.
     pub commits: u64,
     /// fdatasync calls on journal segments.
     pub syncs: u64,
+    /// Bytes of payloads of the messages stored; [`Self::bytes_written`] over these is what the flash feels.
+    pub payload_bytes: u64,
     /// Records appended.
     pub records: u64,
     /// Bytes copied forward by compaction.
@@ -23,16 +25,20 @@ pub struct StoreStats {
     pub checkpoints: u64,
     /// Records found damaged while reading.
     pub damaged_reads: u64,
-    /// Regions found damaged when the store was opened.
-    pub damaged_regions: u64,
+    /// Places of the journal that were on disk once and are damaged now, found at a start or while reading.
+    pub damage_regions: u64,
     /// Bytes of them.
     pub damaged_bytes: u64,
-    /// Records with a flipped bit that was flipped back, and segment headers made good, when the store was opened.
-    pub repaired_records: u64,
-    /// Messages known to have been lost when the store was opened.
+    /// Messages known to be lost with them. Of a region without any header left it is not known how many it held.
     pub messages_lost: u64,
-    /// Segments that were missing when the store was opened.
+    /// Segments that must have been there and were not, or could not be read.
     pub lost_segments: u64,
+    /// Records in which a flipped bit was found and flipped back, and segment headers made good.
+    pub repaired_records: u64,
+    /// Files in the quarantine, those of earlier runs among them.
+    pub quarantine_files: u64,
+    /// Times the store was opened anew after a disk error.
+    pub reopened: u64,
     /// Bytes appended and not yet written.
     pub pending_bytes: u64,
     /// Segments on disk.
@@ -55,26 +61,16 @@ pub(crate) struct Counters {
     pub segments_reclaimed: AtomicU64,
     pub checkpoints: AtomicU64,
     pub damaged_reads: AtomicU64,
-    pub damaged_regions: AtomicU64,
-    pub damaged_bytes: AtomicU64,
+    pub payload_bytes: AtomicU64,
     pub repaired_records: AtomicU64,
-    pub messages_lost: AtomicU64,
     pub lost_segments: AtomicU64,
+    pub reopened: AtomicU64,
 }
 
 impl Counters {
     /// Adds to a counter.
     pub fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Ordering::Relaxed);
-    }
-
-    /// Counts what opening the store has found.
-    pub fn count_recovery(&self, report: &RecoveryReport) {
-        Self::add(&self.damaged_regions, report.damaged_regions);
-        Self::add(&self.damaged_bytes, report.damaged_bytes);
-        Self::add(&self.repaired_records, report.repaired_records);
-        Self::add(&self.messages_lost, report.messages_lost);
-        Self::add(&self.lost_segments, report.lost_segments.len() as u64);
     }
 
     /// The counters now; sizes are left at zero.
@@ -88,11 +84,10 @@ impl Counters {
             segments_reclaimed: get(&self.segments_reclaimed),
             checkpoints: get(&self.checkpoints),
             damaged_reads: get(&self.damaged_reads),
-            damaged_regions: get(&self.damaged_regions),
-            damaged_bytes: get(&self.damaged_bytes),
+            payload_bytes: get(&self.payload_bytes),
             repaired_records: get(&self.repaired_records),
-            messages_lost: get(&self.messages_lost),
             lost_segments: get(&self.lost_segments),
+            reopened: get(&self.reopened),
             ..StoreStats::default()
         }
     }

@@ -157,9 +157,9 @@ impl Model {
 
     /// A record was lost whose header is whole: a sequence it gave must not be given again.
     pub fn lose(&mut self, at: Location, header: &Header) {
-        let last_seq = match header.kind {
-            Kind::Message => header.seq,
-            Kind::StreamState => header.ts as u64,
+        let (last_seq, last_ts) = match header.kind {
+            Kind::Message => (header.seq, header.ts),
+            Kind::StreamState => (header.ts as u64, 0),
             _ => return,
         };
         if self.deleted.contains(&header.stream) || self.is_loaded(header.stream, at) {
@@ -167,7 +167,7 @@ impl Model {
         }
         let stream = self.stream(header.stream, at.segment);
         if last_seq > stream.index.last_seq {
-            stream.index.skip_to(last_seq);
+            stream.index.skip_to(last_seq, last_ts.max(stream.index.last_ts));
             self.unsure.insert(header.stream);
         }
     }
@@ -183,7 +183,8 @@ impl Model {
             let doubts = self.doubts.saturating_sub(stream.settled);
             stream.settled = self.doubts;
             if doubts > 0 {
-                stream.index.skip_to(stream.index.last_seq.saturating_add(doubts));
+                let last_ts = stream.index.last_ts;
+                stream.index.skip_to(stream.index.last_seq.saturating_add(doubts), last_ts);
                 self.unsure.insert(*number);
             }
         }
@@ -275,11 +276,11 @@ impl Model {
         let last_ts = payload.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
         stream.state = Some(placed);
         stream.floor = stream.floor.max(header.seq);
-        stream.index.purge_below(header.seq.min(last_seq.saturating_add(1)), files)?;
+        // Before the purge: beyond the end of the index it moves the end, of whose time it knows nothing.
         if last_seq > stream.index.last_seq {
-            stream.index.skip_to(last_seq);
-            stream.index.last_ts = last_ts;
+            stream.index.skip_to(last_seq, last_ts);
         }
+        stream.index.purge_below(header.seq.min(last_seq.saturating_add(1)), files)?;
         Ok(())
     }
 

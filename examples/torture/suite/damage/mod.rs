@@ -169,7 +169,7 @@ fn open_and_judge(dir: &Path, judge: &Judge<'_>, catalog: bool) -> Result<(Case,
 /// A loss is logged, counted and set aside.
 fn is_told(dir: &Path, (store, _, report): &Open, logged: bool) -> Result<(), String> {
     let stats = store.stats();
-    let counted = stats.damaged_regions + stats.damaged_reads + stats.lost_segments > 0;
+    let counted = stats.damage_regions + stats.damaged_reads + stats.lost_segments > 0;
     let nothing_left = !report.lost_segments.is_empty();
     let set_aside = nothing_left
         || std::fs::read_dir(dir.join("quarantine")).is_ok_and(|mut files| files.next().is_some());
