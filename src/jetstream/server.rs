@@ -248,7 +248,7 @@ fn check_store_dir(dir: &Path) -> Result<(), String> {
     if dir.exists() && !dir.is_dir() {
         return Err("storage directory is not a directory".to_owned());
     }
-    std::fs::create_dir_all(dir).map_err(|error| format!("could not create storage directory - {error}"))
+    RealDisk::new(dir).map(drop).map_err(|error| format!("could not create storage directory - {error}"))
 }
 
 /// Brings back a stream with its consumers.
