@@ -30,7 +30,7 @@ fn write_fixture(store: &Store) {
     store.flush().unwrap();
     log.remove(3).unwrap().unwrap();
     log.purge_below(2).unwrap();
-    log.skip_to(9).unwrap();
+    log.skip_to(9, store_support::ts(5)).unwrap();
     store.put_consumer(id, "C", b"config").unwrap();
     store.put_consumer_state(id, "C", b"state").unwrap();
     store.append_consumer_delta(id, "C", b"delta").unwrap();

@@ -11,6 +11,7 @@ use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::overlaps;
 use parking_lot::{Mutex, RwLock};
 
+use super::consumer::config::ConsumerBounds;
 use super::consumers::Consumers;
 use super::env::Env;
 use super::host::{StreamHost, StreamState};
@@ -39,7 +40,7 @@ pub struct JsAccount {
     pub limits: AccountLimits,
     streams: RwLock<BTreeMap<Box<str>, Arc<StreamHost>>>,
     /// Held while streams are created, changed or deleted, so that checks stay true until they are acted on.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<()>,
     api_total: AtomicU64,
     api_errors: AtomicU64,
     /// What its streams store.
@@ -64,6 +65,17 @@ impl JsAccount {
     /// What streams of the account may use.
     pub fn bounds(&self) -> Bounds {
         Bounds { account: self.budget.clone(), ..self.env.bounds.clone() }
+    }
+
+    /// What its consumers may be configured to use.
+    pub fn consumer_bounds(&self) -> ConsumerBounds {
+        let settings = &self.env.settings;
+        ConsumerBounds {
+            server_ack_pending_max: settings.ack_pending_max,
+            server_request_batch_max: settings.request_batch_max,
+            account_ack_pending_max: self.limits.max_ack_pending,
+            account_consumers_max: self.limits.max_consumers,
+        }
     }
 
     /// A stream by its name.
@@ -200,7 +212,7 @@ impl JsAccount {
     }
 
     /// Whether account and server have room for what `config` reserves; `had` bytes of it are reserved already.
-    fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
+    pub(super) fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
         let limits = &self.limits;
         if config.max_consumers > 0 && limits.max_consumers > 0 && config.max_consumers > limits.max_consumers
         {
@@ -229,11 +241,17 @@ impl JsAccount {
         self.streams.read().values().map(bytes).sum()
     }
 
-    fn check_new(&self, config: &StreamConfig) -> Result<(), ApiError> {
+    /// Whether the account may have one more stream.
+    pub(super) fn check_stream_count(&self) -> Result<(), ApiError> {
         let streams = self.streams.read().len() as i64;
         if self.limits.max_streams > 0 && streams >= self.limits.max_streams {
             return Err(ErrorCode::MaximumStreamsLimit.error());
         }
+        Ok(())
+    }
+
+    fn check_new(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        self.check_stream_count()?;
         if config.sealed {
             return Err(
                 ErrorCode::StreamInvalidConfig.saying("stream configuration for create can not be sealed")
@@ -247,7 +265,7 @@ impl JsAccount {
         Ok(())
     }
 
-    fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
+    pub(super) fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
         let overlap = |host: &Arc<StreamHost>| {
             *host.name != *config.name && {
                 let state = host.lock();

@@ -109,10 +109,12 @@ impl StreamIndex {
         Ok(())
     }
 
-    /// Gives sequences away up to `last_seq`.
-    pub fn skip_to(&mut self, last_seq: u64) {
+    /// Gives sequences away up to `last_seq`; `ts` is when that was.
+    pub fn skip_to(&mut self, last_seq: u64, ts: i64) {
         self.changed = true;
-        self.last_seq = self.last_seq.max(last_seq);
+        if last_seq > self.last_seq {
+            (self.last_seq, self.last_ts) = (last_seq, ts);
+        }
         if self.messages == 0 {
             self.first_seq = self.last_seq.saturating_add(1);
         }
@@ -169,7 +171,7 @@ impl StreamIndex {
     ) -> Result<(u64, Vec<(u32, u64)>), StoreError> {
         let first = self.first_seq;
         if self.messages == 0 || seq <= first {
-            self.skip_to(seq.saturating_sub(1));
+            self.skip_to(seq.saturating_sub(1), self.last_ts);
             return Ok((0, Vec::new()));
         }
         if seq > self.last_seq {
@@ -257,7 +259,7 @@ impl StreamIndex {
         self.messages = 0;
         self.bytes = 0;
         self.removals += 1;
-        self.skip_to(seq - 1);
+        self.skip_to(seq - 1, self.last_ts);
         self.first_seq = self.last_seq.saturating_add(1);
         (gone, std::mem::take(&mut self.live).into_iter().collect())
     }

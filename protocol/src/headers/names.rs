@@ -57,6 +57,9 @@ pub const SCHEDULE_NEXT: &[u8] = b"Nats-Schedule-Next";
 /// Where a sourced message comes from: stream, sequence, filter, transform, subject, identity.
 pub const STREAM_SOURCE: &[u8] = b"Nats-Stream-Source";
 
+/// What tells a stream from a later one of its name, on requests for consumers and the answers to them.
+pub const STREAM_IDENTITY: &[u8] = b"Nats-Stream-Identity";
+
 /// The stream of a republished or directly read message.
 pub const STREAM: &[u8] = b"Nats-Stream";
 /// The subject of a republished or directly read message, or of a request nobody answers.

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-pub use manage::Wanted;
+pub use manage::{Wanted, keeps};
 pub use state::StreamState;
 
 use super::env::Env;

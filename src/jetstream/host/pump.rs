@@ -135,6 +135,7 @@ impl StreamHost {
                 Message { subject: to, headers, payload, ..Message::default() }
             }
             Reply::AckConfirmed => Message { subject: to, ..Message::default() },
+            Reply::Signal(signal) => return signal.0.notify_one(),
         };
         self.account.publish(cx, &message);
     }

@@ -102,13 +102,13 @@ impl StreamState {
     }
 
     /// Purges; returns how many messages went.
-    pub fn purge(&mut self, purge: &Purge) -> Result<u64, Refusal> {
+    pub fn purge(&mut self, purge: &Purge, now: UnixNanos) -> Result<u64, Refusal> {
         let (purged, lsn) = self.machine.purge(self.log.as_mut(), purge)?;
         self.wrote(lsn);
         let first_seq = self.log.state().first_seq;
         for key in self.consumers.keys() {
             if let Some(hosted) = self.consumers.get_mut(key) {
-                hosted.machine.on_purged(first_seq);
+                hosted.machine.on_purged(first_seq, now);
             }
             self.consumers.wake(key);
         }

@@ -19,7 +19,7 @@ impl StreamMachine {
             let republish = self.republished(turn, std::iter::once((message, seq)));
             (turn.log.append(&new_message(message, seq, turn.now))?, republish)
         } else {
-            (turn.log.skip_to(seq)?, Vec::new())
+            (turn.log.skip_to(seq, turn.now)?, Vec::new())
         };
         turn.effects.push(Effect::Stored { seq, lsn });
         turn.effects.extend(republish);
@@ -43,7 +43,7 @@ impl StreamMachine {
         let mut lsn = turn.log.append_group(&new)?;
         let last_seq = first_seq + (group.len() as u64).saturating_sub(1);
         if turn.log.state().last_seq < last_seq {
-            lsn = turn.log.skip_to(last_seq)?;
+            lsn = turn.log.skip_to(last_seq, turn.now)?;
         }
         turn.effects.push(Effect::Stored { seq: last_seq, lsn });
         turn.effects.extend(republish);

@@ -155,7 +155,7 @@ impl Model {
         {
             let stream = self.stream(header.stream, at.segment);
             if header.seq > stream.index.last_seq {
-                stream.index.skip_to(header.seq);
+                stream.index.skip_to(header.seq, header.ts);
                 self.unsure.insert(header.stream);
             }
         }
@@ -238,11 +238,11 @@ impl Model {
         let last_ts = payload.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
         stream.state = Some(placed);
         stream.floor = stream.floor.max(header.seq);
-        stream.index.purge_below(header.seq.min(last_seq.saturating_add(1)), files)?;
+        // Before the purge: beyond the end of the index it moves the end, of whose time it knows nothing.
         if last_seq > stream.index.last_seq {
-            stream.index.skip_to(last_seq);
-            stream.index.last_ts = last_ts;
+            stream.index.skip_to(last_seq, last_ts);
         }
+        stream.index.purge_below(header.seq.min(last_seq.saturating_add(1)), files)?;
         Ok(())
     }
 

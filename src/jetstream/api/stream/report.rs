@@ -27,7 +27,8 @@ pub fn listed(host: &StreamHost) -> StreamInfo {
     }
 }
 
-fn state(stream: &host::StreamState) -> StreamState {
+/// What a stream holds.
+pub fn state(stream: &host::StreamState) -> StreamState {
     let log = stream.log.state();
     let time = |nanos| if nanos == 0 { Timestamp::ZERO } else { Timestamp(nanos) };
     StreamState {
