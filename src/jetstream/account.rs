@@ -88,6 +88,17 @@ impl JsAccount {
         self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())
     }
 
+    /// A mirror that may answer direct gets for its origin, and has caught up with it.
+    pub fn direct_mirror_of(&self, origin: &str) -> Option<Arc<StreamHost>> {
+        let answers = |host: &&Arc<StreamHost>| {
+            let state = host.lock();
+            let config = state.machine.config();
+            let mirrors = config.mirror.as_ref().is_some_and(|mirror| mirror.name == origin);
+            config.mirror_direct && mirrors && state.inflow.has_caught_up()
+        };
+        self.streams.read().values().find(answers).cloned()
+    }
+
     /// All streams, by name.
     pub fn streams(&self) -> Vec<Arc<StreamHost>> {
         self.streams.read().values().cloned().collect()
@@ -150,6 +161,7 @@ impl JsAccount {
         let mut state = host.lock();
         state.wrote(lsn);
         state.delete_all_consumers(&host);
+        state.end_inflow();
         state.machine.leave();
         drop(state);
         self.streams.write().remove(name);
@@ -182,7 +194,7 @@ impl JsAccount {
             *used += state.log.state().bytes;
             *reserved += u64::try_from(config.max_bytes).unwrap_or(0);
             info.streams += 1;
-            info.consumers += state.consumers.count_public() as u64;
+            info.consumers += state.consumers.count() as u64;
         }
         info
     }
@@ -294,7 +306,10 @@ impl JsAccount {
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
+        let configured = host.lock().configure_inflow(&host, None);
+        configured.map_err(|error| ErrorCode::StreamCreate.with(error))?;
         self.adopt(host.clone());
+        host.start_inflow();
         Ok(host)
     }
 
@@ -309,6 +324,7 @@ impl JsAccount {
             .map_err(store_failed)?;
         state.wrote(lsn);
         state.reconfigure(config, &self.env).map_err(store_failed)?;
+        state.configure_inflow(host, None).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

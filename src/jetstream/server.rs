@@ -18,9 +18,11 @@ use super::backup::restore::building::UNFINISHED;
 use super::consumer::{ConsumerMachine, Identity, StreamTraits};
 use super::consumers::{Consumers, Hosted};
 use super::env::{Commits, Env};
+use super::host::inflow::LEDGER_NAME;
 use super::host::{StreamHost, StreamState};
 use super::record;
 use super::settings::Settings;
+use super::sourcing::ledger::Record;
 use super::stream::StreamMachine;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::Clock;
@@ -148,7 +150,9 @@ impl JetStream {
             self.serve_api(account, &js, &format!("$JS.{domain}.API."));
         }
         self.serve(account, "$JS.ACK.>", Arc::new(Acks(js.clone())));
-        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js)));
+        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js.clone())));
+        // Only now can an origin of this account be asked.
+        js.streams().iter().for_each(|host| host.start_inflow());
     }
 
     fn serve_api(&self, account: &Arc<Account>, js: &Arc<JsAccount>, prefix: &str) {
@@ -255,7 +259,12 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), now)
         .map_err(|error| error.to_string())?;
     let mut consumers = Consumers::default();
+    let mut positions = Record::default();
     for consumer in stream.consumers {
+        if consumer.name == LEDGER_NAME {
+            positions = Record::read(&consumer.config).unwrap_or_default();
+            continue;
+        }
         let name = consumer.name.clone();
         match recover_consumer(env, machine.config(), stream.log.as_ref(), consumer) {
             Ok(hosted) => drop(consumers.add(hosted)),
@@ -264,6 +273,7 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     }
     let state = StreamState::new(machine, stream.log, consumers, created);
     let host = StreamHost::start(stream.id, account.account.clone(), env.clone(), state);
+    host.lock().configure_inflow(&host, Some(&positions)).map_err(|error| error.to_string())?;
     host.after_recovery();
     Ok(host)
 }

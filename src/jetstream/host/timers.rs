@@ -19,14 +19,18 @@ pub(super) async fn run(host: Arc<StreamHost>) {
             () = host.wake.notified() => {}
             () = tokio::time::sleep(host.time_to_deadline()) => {}
         }
-        let receiver = {
+        let (receiver, gates) = {
             let mut cx = Dispatch::internal();
             host.pump(&mut cx);
             cx.flush();
-            cx.take_crowded()
+            (cx.take_crowded(), cx.take_gates())
         };
         if host.is_done() {
             return;
+        }
+        for gate in gates {
+            // Another stream that takes over from this one has to wait for the disk.
+            gate.wait().await;
         }
         if receiver.is_some() {
             // The receiver is behind; what is not pushed at it now stays in the stream.
