@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_protocol::jetstream::account_info::API_LEVEL;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Interval;
 
 use crate::account::Account;
 use crate::assemble;
@@ -19,7 +20,11 @@ use crate::monitoring::Monitoring;
 use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
 use crate::system::{self, OperatorServices};
+use crate::systemd::{Manager, State};
 use crate::version::{NATS_VERSION, VERSION};
+
+/// A sign of life that nobody waits for.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a broker did not start.
 #[derive(Debug)]
@@ -65,6 +70,7 @@ pub struct Broker {
     source: Arc<BrokerSource>,
     monitoring: Option<Monitoring>,
     operator_services: OperatorServices,
+    manager: Manager,
 }
 
 impl Broker {
@@ -90,6 +96,7 @@ impl Broker {
             source,
             monitoring,
             operator_services,
+            manager: Manager::from_environment(),
         };
         broker.write_files(config)
     }
@@ -120,8 +127,11 @@ impl Broker {
         let mut lame_duck = signal(SignalKind::user_defined2())?;
         let mut reopen_log = signal(SignalKind::user_defined1())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut alive = tokio::time::interval(self.manager.watchdog_interval().unwrap_or(NEVER));
+        self.manager.tell(State::Ready);
         loop {
             tokio::select! {
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
                 _ = reopen_log.recv() => {
@@ -139,16 +149,28 @@ impl Broker {
                 }
                 _ = lame_duck.recv() => {
                     log::info!("Trapped \"user defined signal 2\" signal");
-                    tokio::select! {
-                        () = self.running.lame_duck() => {}
-                        _ = interrupt.recv() => {}
-                    }
+                    self.send_clients_away(&mut interrupt, &mut alive).await;
                     break;
                 }
             }
         }
+        self.manager.tell(State::Stopping);
         self.shutdown().await;
         Ok(())
+    }
+
+    /// Lame duck mode, until it has come to its end or an interrupt ends it.
+    async fn send_clients_away(&self, interrupt: &mut Signal, alive: &mut Interval) {
+        self.manager.tell(State::Stopping);
+        let going = self.running.lame_duck();
+        tokio::pin!(going);
+        loop {
+            tokio::select! {
+                () = &mut going => return,
+                _ = interrupt.recv() => return,
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
+            }
+        }
     }
 
     fn reload_again(
@@ -156,10 +178,12 @@ impl Broker {
         read_again: &impl Fn() -> Result<Config, ConfigError>,
         log: &LogHandle,
     ) -> Result<(), String> {
+        self.manager.tell(State::Reloading);
         let reloaded = match read_again() {
             Ok(config) => self.reload(config).map(|()| log.reconfigure(&self.config.logging)),
             Err(error) => Err(error.to_string()),
         };
+        self.manager.tell(State::Ready);
         match reloaded {
             Ok(Err(error)) => log::error!("Log cannot be reconfigured: {error}"),
             Ok(Ok(())) => log::info!("Reloaded server configuration"),

@@ -18,8 +18,6 @@ const ROWS: &[Row] = &[
     Row::harmless("account exports", |c| c.accounts.iter().any(|account| !account.exports.is_empty())),
     Row::harmless("account imports", |c| c.accounts.iter().any(|account| !account.imports.is_empty())),
     Row::harmless("account msg_trace", |c| c.accounts.iter().any(|account| account.message_trace.is_some())),
-    Row::harmless("syslog", |c| c.logging.syslog),
-    Row::harmless("remote_syslog", |c| c.logging.remote_syslog.is_some()),
     Row::harmless("prof_port", |c| c.profiling.port.is_some()),
     Row::harmless("ocsp", |c| c.ocsp.is_some()),
     Row::harmless("default_js_domain", |c| !c.server.default_js_domains.is_empty()),
