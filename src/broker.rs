@@ -75,6 +75,7 @@ impl Broker {
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
             .map_err(|error| BrokerError::Settings(error.to_string()))?;
+        assemble::apply_exchange(config, &server).map_err(BrokerError::Settings)?;
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));

@@ -5,6 +5,7 @@
 mod accounts;
 mod auth;
 mod client_listener;
+mod exchange;
 mod jetstream;
 mod mappings;
 mod tls;
@@ -12,6 +13,7 @@ mod tls;
 pub use accounts::{apply_account_limits, jetstream_limits};
 pub use auth::{auth_settings, mqtt_auth_settings, websocket_auth_settings};
 pub use client_listener::server_options;
+pub use exchange::{apply_exchange, check_exchange};
 pub use jetstream::{jetstream_settings, store_options};
 pub use mappings::{apply_mappings, check_mappings};
 pub use tls::tls_settings;

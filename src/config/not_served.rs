@@ -16,8 +16,6 @@ const ROWS: &[Row] = &[
     Row::harmless("leafnodes", |c| c.leafnodes.port.is_some() || !c.leafnodes.remotes.is_empty()),
     Row::harmless("websocket", |c| c.websocket.port.is_some()),
     Row::harmless("mqtt", |c| c.mqtt.port.is_some()),
-    Row::harmless("account exports", |c| c.accounts.iter().any(|account| !account.exports.is_empty())),
-    Row::harmless("account imports", |c| c.accounts.iter().any(|account| !account.imports.is_empty())),
     Row::harmless("account msg_trace", |c| c.accounts.iter().any(|account| account.message_trace.is_some())),
     Row::harmless("syslog", |c| c.logging.syslog),
     Row::harmless("remote_syslog", |c| c.logging.remote_syslog.is_some()),

@@ -10,7 +10,7 @@ use headwater_protocol::client::encode_info;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{Options, Phase, Server};
+use super::{Options, Phase, Server, answers};
 use crate::auth::SettingsError;
 use crate::net::listener::{self, ClientListener};
 use crate::net::tls::TlsError;
@@ -78,6 +78,8 @@ impl Server {
             listener::joined(&options.host, client_addr.port())
         );
         let listening = tokio::spawn(listener.run(self.clone()));
+        let realm = self.accounts.realm().clone();
+        tokio::spawn(answers::look_after(Arc::downgrade(&self), realm));
         Ok(RunningServer { server: self, client_addr, listening })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Server`] is shared by all tasks; [`RunningServer`] is the handle of whoever started it.
 
+mod answers;
 mod clients;
 mod counters;
 mod hooks;
@@ -25,7 +26,7 @@ pub use self::hooks::{HookFuture, ServerHook};
 pub use self::lifecycle::{RunningServer, StartError};
 pub use self::options::Options;
 pub(crate) use self::reload::Epoch;
-use crate::account::{Account, Accounts, ServiceSubscription};
+use crate::account::{Account, Accounts, Realm, SYSTEM_ACCOUNT, ServiceSubscription};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, SystemClock, UnixNanos};
 use crate::ids;
@@ -80,6 +81,8 @@ impl Server {
         let tls = options.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
         let id = ids::server_id();
         let name = if options.server_name.is_empty() { id.clone() } else { options.server_name.clone() };
+        let system_account = options.system_account.as_deref().unwrap_or(SYSTEM_ACCOUNT);
+        let realm = Realm::new(&name, system_account, clock.clone());
         let server = Arc::new(Self {
             id,
             name,
@@ -88,7 +91,7 @@ impl Server {
             authenticator: RwLock::new(Arc::new(authenticator)),
             tls: RwLock::new(tls.map(Arc::new)),
             tls_rate: Mutex::new(HandshakeRate::new(options.tls_connections_per_second_max)),
-            accounts: Accounts::new(options.system_account.as_deref()),
+            accounts: Accounts::new(realm),
             clients: Clients::new(options.closed_clients_max),
             counters: Counters::default(),
             hooks: RwLock::default(),

@@ -1,6 +1,7 @@
 //! CONNECT: who the client is and how it wants to be treated.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use headwater_protocol::client::ConnectOptions;
@@ -120,6 +121,7 @@ impl Session {
 
     /// Lets the rest of the broker know who the client is.
     fn introduce(&mut self, login: &Login, account: Arc<Account>) {
+        self.estimate_rtt();
         let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
         let connect = &self.connect;
         let info = Arc::new(ClientInfo {
@@ -141,6 +143,13 @@ impl Session {
         self.info = info;
         self.dispatch = Dispatch::from_client(self.info.clone(), connect.wants_echo());
         self.dispatch.skip_crowded(self.options.no_fast_producer_stall);
+    }
+
+    /// Until a round trip is measured, the time from the connection to CONNECT stands for it.
+    fn estimate_rtt(&self) {
+        let elapsed = self.server.clock().now().saturating_sub(self.info.start).max(1);
+        let rtt = u64::try_from(elapsed).unwrap_or(1);
+        let _ = self.info.rtt.compare_exchange(0, rtt, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn check_protocol(&mut self) -> Result<(), CloseReason> {

@@ -128,6 +128,9 @@ impl Api {
 
 impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
+        if self.account.imports_service(request.subject) {
+            return false;
+        }
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
         if let Some(response_type) = ResponseType::of(&subject) {
             let of_system = self.system && subject != ApiSubject::AccountInfo;
