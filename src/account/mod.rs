@@ -70,6 +70,8 @@ pub struct Limits {
     pub subscriptions_max: AtomicI64,
     /// Bytes of one message.
     pub payload_bytes_max: AtomicI64,
+    /// Links to leaf nodes.
+    pub leafnodes_max: AtomicI64,
 }
 
 impl Default for Limits {
@@ -78,6 +80,7 @@ impl Default for Limits {
             connections_max: AtomicI64::new(UNLIMITED),
             subscriptions_max: AtomicI64::new(UNLIMITED),
             payload_bytes_max: AtomicI64::new(UNLIMITED),
+            leafnodes_max: AtomicI64::new(UNLIMITED),
         }
     }
 }
@@ -175,6 +178,13 @@ impl Account {
         let mut matches = Matches::default();
         self.index.collect(subject, &mut matches);
         !matches.is_empty()
+    }
+
+    /// How many subscriptions a message on the literal `subject` would reach.
+    pub fn listeners(&self, subject: &[u8]) -> usize {
+        let mut matches = Matches::default();
+        self.index.collect(subject, &mut matches);
+        matches.len()
     }
 
     /// Whether anybody has subscribed to the literal `subject` in this queue group.

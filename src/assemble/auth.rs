@@ -20,6 +20,7 @@ pub fn auth_settings(config: &Config) -> AuthSettings {
         no_auth_user: config.no_auth_user.clone(),
         map_certificate: maps_certificates(config.client.tls.as_ref()),
         global_account_is_open: is_only_system_account_guarded(config),
+        tokens_required: config.operator.is_used(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client listener and the limits of connections.
 
 use super::auth::auth_settings;
+use super::operator::system_account;
 use super::tls::tls_settings;
 use crate::config::Config;
 use crate::server::Options;
@@ -43,7 +44,7 @@ pub fn server_options(config: &Config) -> Options {
         no_header_support: client.no_header_support,
         lame_duck_duration: config.lame_duck.duration,
         lame_duck_grace: config.lame_duck.grace_period,
-        system_account: config.system_account.clone(),
+        system_account: system_account(config),
         jetstream: config.jetstream.enabled,
         jetstream_domain: config.jetstream.domain.clone().unwrap_or_default(),
     }

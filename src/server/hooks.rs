@@ -14,6 +14,9 @@ pub trait ServerHook: Send + Sync {
     /// An account has come into being; called before any client is in it.
     fn account_created(&self, _account: &Arc<Account>) {}
 
+    /// What an account may use has changed.
+    fn account_changed(&self, _account: &Arc<Account>) {}
+
     /// Lame duck mode begins: no new clients, and those there are will be sent away.
     fn lame_duck(&self) -> HookFuture<'_> {
         Box::pin(std::future::ready(()))

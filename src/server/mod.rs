@@ -11,8 +11,8 @@ mod lifecycle;
 mod options;
 mod reload;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
@@ -31,6 +31,7 @@ use crate::auth::Authenticator;
 use crate::clock::{Clock, SystemClock, UnixNanos};
 use crate::ids;
 use crate::net::tls::{HandshakeRate, ServerTls};
+use crate::operator::Operator;
 
 /// Password checks that take long may run so many at a time.
 const SLOW_LOGINS_MAX: usize = 2;
@@ -50,6 +51,7 @@ pub struct Server {
     counters: Counters,
     hooks: RwLock<Vec<Arc<dyn ServerHook>>>,
     services: RwLock<Vec<ServiceSubscription>>,
+    operator: OnceLock<Arc<Operator>>,
     slow_logins: Semaphore,
     /// Host and port that INFO names.
     advertised: RwLock<(String, u16)>,
@@ -96,6 +98,7 @@ impl Server {
             counters: Counters::default(),
             hooks: RwLock::default(),
             services: RwLock::default(),
+            operator: OnceLock::new(),
             slow_logins: Semaphore::new(SLOW_LOGINS_MAX),
             advertised: RwLock::new((options.host.clone(), options.port)),
             phase: AtomicU8::new(Phase::Running as u8),
@@ -142,6 +145,17 @@ impl Server {
     /// Decides about logins.
     pub fn authenticator(&self) -> Arc<Authenticator> {
         self.authenticator.read().clone()
+    }
+
+    /// Decides about logins instead, in operator mode.
+    pub fn operator(&self) -> Option<&Arc<Operator>> {
+        self.operator.get()
+    }
+
+    /// Puts the server into operator mode, for good.
+    pub(crate) fn set_operator(&self, operator: Arc<Operator>) {
+        // There is only one, set at the start.
+        let _ = self.operator.set(operator);
     }
 
     /// How client connections are encrypted.

@@ -8,7 +8,7 @@ use headwater_protocol::client::ConnectOptions;
 
 use super::{Session, timer_settings};
 use crate::account::Account;
-use crate::auth::{AuthError, ConnectionType, Credentials, Login, Peer};
+use crate::auth::{AuthError, ConnectionType, Credentials, Login, LoginLimits, Peer};
 use crate::router::{ClientInfo, CloseReason, ConnectionKind, Dispatch};
 
 /// Versions of the protocol that a client may ask for.
@@ -57,6 +57,9 @@ impl Session {
     }
 
     pub(super) async fn authenticate(&mut self) -> Result<Login, AuthError> {
+        if let Some(operator) = self.server.operator() {
+            return operator.login(&credentials(&self.connect), &self.peer()).await;
+        }
         let authenticator = self.server.authenticator();
         if !authenticator.is_slow(&credentials(&self.connect)) {
             return authenticator.check(&credentials(&self.connect), &self.peer());
@@ -90,11 +93,20 @@ impl Session {
         self.settings.login_required = false;
         self.settings.system_account = Arc::ptr_eq(&account, self.server.accounts().system());
         self.adopt_rights(&login);
+        self.adopt_login_limits(login.limits);
         self.introduce(&login, account);
         let now = Instant::now();
-        let expiry = login.expires.map(|at| now + duration_until(at, self.server.clock().now()));
-        self.timers.logged_in(timer_settings(&self.options, false, self.client.cid()), expiry, now);
+        let settings = timer_settings(&self.options, false, self.client.cid());
+        self.timers.logged_in(settings, now);
+        self.adopt_expiry(&login);
         Ok(())
+    }
+
+    /// Has the connection end with the login.
+    pub(super) fn adopt_expiry(&mut self, login: &Login) {
+        let now = self.server.clock().now();
+        let expiry = login.expires.map(|at| Instant::now() + duration_until(at, now));
+        self.timers.expire_at(expiry);
     }
 
     pub(super) fn refuse_login(&mut self, cause: &str) -> CloseReason {
@@ -136,6 +148,7 @@ impl Session {
             lang: text(&connect.lang),
             version: text(&connect.version),
             no_responders: connect.wants_no_responders(),
+            token: login.token.clone(),
             rtt: self.info.rtt.clone(),
         });
         self.client.bind(info.clone(), Some(account), login.label.clone());
@@ -168,8 +181,7 @@ impl Session {
         self.subscriber().set_options(self.connect.wants_echo(), headers);
         self.parser.headers_allowed = headers;
         self.parser.payload_bytes_max = self.payload_bytes_max();
-        let subscriptions_max =
-            smaller_limit(self.options.subscriptions_max, self.account.subscriptions_max());
+        let subscriptions_max = self.subscriptions_max();
         let settings = &mut self.settings;
         settings.verbose = self.connect.is_verbose();
         settings.pedantic = self.connect.is_pedantic();
@@ -181,7 +193,20 @@ impl Session {
     }
 
     pub(super) fn payload_bytes_max(&self) -> usize {
-        smaller(self.options.payload_bytes_max, self.account.payload_bytes_max())
+        let limits = [self.account.payload_bytes_max(), self.login_limits.payload_bytes_max];
+        limits.into_iter().flatten().fold(self.options.payload_bytes_max, usize::min)
+    }
+
+    pub(super) fn subscriptions_max(&self) -> usize {
+        let server = Some(self.options.subscriptions_max).filter(|max| *max > 0);
+        let limits = [server, self.account.subscriptions_max(), self.login_limits.subscriptions_max];
+        limits.into_iter().flatten().fold(usize::MAX, usize::min)
+    }
+
+    pub(super) fn adopt_login_limits(&mut self, limits: LoginLimits) {
+        self.login_limits = limits;
+        self.parser.payload_bytes_max = self.payload_bytes_max();
+        self.settings.subscriptions_max = self.subscriptions_max();
     }
 
     fn headers_agreed(&self) -> bool {
@@ -223,29 +248,4 @@ fn connection_type(kind: ConnectionKind) -> ConnectionType {
 
 fn duration_until(at: i64, now: i64) -> Duration {
     Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
-}
-
-fn smaller(limit: usize, other: Option<usize>) -> usize {
-    other.map_or(limit, |other| limit.min(other))
-}
-
-/// The smaller of two limits of which 0 means none.
-fn smaller_limit(limit: usize, other: Option<usize>) -> usize {
-    match other {
-        Some(other) if limit == 0 => other,
-        other => smaller(limit, other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_smaller_limit_counts() {
-        assert_eq!(smaller_limit(0, None), 0);
-        assert_eq!(smaller_limit(0, Some(5)), 5);
-        assert_eq!(smaller_limit(3, Some(5)), 3);
-        assert_eq!(smaller_limit(7, Some(5)), 5);
-    }
 }

@@ -37,6 +37,7 @@ use self::permits::Permits;
 use self::stall::Pause;
 use self::timers::{Due, TimerSettings, Timers};
 use crate::account::Account;
+use crate::auth::LoginLimits;
 use crate::net::transport::Transport;
 use crate::router::outbound::Pushed;
 use crate::router::{ClientInfo, CloseReason, Dispatch, Outbound, Receiver, RouteCache, Subscriber};
@@ -71,6 +72,7 @@ pub struct Session {
     /// `None` allows all.
     rights: Option<Arc<Rights>>,
     permits: Permits,
+    login_limits: LoginLimits,
     epoch: Epoch,
     connect: Box<ConnectOptions>,
     settings: Settings,
@@ -140,6 +142,7 @@ impl Session {
             counted: false,
             rights: None,
             permits: Permits::default(),
+            login_limits: LoginLimits::default(),
             epoch: server.epoch(),
             connect: Box::default(),
             routes: RouteCache::default(),
@@ -304,7 +307,7 @@ impl Settings {
             async_info: false,
             system_account: false,
             traced: false,
-            subscriptions_max,
+            subscriptions_max: if subscriptions_max == 0 { usize::MAX } else { subscriptions_max },
         }
     }
 }

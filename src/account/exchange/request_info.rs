@@ -80,7 +80,11 @@ pub(super) fn detailed(client: &router::ClientInfo, server: &str) -> ClientInfo 
         ConnectionKind::Mqtt => ("Client", "mqtt"),
         ConnectionKind::Leafnode => ("Leafnode", ""),
     };
+    let token = client.token.as_deref();
     ClientInfo {
+        issuer_key: token.map(|token| token.issuer_key.to_string()).unwrap_or_default(),
+        name_tag: token.map(|token| token.name.to_string()).unwrap_or_default(),
+        tags: token.map(|token| token.tags.clone()).unwrap_or_default(),
         start: Some(Timestamp(client.start)),
         host: client.host.to_string(),
         id: client.cid,

@@ -56,7 +56,7 @@ fn bounds(call: &Call<'_>) -> ConsumerBounds {
     ConsumerBounds {
         server_ack_pending_max: settings.ack_pending_max,
         server_request_batch_max: settings.request_batch_max,
-        account_ack_pending_max: call.account.limits.max_ack_pending,
-        account_consumers_max: call.account.limits.max_consumers,
+        account_ack_pending_max: call.account.limits().max_ack_pending,
+        account_consumers_max: call.account.limits().max_consumers,
     }
 }
