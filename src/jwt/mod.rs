@@ -1,4 +1,4 @@
-//! NATS JWTs, version 2: what operators, accounts and users are allowed, signed with nkeys.
+//! NATS JWTs, versions 1 and 2: what operators, accounts and users are allowed, signed with nkeys.
 //!
 //! Pure: a token is decoded and its signature verified; whose signature counts, and what time it is, is up to the caller. Claims
 //! are read from a JSON tree and not by derived code, which would be many times as large.

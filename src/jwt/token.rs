@@ -2,7 +2,7 @@
 
 use data_encoding::{BASE64URL_NOPAD, Encoding};
 use nkeys::KeyPair;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::doc::Doc;
 use super::error::JwtError;
@@ -10,10 +10,11 @@ use super::error::JwtError;
 /// The longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 1024 * 1024;
 
-/// The only way to sign.
+/// The way to sign, and what it was called in version 1.
 const ALGORITHM: &str = "ed25519-nkey";
+const ALGORITHM_OLD: &str = "ed25519";
 
-/// The only version.
+/// The newest version.
 const VERSION: i64 = 2;
 
 const HEADER: &[u8] = br#"{"typ":"JWT","alg":"ed25519-nkey"}"#;
@@ -67,15 +68,19 @@ pub(super) fn decode(token: &str, kind: Kind) -> Result<Value, JwtError> {
         return Err(JwtError::Parts);
     };
     check_header(&json(header, "header")?)?;
-    let claims = json(body, "claim")?;
-    let doc = Doc(Some(&claims));
-    if kind != Kind::Generic {
-        check_kind(doc, kind)?;
+    let mut claims = json(body, "claim")?;
+    let issuer = Doc(Some(&claims)).text("iss")?;
+    // A type outside `nats` is a token of version 1, which signs its claims without the header.
+    let is_old = Doc(Some(&claims)).at("type").exists();
+    let whole = token.get(..header.len() + 1 + body.len()).unwrap_or_default();
+    verify(&issuer, if is_old { body } else { whole }, signature)?;
+    if is_old {
+        modernize(&mut claims)?;
     }
-    let issuer = doc.str("iss")?;
-    let signed = token.get(..header.len() + 1 + body.len()).unwrap_or_default();
-    verify(issuer, signed, signature)?;
-    if kind.may_be_signed_by(issuer) { Ok(claims) } else { Err(JwtError::Issuer) }
+    if kind != Kind::Generic {
+        check_kind(Doc(Some(&claims)), kind, is_old)?;
+    }
+    if kind.may_be_signed_by(&issuer) { Ok(claims) } else { Err(JwtError::Issuer) }
 }
 
 /// A token that says `claims`, which has to be a JSON object with an issuer, signed by `key`.
@@ -96,18 +101,39 @@ pub fn is_public_key(key: &str, prefix: char) -> bool {
 
 fn check_header(header: &Value) -> Result<(), JwtError> {
     let header = Doc(Some(header));
-    let known =
-        header.str("typ")?.eq_ignore_ascii_case("jwt") && header.str("alg")?.eq_ignore_ascii_case(ALGORITHM);
+    let algorithm = header.str("alg")?;
+    let is_ours = [ALGORITHM, ALGORITHM_OLD].iter().any(|name| algorithm.eq_ignore_ascii_case(name));
+    let known = is_ours && header.str("typ")?.eq_ignore_ascii_case("jwt");
     if known { Ok(()) } else { Err(JwtError::Algorithm) }
 }
 
-fn check_kind(claims: Doc<'_>, kind: Kind) -> Result<(), JwtError> {
+fn check_kind(claims: Doc<'_>, kind: Kind, is_old: bool) -> Result<(), JwtError> {
     let nats = claims.at("nats");
-    // A type outside `nats` is a token of version 1.
-    if claims.at("type").exists() || nats.number("version")? != VERSION {
+    if !is_old && nats.number("version")? != VERSION {
         return Err(JwtError::Version);
     }
     if nats.str("type")? == kind.name() { Ok(()) } else { Err(JwtError::Kind(kind.name())) }
+}
+
+/// Puts what version 1 said elsewhere where version 2 says it. What users do not say about limits was no limit then.
+fn modernize(claims: &mut Value) -> Result<(), JwtError> {
+    let outer = claims.as_object_mut().ok_or(JwtError::Encoding("claim"))?;
+    let moved = ["type", "tags", "issuer_account"].map(|name| (name, outer.remove(name)));
+    let nats = outer.entry("nats").or_insert_with(|| Value::Object(Map::new()));
+    let nats = nats.as_object_mut().ok_or(JwtError::Field("nats"))?;
+    if let Some(kind) = nats.remove("type") {
+        nats.insert("kind".to_owned(), kind);
+    }
+    let is_user = matches!(&moved[0].1, Some(Value::String(kind)) if kind == Kind::User.name());
+    if is_user {
+        for limit in ["subs", "data", "payload"] {
+            nats.entry(limit).or_insert_with(|| Value::from(-1));
+        }
+    }
+    for (name, value) in moved {
+        value.into_iter().for_each(|value| _ = nats.insert(name.to_owned(), value));
+    }
+    Ok(())
 }
 
 fn verify(issuer: &str, signed: &str, signature: &str) -> Result<(), JwtError> {
@@ -167,6 +193,18 @@ mod tests {
             decode(&account_token(CLAIMS, &KeyPair::new_user()), Kind::Account),
             Err(JwtError::Issuer)
         );
+    }
+
+    #[test]
+    fn a_token_of_version_1_says_the_same_elsewhere() {
+        let key = KeyPair::new_account();
+        let claims = r#"{"iss":"KEY","sub":"U","type":"user","issuer_account":"A","nats":{"max":1}}"#;
+        let header = BASE64.encode(br#"{"typ":"jwt","alg":"ed25519"}"#);
+        let body = BASE64.encode(claims.replace("KEY", &key.public_key()).as_bytes());
+        let signature = BASE64.encode(&key.sign(body.as_bytes()).unwrap());
+        let claims = decode(&format!("{header}.{body}.{signature}"), Kind::User).unwrap();
+        let nats = &claims["nats"];
+        assert_eq!((&nats["issuer_account"], &nats["subs"]), (&"A".into(), &(-1).into()));
     }
 
     #[test]
