@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use headwater::assemble;
 use headwater::config::Config;
+use headwater::operator::Operator;
 use headwater::server::{Options, RunningServer, Server};
 use tokio::runtime::Runtime;
 
@@ -56,7 +57,12 @@ impl Broker {
         let broker = Self::start(assemble::server_options(&config));
         assemble::apply_account_limits(&config, broker.server());
         assemble::apply_mappings(&config, broker.server()).unwrap();
-        assemble::apply_exchange(&config, broker.server()).unwrap();
+        let context = broker.runtime.enter();
+        match assemble::operator_settings(&config).unwrap() {
+            Some(settings) => drop(Operator::start(broker.server(), settings).unwrap()),
+            None => assemble::apply_exchange(&config, broker.server()).unwrap(),
+        }
+        drop(context);
         broker
     }
 

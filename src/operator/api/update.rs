@@ -29,15 +29,15 @@ fn store(request: &Request, directory: &Directory, named: Option<&str>) {
     if !problems.is_empty() {
         return request.fail(id, words.invalid, &format!("validation errors: [{}]", problems.join(" ")));
     }
-    match directory.save(id, request.body_text()) {
-        Ok(_) => request.succeed(id, words.done),
-        Err(error) => return request.fail(id, words.failed, &error),
+    if let Err(error) = directory.save(id, request.body_text()) {
+        return request.fail(id, words.failed, &error);
     }
     if request.operator.held(id).is_some() {
         if let Err(untaken) = request.operator.take(id, request.body_text()) {
             log::error!("DirResolver - Update for account {id:?} resulted in error {}", reason(&untaken));
         }
     }
+    request.succeed(id, words.done);
 }
 
 fn check(request: &Request, claims: &AccountClaims, named: Option<&str>) -> Result<(), &'static str> {
