@@ -19,6 +19,7 @@ pub mod account;
 pub mod assemble;
 pub mod auth;
 pub mod broker;
+pub mod callout;
 pub mod cli;
 pub mod clock;
 pub mod config;

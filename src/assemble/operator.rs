@@ -14,7 +14,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_millis(1900);
 /// What operator mode needs of the configuration; nothing if it is not used.
 pub fn operator_settings(config: &Config) -> Result<Option<OperatorSettings>, String> {
     let configured = &config.operator;
-    if !configured.is_used() {
+    if !configured.trusts_anybody() {
         return Ok(None);
     }
     let operators = operators(config)?;

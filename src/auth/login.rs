@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::permissions::Permissions;
 use super::settings::PermissionSettings;
+use crate::callout::Delegated;
 use crate::clock::UnixNanos;
 
 /// The account of users outside `accounts`.
@@ -27,6 +28,8 @@ pub struct Login {
     pub limits: LoginLimits,
     /// What its token says about it, if it came with one.
     pub token: Option<Arc<TokenIdentity>>,
+    /// Set if somebody else has let it in.
+    pub delegated: Option<Delegated>,
 }
 
 /// What one user may use at most; `None` where there is no limit.
@@ -53,6 +56,17 @@ pub struct TokenIdentity {
     pub permissions: PermissionSettings,
     /// When the login ends.
     pub expires: Option<UnixNanos>,
+}
+
+impl Login {
+    /// The same login, which may not publish to this subject.
+    pub fn denying_publish(self, subject: &str) -> Result<Self, AuthError> {
+        let permissions = self.permissions.as_deref().cloned().unwrap_or_default();
+        match permissions.denying_publish(subject) {
+            Ok(permissions) => Ok(Self { permissions: Some(Arc::new(permissions)), ..self }),
+            Err(_) => Err(AuthError::Refused("permissions are not valid")),
+        }
+    }
 }
 
 /// Why a client was turned away. The client is told nothing but [`AuthError::reply`].

@@ -6,6 +6,7 @@ use std::fmt;
 use super::credentials::ConnectionType;
 use super::permissions::PermissionsError;
 use super::secret::SecretVerifier;
+use crate::callout::CalloutSettings;
 use crate::clock::UnixNanos;
 
 /// Everything that decides who may log in on one kind of listener.
@@ -23,6 +24,8 @@ pub struct AuthSettings {
     pub map_certificate: bool,
     /// Who names nobody is let into the global account although users exist, as when only the system account has some.
     pub global_account_is_open: bool,
+    /// Who decides instead.
+    pub callout: Option<CalloutSettings>,
     /// Everybody needs a user token, about which others decide.
     pub tokens_required: bool,
 }

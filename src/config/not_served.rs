@@ -23,7 +23,6 @@ const ROWS: &[Row] = &[
     Row::harmless("ocsp", |c| c.ocsp.is_some()),
     Row::harmless("default_js_domain", |c| !c.server.default_js_domains.is_empty()),
     Row::harmless("resolver_tls", |c| c.operator.resolver_tls.is_some()),
-    Row::unsafe_without("auth_callout", |c| c.authorization.callout.is_some()),
     Row::unsafe_without("proxy_required", |c| {
         c.authorization.proxy_required || c.users().any(|(_, user)| user.proxy_required)
     }),

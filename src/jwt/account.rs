@@ -6,9 +6,11 @@ use super::claims::Claims;
 use super::doc::Doc;
 use super::error::JwtError;
 use super::rights::{self, UserRights};
+use super::template;
 use super::token::{self, Kind};
+use super::user::UserClaims;
 use crate::account::MappingRule;
-use crate::auth::PermissionSettings;
+use crate::auth::{AuthError, PermissionSettings};
 use crate::clock::UnixNanos;
 
 /// What an account's token says.
@@ -139,6 +141,19 @@ impl AccountClaims {
             return Some(scope.as_ref());
         }
         (key == self.claims.subject).then_some(None)
+    }
+
+    /// What a user may do. In a scope it says nothing itself.
+    pub fn rights_of(&self, user: &UserClaims) -> Result<UserRights, AuthError> {
+        match self.scope_of(&user.claims.issuer) {
+            None => Err(AuthError::Refused("user JWT issuer is not known")),
+            Some(None) => Ok(user.rights.clone()),
+            Some(Some(_)) if !user.rights.is_empty() => {
+                Err(AuthError::Refused("scoped users require no permissions or limits set"))
+            }
+            Some(Some(scope)) => template::fill(&scope.template, user, self)
+                .ok_or(AuthError::Refused("user JWT generated invalid permissions")),
+        }
     }
 
     /// Whether a user's token of this time is void.

@@ -3,10 +3,7 @@
 use headwater_protocol::subject::{has_wildcards, is_subset, is_valid};
 
 use super::account::{AccountClaims, ExportClaim, ImportClaim};
-use super::template;
 use super::token::is_public_key;
-use super::user::UserClaims;
-use super::{JwtError, UserRights};
 
 impl AccountClaims {
     /// Everything that is wrong with it, in nats-server's words.
@@ -25,11 +22,6 @@ impl AccountClaims {
         }
         self.check_external_auth(&mut problems);
         problems
-    }
-
-    /// The rights of a user that a scope speaks for.
-    pub fn fill_template(&self, template: &UserRights, user: &UserClaims) -> Result<UserRights, JwtError> {
-        template::fill(template, user, self).ok_or(JwtError::Field("template"))
     }
 
     fn check_counts(&self, problems: &mut Vec<String>) {

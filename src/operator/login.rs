@@ -20,7 +20,7 @@ pub(super) fn check(
     now: UnixNanos,
 ) -> Result<Login, AuthError> {
     let account = &held.claims;
-    let rights = rights_of(user, account)?;
+    let rights = account.rights_of(user)?;
     if rights.bearer_token && account.limits.disallow_bearer {
         return Err(AuthError::Refused("account does not allow bearer tokens"));
     }
@@ -55,20 +55,6 @@ pub(super) fn admit(
     };
     let end = times_end.min(token_end);
     login(user, account, rights, (end < UnixNanos::MAX).then_some(end))
-}
-
-/// What the user may do. In a scope it says nothing itself.
-fn rights_of(user: &UserClaims, account: &AccountClaims) -> Result<UserRights, AuthError> {
-    match account.scope_of(&user.claims.issuer) {
-        None => Err(AuthError::Refused("user JWT issuer is not known")),
-        Some(None) => Ok(user.rights.clone()),
-        Some(Some(_)) if !user.rights.is_empty() => {
-            Err(AuthError::Refused("scoped users require no permissions or limits set"))
-        }
-        Some(Some(scope)) => account
-            .fill_template(&scope.template, user)
-            .map_err(|_| AuthError::Refused("user JWT generated invalid permissions")),
-    }
 }
 
 /// Kinds that are not known are passed over, unless nothing else is allowed.
@@ -119,5 +105,6 @@ fn login(
             permissions: settings,
             expires,
         })),
+        delegated: None,
     })
 }

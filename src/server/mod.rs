@@ -14,6 +14,7 @@ mod reload;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use nkeys::KeyPair;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ const SLOW_LOGINS_MAX: usize = 2;
 /// What all tasks of the broker share.
 pub struct Server {
     id: String,
+    /// The secret behind the id.
+    key: KeyPair,
     name: String,
     start: UnixNanos,
     clock: Arc<dyn Clock>,
@@ -81,12 +84,14 @@ impl Server {
     pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let authenticator = Authenticator::new(&options.auth).map_err(StartError::Auth)?;
         let tls = options.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
-        let id = ids::server_id();
+        let key = ids::server_key();
+        let id = key.public_key();
         let name = if options.server_name.is_empty() { id.clone() } else { options.server_name.clone() };
         let system_account = options.system_account.as_deref().unwrap_or(SYSTEM_ACCOUNT);
         let realm = Realm::new(&name, system_account, clock.clone());
         let server = Arc::new(Self {
             id,
+            key,
             name,
             start: clock.now(),
             clock,
@@ -120,6 +125,11 @@ impl Server {
     /// Unique id: a server's public nkey.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What it signs with; the public part is its id.
+    pub fn key(&self) -> &KeyPair {
+        &self.key
     }
 
     /// Configured name, or the id.

@@ -9,6 +9,7 @@ use headwater_protocol::client::ConnectOptions;
 use super::{Session, timer_settings};
 use crate::account::Account;
 use crate::auth::{AuthError, ConnectionType, Credentials, Login, LoginLimits, Peer};
+use crate::callout::{self, Asker};
 use crate::router::{ClientInfo, CloseReason, ConnectionKind, Dispatch};
 
 /// Versions of the protocol that a client may ask for.
@@ -57,6 +58,24 @@ impl Session {
     }
 
     pub(super) async fn authenticate(&mut self) -> Result<Login, AuthError> {
+        let own = self.authenticate_here().await;
+        callout::decide(&self.server, own, &self.asker()).await
+    }
+
+    /// All that a service which decides about logins is told.
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            cid: self.client.cid(),
+            kind: self.client.kind(),
+            addr: self.client.addr(),
+            connect: &self.connect,
+            nonce: &self.nonce,
+            certificates: &self.certificates,
+            tls: self.client.snapshot().tls,
+        }
+    }
+
+    async fn authenticate_here(&mut self) -> Result<Login, AuthError> {
         if let Some(operator) = self.server.operator() {
             return operator.login(&credentials(&self.connect), &self.peer()).await;
         }
@@ -94,6 +113,7 @@ impl Session {
         self.settings.system_account = Arc::ptr_eq(&account, self.server.accounts().system());
         self.adopt_rights(&login);
         self.adopt_login_limits(login.limits);
+        self.delegated = login.delegated.clone();
         self.introduce(&login, account);
         let now = Instant::now();
         let settings = timer_settings(&self.options, false, self.client.cid());

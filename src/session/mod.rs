@@ -38,6 +38,7 @@ use self::stall::Pause;
 use self::timers::{Due, TimerSettings, Timers};
 use crate::account::Account;
 use crate::auth::LoginLimits;
+use crate::callout::Delegated;
 use crate::net::transport::Transport;
 use crate::router::outbound::Pushed;
 use crate::router::{ClientInfo, CloseReason, Dispatch, Outbound, Receiver, RouteCache, Subscriber};
@@ -73,6 +74,8 @@ pub struct Session {
     rights: Option<Arc<Rights>>,
     permits: Permits,
     login_limits: LoginLimits,
+    /// Set if somebody else has let the client in.
+    delegated: Option<Delegated>,
     epoch: Epoch,
     connect: Box<ConnectOptions>,
     settings: Settings,
@@ -143,6 +146,7 @@ impl Session {
             rights: None,
             permits: Permits::default(),
             login_limits: LoginLimits::default(),
+            delegated: None,
             epoch: server.epoch(),
             connect: Box::default(),
             routes: RouteCache::default(),

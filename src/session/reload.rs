@@ -6,6 +6,7 @@ use super::filter::Rights;
 use super::publish::quoted;
 use super::{Session, timer_settings};
 use crate::auth::{AuthError, Login};
+use crate::callout::Delegated;
 use crate::router::{CloseReason, Subscription};
 
 impl Session {
@@ -22,7 +23,10 @@ impl Session {
         self.epoch = epoch;
         let recheck = self.client.take_recheck();
         self.adopt_limits();
-        if users_changed || recheck {
+        let asked_elsewhere = self.delegated.clone().filter(|_| !users_changed && recheck);
+        if let Some(delegated) = asked_elsewhere {
+            self.check_delegated(&delegated)?;
+        } else if users_changed || recheck {
             self.prove_again().await?;
         }
         self.dispatch.flush();
@@ -40,6 +44,15 @@ impl Session {
         self.settings.traced = self.trace_wanted();
         let name = self.settings.traced.then(|| self.client.log_name().into());
         self.subscriber().set_trace_name(name);
+    }
+
+    /// The account has changed of a client that somebody else has let in: who is revoked leaves, nobody is asked about again.
+    fn check_delegated(&mut self, delegated: &Delegated) -> Result<(), CloseReason> {
+        let held = self.server.operator().and_then(|operator| operator.held(self.account.name()));
+        match held.is_some_and(|held| held.claims.is_revoked(&delegated.user, delegated.issued_at)) {
+            true => Err(self.fail("User Authentication Revoked", CloseReason::Revocation)),
+            false => Ok(()),
+        }
     }
 
     /// Checks the credentials once more. A client that belongs to another account now has to connect again to get there.

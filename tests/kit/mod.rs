@@ -215,11 +215,17 @@ impl Peer {
     /// Reads so many bytes of content and the CR LF behind them.
     #[track_caller]
     pub fn take(&mut self, bytes: usize) -> String {
+        String::from_utf8(self.take_bytes(bytes)).unwrap()
+    }
+
+    /// As [`take`](Self::take), for content that is not text.
+    #[track_caller]
+    pub fn take_bytes(&mut self, bytes: usize) -> Vec<u8> {
         while self.unread.len() < bytes + 2 && self.read_more() {}
         let mut content: Vec<u8> = self.unread.drain(..(bytes + 2).min(self.unread.len())).collect();
         assert_eq!(content.len(), bytes + 2, "closed in the middle of a message");
         content.truncate(bytes);
-        String::from_utf8(content).unwrap()
+        content
     }
 
     /// Reads an INFO.
