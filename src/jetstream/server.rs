@@ -18,11 +18,10 @@ use super::backup::restore::building::UNFINISHED;
 use super::consumer::{ConsumerMachine, Identity, StreamTraits};
 use super::consumers::{Consumers, Hosted};
 use super::env::{Commits, Env};
-use super::host::inflow::LEDGER_NAME;
+use super::host::inflow::take_positions;
 use super::host::{StreamHost, StreamState};
 use super::record;
 use super::settings::Settings;
-use super::sourcing::ledger::Record;
 use super::stream::StreamMachine;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::Clock;
@@ -248,23 +247,19 @@ fn check_store_dir(dir: &Path) -> Result<(), String> {
     if dir.exists() && !dir.is_dir() {
         return Err("storage directory is not a directory".to_owned());
     }
-    std::fs::create_dir_all(dir).map_err(|error| format!("could not create storage directory - {error}"))
+    RealDisk::new(dir).map(drop).map_err(|error| format!("could not create storage directory - {error}"))
 }
 
 /// Brings back a stream with its consumers.
-fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<StreamHost>, String> {
+fn recover(account: &Arc<JsAccount>, mut stream: RecoveredStream) -> Result<Arc<StreamHost>, String> {
     let env = &account.env;
     let now = env.now();
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
     let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), now)
         .map_err(|error| error.to_string())?;
     let mut consumers = Consumers::default();
-    let mut positions = Record::default();
+    let positions = take_positions(&mut stream.consumers);
     for consumer in stream.consumers {
-        if consumer.name == LEDGER_NAME {
-            positions = Record::read(&consumer.config).unwrap_or_default();
-            continue;
-        }
         let name = consumer.name.clone();
         match recover_consumer(env, machine.config(), stream.log.as_ref(), consumer) {
             Ok(hosted) => drop(consumers.add(hosted)),

@@ -16,7 +16,7 @@ use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
 use super::journal::quarantine::{QUARANTINE_DIR, Quarantine};
-use super::journal::record::{Draft, Kind};
+use super::journal::record::{Draft, Kind, Location};
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
@@ -305,6 +305,14 @@ impl Store {
         let shared = self.shared()?;
         shared.journal.flush()?;
         shared.checkpoint()
+    }
+
+    /// Copies bytes of a segment's file to the quarantine.
+    pub(crate) fn set_aside(&self, at: Location, len: u32) -> Result<(), StoreError> {
+        let shared = self.shared()?;
+        let segment = shared.journal.files.get(at.segment)?;
+        shared.quarantine.damaged(&segment, at.offset, len, None);
+        Ok(())
     }
 
     fn start_threads(&self, shared: &Arc<Shared>) -> io::Result<()> {

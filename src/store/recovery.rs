@@ -26,7 +26,7 @@ use super::report::RecoveryReport;
 use super::restore::{Restored, restore};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
-use super::{Lsn, StoreError, StreamId};
+use super::{Lsn, StoreError, StreamId, lost};
 
 /// The file whose lock says that the directory is in use.
 const LOCK_FILE: &str = "LOCK";
@@ -72,8 +72,9 @@ pub(crate) fn recover(
     kept: &Kept,
 ) -> Result<Recovered, StoreError> {
     let mut report = RecoveryReport::default();
-    let (files, unreadable) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
-    report.unreadable_files = unreadable;
+    let (files, oddities) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
+    report.unreadable_files = oddities.unreadable;
+    report.repaired_records = oddities.repaired;
     let files = Arc::new(files);
     let catalog_dir = disk.catalog_dir().filter(|_| options.catalog);
     let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max, kept.quarantine.clone()));
@@ -84,6 +85,7 @@ pub(crate) fn recover(
     let rewritten_bytes_max = if options.sync == SyncPolicy::Always { REWRITTEN_BYTES_MAX } else { 0 };
     make_sure(&files, &replayed, rewritten_bytes_max)?;
     Counters::add(&kept.counters.repaired_records, report.repaired_records);
+    Counters::add(&kept.counters.lost_segments, report.lost_segments.len() as u64);
     let journal = Arc::new(resume(&files, &replayed, options, kept.counters.clone())?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry, checkpoints };
@@ -167,11 +169,12 @@ fn from_checkpoint(
         return Ok(FromCheckpoint::Stale);
     };
     let mut report = RecoveryReport::default();
-    let replayed = Replay::new(files, quarantine, &mut report, model).run(root.replay_from)?;
+    let mut replayed = Replay::new(files, quarantine, &mut report, model).run(root.replay_from)?;
     if replayed.model.checkpoint > root.number {
         log::warn!("catalogue: checkpoint {} is not the last", root.number);
         return Ok(FromCheckpoint::Stale);
     }
+    lost::take_out(&mut replayed.model, files, quarantine, &mut report)?;
     let checkpoints =
         Checkpoints::new(Some(catalog), root.number, Some((&root, records)), report.bytes_replayed);
     Ok(FromCheckpoint::Restored(Box::new(replayed), Box::new(checkpoints), Box::new(report)))
@@ -215,7 +218,7 @@ fn resume(
 ) -> Result<Journal, StoreError> {
     let at = match replayed.resume {
         Some(at) => at,
-        None => Location { segment: first_segment(files)?, offset: SEGMENT_HEADER_LEN },
+        None => Location { segment: files.prepare(files.next_id(), None)?.id, offset: SEGMENT_HEADER_LEN },
     };
     let prepared = files.ids().into_iter().filter(|id| *id > at.segment).map(|id| files.get(id));
     let prepared: Vec<Arc<Segment>> = prepared.collect::<Result<_, _>>()?;
@@ -233,13 +236,6 @@ fn resume(
     let mut journal = Journal::new(Arc::clone(files), core, at.into(), options.clone(), counters);
     journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
     Ok(journal)
-}
-
-fn first_segment(files: &SegmentFiles) -> Result<u32, StoreError> {
-    match files.ids().first() {
-        Some(id) => Ok(*id),
-        None => files.prepare(1, None).map(|segment| segment.id),
-    }
 }
 
 impl Shared {

@@ -189,6 +189,33 @@ impl StreamIndex {
         Ok((count, released))
     }
 
+    /// Takes out the messages in segments that are gone, and learns the subjects of the others anew; returns what it took
+    /// out. Reads every message's subject.
+    pub fn lose_segments(
+        &mut self,
+        exists: &dyn Fn(u32) -> bool,
+        journal: &dyn RecordReader,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut lost = Vec::new();
+        self.changed = true;
+        self.subjects.clear();
+        let mut from = self.first_seq;
+        while let Some((seq, entry)) = self.seqs.next_where(from, self.last_seq, |_| true)? {
+            from = seq + 1;
+            if !exists(entry.at.segment) {
+                self.seqs.remove(seq)?;
+                self.forget_bytes(&entry);
+                self.forget_message(&entry);
+                lost.push(seq);
+            } else if let Some(subject) = self.subject_of(seq, &entry, journal) {
+                self.subjects.add(&subject, seq)?;
+            }
+        }
+        self.live.retain(|segment, _| exists(*segment));
+        self.find_first(self.first_seq)?;
+        Ok(lost)
+    }
+
     /// Totals.
     pub fn state(&mut self, journal: &dyn RecordReader) -> LogState {
         LogState {

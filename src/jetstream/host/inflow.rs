@@ -20,10 +20,17 @@ use crate::jetstream::sourcing::{
 };
 use crate::jetstream::stream::{Foreign, Ingest, Refusal, Taken};
 use crate::router::Message;
-use crate::store::{MemoryLog, StorageKind, StoreError};
+use crate::store::{MemoryLog, RecoveredConsumer, StorageKind, StoreError};
 
 /// What the store keeps positions of sources under. A consumer cannot have this name.
-pub const LEDGER_NAME: &str = "positions of sources";
+const LEDGER_NAME: &str = "positions of sources";
+
+/// What was written down of positions, out of what the store keeps under the names of consumers.
+pub fn take_positions(consumers: &mut Vec<RecoveredConsumer>) -> Record {
+    let found = consumers.iter().position(|consumer| consumer.name == LEDGER_NAME);
+    let taken = found.map(|at| consumers.swap_remove(at));
+    taken.and_then(|record| Record::read(&record.config)).unwrap_or_default()
+}
 
 /// A link of a stream; not given again while the stream lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
