@@ -17,6 +17,7 @@ use crate::jetstream::JetStream;
 use crate::logging::LogHandle;
 use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
+use crate::operator::Operator;
 use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
 use crate::system::{self, OperatorServices};
@@ -78,10 +79,17 @@ impl Broker {
     pub async fn start(config: &Config) -> Result<Self, BrokerError> {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
+        let operator = start_operator(config, &server)?;
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
             .map_err(|error| BrokerError::Settings(error.to_string()))?;
+        if operator.is_none() {
+            assemble::apply_exchange(config, &server).map_err(BrokerError::Settings)?;
+        }
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
+        if let (Some(operator), Some(jetstream)) = (&operator, &jetstream) {
+            operator.hold(jetstream.accounts_to_come()).await;
+        }
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
         system::serve_accounts(&server);
@@ -258,6 +266,12 @@ fn announce(config: &Config, server: &Server) {
     config.warnings.iter().chain(&config.not_served).for_each(|warning| log::warn!("{warning}"));
 }
 
+fn start_operator(config: &Config, server: &Arc<Server>) -> Result<Option<Arc<Operator>>, BrokerError> {
+    let settings = assemble::operator_settings(config).map_err(BrokerError::Settings)?;
+    let start = |settings| Operator::start(server, settings).map_err(BrokerError::Settings);
+    settings.map(start).transpose()
+}
+
 fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStream>, BrokerError> {
     let began = Instant::now();
     log::info!("Starting JetStream");
@@ -273,7 +287,10 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
     log::info!("  API Level:       {API_LEVEL}");
     log::info!("-------------------------------------------");
     let options = assemble::store_options(config);
-    let limits = assemble::jetstream_limits(config);
+    let limits = match server.operator() {
+        Some(operator) => assemble::jetstream_limits_of_tokens(operator),
+        None => assemble::jetstream_limits(config),
+    };
     let jetstream = JetStream::start(settings, options, server.clock().clone(), limits)
         .map_err(BrokerError::JetStream)?;
     server.add_hook(jetstream.clone());

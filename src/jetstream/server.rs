@@ -52,7 +52,7 @@ pub struct JetStream {
     env: Arc<Env>,
     limits_of: LimitsOf,
     accounts: RwLock<HashMap<Arc<str>, Arc<JsAccount>>>,
-    subscriptions: Mutex<Vec<ServiceSubscription>>,
+    subscriptions: Mutex<HashMap<Arc<str>, Vec<ServiceSubscription>>>,
     /// What the store holds for accounts that have not come into being yet.
     recovered: Mutex<HashMap<String, Vec<RecoveredStream>>>,
     /// Streams that the store holds and that cannot be served.
@@ -159,6 +159,11 @@ impl JetStream {
         self.serve(account, &format!("{prefix}>"), Arc::new(api));
     }
 
+    /// Accounts that the store holds streams of and that have not come into being yet.
+    pub fn accounts_to_come(&self) -> Vec<String> {
+        self.recovered.lock().keys().cloned().collect()
+    }
+
     /// Streams that the store holds and that cannot be served, with the reason.
     pub fn unserved(&self) -> Vec<HealthProblem> {
         self.unserved.lock().clone()
@@ -173,7 +178,9 @@ impl JetStream {
 
     fn serve(&self, account: &Arc<Account>, subject: &str, service: Arc<dyn Service>) {
         match account.subscribe_service(subject, None, service) {
-            Ok(subscription) => self.subscriptions.lock().push(subscription),
+            Ok(subscription) => {
+                self.subscriptions.lock().entry(account.name().clone()).or_default().push(subscription);
+            }
             Err(error) => log::error!("JetStream cannot serve {subject}: {error:?}"),
         }
     }
@@ -212,6 +219,21 @@ impl ServerHook for JetStream {
                 let operators = self.is_system(account).then(|| self.me.clone());
                 self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), operators }));
             }
+        }
+    }
+
+    fn account_changed(&self, account: &Arc<Account>) {
+        match ((self.limits_of)(account.name()), self.account(account.name())) {
+            (Some(limits), Some(js)) => js.set_limits(limits),
+            (Some(limits), None) => {
+                // What tells clients that there is no JetStream here.
+                let refusing = self.subscriptions.lock().remove(account.name());
+                drop(refusing);
+                self.enable(account, limits);
+            }
+            // What is stored stays, and nothing comes to it.
+            (None, Some(js)) => js.set_limits(AccountLimits { max_memory: 0, max_storage: 0, ..js.limits() }),
+            (None, None) => {}
         }
     }
 

@@ -201,6 +201,12 @@ impl Dispatch {
         ((high * bound as u64) >> 32) as usize
     }
 
+    /// A character of base 62.
+    pub(crate) fn random_character(&mut self) -> u8 {
+        const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        BASE62.get(self.random_below(BASE62.len())).copied().unwrap_or(b'0')
+    }
+
     /// Runs `publish` one level deeper; `None` if that is too deep.
     pub(crate) fn nested<T>(&mut self, publish: impl FnOnce(&mut Self) -> T) -> Option<T> {
         if self.nesting >= NESTING_MAX {
