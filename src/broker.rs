@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_protocol::jetstream::account_info::API_LEVEL;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Interval;
 
 use crate::account::Account;
 use crate::assemble;
@@ -16,10 +17,15 @@ use crate::jetstream::JetStream;
 use crate::logging::LogHandle;
 use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
+use crate::operator::Operator;
 use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
 use crate::system::{self, OperatorServices};
+use crate::systemd::{Manager, State};
 use crate::version::{NATS_VERSION, VERSION};
+
+/// A sign of life that nobody waits for.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a broker did not start.
 #[derive(Debug)]
@@ -65,6 +71,7 @@ pub struct Broker {
     source: Arc<BrokerSource>,
     monitoring: Option<Monitoring>,
     operator_services: OperatorServices,
+    manager: Manager,
 }
 
 impl Broker {
@@ -72,10 +79,17 @@ impl Broker {
     pub async fn start(config: &Config) -> Result<Self, BrokerError> {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
+        let operator = start_operator(config, &server)?;
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
             .map_err(|error| BrokerError::Settings(error.to_string()))?;
+        if operator.is_none() {
+            assemble::apply_exchange(config, &server).map_err(BrokerError::Settings)?;
+        }
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
+        if let (Some(operator), Some(jetstream)) = (&operator, &jetstream) {
+            operator.hold(jetstream.accounts_to_come()).await;
+        }
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
         system::serve_accounts(&server);
@@ -90,6 +104,7 @@ impl Broker {
             source,
             monitoring,
             operator_services,
+            manager: Manager::from_environment(),
         };
         broker.write_files(config)
     }
@@ -120,8 +135,11 @@ impl Broker {
         let mut lame_duck = signal(SignalKind::user_defined2())?;
         let mut reopen_log = signal(SignalKind::user_defined1())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut alive = tokio::time::interval(self.manager.watchdog_interval().unwrap_or(NEVER));
+        self.manager.tell(State::Ready);
         loop {
             tokio::select! {
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
                 _ = reopen_log.recv() => {
@@ -139,16 +157,28 @@ impl Broker {
                 }
                 _ = lame_duck.recv() => {
                     log::info!("Trapped \"user defined signal 2\" signal");
-                    tokio::select! {
-                        () = self.running.lame_duck() => {}
-                        _ = interrupt.recv() => {}
-                    }
+                    self.send_clients_away(&mut interrupt, &mut alive).await;
                     break;
                 }
             }
         }
+        self.manager.tell(State::Stopping);
         self.shutdown().await;
         Ok(())
+    }
+
+    /// Lame duck mode, until it has come to its end or an interrupt ends it.
+    async fn send_clients_away(&self, interrupt: &mut Signal, alive: &mut Interval) {
+        self.manager.tell(State::Stopping);
+        let going = self.running.lame_duck();
+        tokio::pin!(going);
+        loop {
+            tokio::select! {
+                () = &mut going => return,
+                _ = interrupt.recv() => return,
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
+            }
+        }
     }
 
     fn reload_again(
@@ -156,10 +186,12 @@ impl Broker {
         read_again: &impl Fn() -> Result<Config, ConfigError>,
         log: &LogHandle,
     ) -> Result<(), String> {
+        self.manager.tell(State::Reloading);
         let reloaded = match read_again() {
             Ok(config) => self.reload(config).map(|()| log.reconfigure(&self.config.logging)),
             Err(error) => Err(error.to_string()),
         };
+        self.manager.tell(State::Ready);
         match reloaded {
             Ok(Err(error)) => log::error!("Log cannot be reconfigured: {error}"),
             Ok(Ok(())) => log::info!("Reloaded server configuration"),
@@ -234,6 +266,12 @@ fn announce(config: &Config, server: &Server) {
     config.warnings.iter().chain(&config.not_served).for_each(|warning| log::warn!("{warning}"));
 }
 
+fn start_operator(config: &Config, server: &Arc<Server>) -> Result<Option<Arc<Operator>>, BrokerError> {
+    let settings = assemble::operator_settings(config).map_err(BrokerError::Settings)?;
+    let start = |settings| Operator::start(server, settings).map_err(BrokerError::Settings);
+    settings.map(start).transpose()
+}
+
 fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStream>, BrokerError> {
     let began = Instant::now();
     log::info!("Starting JetStream");
@@ -249,7 +287,10 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
     log::info!("  API Level:       {API_LEVEL}");
     log::info!("-------------------------------------------");
     let options = assemble::store_options(config);
-    let limits = assemble::jetstream_limits(config);
+    let limits = match server.operator() {
+        Some(operator) => assemble::jetstream_limits_of_tokens(operator),
+        None => assemble::jetstream_limits(config),
+    };
     let jetstream = JetStream::start(settings, options, server.clock().clone(), limits)
         .map_err(BrokerError::JetStream)?;
     server.add_hook(jetstream.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::auth::auth_settings;
+use super::operator::system_account;
 use super::tls::tls_settings;
 use super::websocket::websocket_options;
 use crate::config::{Config, WriteTimeout};
@@ -51,7 +52,7 @@ pub fn server_options(config: &Config) -> Options {
         no_header_support: client.no_header_support,
         lame_duck_duration: config.lame_duck.duration,
         lame_duck_grace: config.lame_duck.grace_period,
-        system_account: config.system_account.clone(),
+        system_account: system_account(config),
         jetstream: config.jetstream.enabled,
         jetstream_domain: config.jetstream.domain.clone().unwrap_or_default(),
     }

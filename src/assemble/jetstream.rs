@@ -24,7 +24,9 @@ pub fn jetstream_settings(config: &Config, server_name: &str) -> Settings {
         },
         payload_bytes_max: u64::from(config.limits.payload_bytes_max),
         server_name: server_name.to_owned(),
-        system_account: config.system_account_name().unwrap_or_default().to_owned(),
+        system_account: super::operator::system_account(config)
+            .or_else(|| config.system_account_name().map(str::to_owned))
+            .unwrap_or_default(),
         domain: jetstream.domain.clone().unwrap_or_default(),
         strict: jetstream.strict,
         memory_bytes_max: bytes(jetstream.memory_bytes_max.unwrap_or_else(memory_share)),

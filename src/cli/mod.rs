@@ -149,7 +149,8 @@ fn test_config(flags: &Flags) -> Answer {
     let Some(path) = &flags.config else {
         return Answer::failure("must specify [-c, --config] option to check configuration file syntax");
     };
-    match Config::from_file(path) {
+    let checked = Config::from_file(path).and_then(check_exchange);
+    match checked {
         Err(error) => Answer::failure(error),
         Ok(config) if !config.warnings.is_empty() => Answer::failure(config.warnings.join("\n") + "\n"),
         Ok(config) => {
@@ -176,5 +177,10 @@ fn configure(flags: &Flags) -> Result<Config, ConfigError> {
     };
     config.apply_flags(flags)?;
     config.validate()?;
+    check_exchange(config)
+}
+
+fn check_exchange(config: Config) -> Result<Config, ConfigError> {
+    crate::assemble::check_exchange(&config).map_err(ConfigError::Invalid)?;
     Ok(config)
 }

@@ -19,6 +19,7 @@ pub mod jetstream;
 mod keys;
 pub mod leaf_remote;
 pub mod leafnodes;
+pub mod log_format;
 pub mod mappings;
 mod model;
 pub mod mqtt;
@@ -40,6 +41,7 @@ pub mod websocket;
 mod write_timeout;
 
 pub use keys::Key;
+pub use log_format::LogFormat;
 pub use model::*;
 pub(crate) use read::{Port, host_port};
 pub use report::{ConfigError, Problem, Report};

@@ -36,8 +36,7 @@ pub struct JsAccount {
     pub account: Arc<Account>,
     /// What all accounts share.
     pub env: Arc<Env>,
-    /// What the account may use.
-    pub limits: AccountLimits,
+    limits: RwLock<AccountLimits>,
     streams: RwLock<BTreeMap<Box<str>, Arc<StreamHost>>>,
     /// Held while streams are created, changed or deleted, so that checks stay true until they are acted on.
     pub(super) changing: Mutex<()>,
@@ -53,13 +52,24 @@ impl JsAccount {
         Self {
             account,
             env,
-            limits,
+            limits: RwLock::new(limits),
             streams: RwLock::default(),
             changing: Mutex::default(),
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
             budget: Budget::new(limits.max_storage, limits.max_memory),
         }
+    }
+
+    /// What the account may use.
+    pub fn limits(&self) -> AccountLimits {
+        *self.limits.read()
+    }
+
+    /// Changes what the account may use from now on; what it uses already stays.
+    pub fn set_limits(&self, limits: AccountLimits) {
+        *self.limits.write() = limits;
+        self.budget.set_max(limits.max_storage, limits.max_memory);
     }
 
     /// What streams of the account may use.
@@ -73,8 +83,8 @@ impl JsAccount {
         ConsumerBounds {
             server_ack_pending_max: settings.ack_pending_max,
             server_request_batch_max: settings.request_batch_max,
-            account_ack_pending_max: self.limits.max_ack_pending,
-            account_consumers_max: self.limits.max_consumers,
+            account_ack_pending_max: self.limits().max_ack_pending,
+            account_consumers_max: self.limits().max_consumers,
         }
     }
 
@@ -86,6 +96,17 @@ impl JsAccount {
     /// A stream by its name, or the error the API answers with.
     pub fn expect_stream(&self, name: &str) -> Result<Arc<StreamHost>, ApiError> {
         self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())
+    }
+
+    /// A mirror that may answer direct gets for its origin, and has caught up with it.
+    pub fn direct_mirror_of(&self, origin: &str) -> Option<Arc<StreamHost>> {
+        let answers = |host: &&Arc<StreamHost>| {
+            let state = host.lock();
+            let config = state.machine.config();
+            let mirrors = config.mirror.as_ref().is_some_and(|mirror| mirror.name == origin);
+            config.mirror_direct && mirrors && state.inflow.has_caught_up()
+        };
+        self.streams.read().values().find(answers).cloned()
     }
 
     /// All streams, by name.
@@ -150,6 +171,7 @@ impl JsAccount {
         let mut state = host.lock();
         state.wrote(lsn);
         state.delete_all_consumers(&host);
+        state.end_inflow();
         state.machine.leave();
         drop(state);
         self.streams.write().remove(name);
@@ -166,7 +188,7 @@ impl JsAccount {
     /// What `$JS.API.INFO` tells.
     pub fn info(&self) -> AccountInfo {
         let mut info = AccountInfo {
-            limits: self.limits,
+            limits: self.limits(),
             domain: self.env.settings.domain.clone(),
             ..Default::default()
         };
@@ -182,7 +204,7 @@ impl JsAccount {
             *used += state.log.state().bytes;
             *reserved += u64::try_from(config.max_bytes).unwrap_or(0);
             info.streams += 1;
-            info.consumers += state.consumers.count_public() as u64;
+            info.consumers += state.consumers.count() as u64;
         }
         info
     }
@@ -198,7 +220,7 @@ impl JsAccount {
 
     /// Fills in what a configuration leaves open and checks it.
     pub fn complete(&self, config: StreamConfig, pedantic: bool) -> Result<StreamConfig, ApiError> {
-        let limits = &self.limits;
+        let limits = &self.limits();
         let around = Surroundings {
             stream: &|name| self.stream(name).map(|host| host.lock().machine.config().clone()),
             duplicate_window_max: self.env.settings.duplicate_window_max,
@@ -213,7 +235,7 @@ impl JsAccount {
 
     /// Whether account and server have room for what `config` reserves; `had` bytes of it are reserved already.
     pub(super) fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
-        let limits = &self.limits;
+        let limits = &self.limits();
         if config.max_consumers > 0 && limits.max_consumers > 0 && config.max_consumers > limits.max_consumers
         {
             return Err(ErrorCode::MaximumConsumersLimit.error());
@@ -244,7 +266,8 @@ impl JsAccount {
     /// Whether the account may have one more stream.
     pub(super) fn check_stream_count(&self) -> Result<(), ApiError> {
         let streams = self.streams.read().len() as i64;
-        if self.limits.max_streams > 0 && streams >= self.limits.max_streams {
+        let max = self.limits().max_streams;
+        if max > 0 && streams >= max {
             return Err(ErrorCode::MaximumStreamsLimit.error());
         }
         Ok(())
@@ -294,7 +317,10 @@ impl JsAccount {
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
+        let configured = host.lock().configure_inflow(&host, None);
+        configured.map_err(|error| ErrorCode::StreamCreate.with(error))?;
         self.adopt(host.clone());
+        host.start_inflow();
         Ok(host)
     }
 
@@ -309,6 +335,7 @@ impl JsAccount {
             .map_err(store_failed)?;
         state.wrote(lsn);
         state.reconfigure(config, &self.env).map_err(store_failed)?;
+        state.configure_inflow(host, None).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

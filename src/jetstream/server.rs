@@ -18,6 +18,7 @@ use super::backup::restore::building::UNFINISHED;
 use super::consumer::{ConsumerMachine, Identity, StreamTraits};
 use super::consumers::{Consumers, Hosted};
 use super::env::{Commits, Env};
+use super::host::inflow::take_positions;
 use super::host::{StreamHost, StreamState};
 use super::record;
 use super::settings::Settings;
@@ -51,7 +52,7 @@ pub struct JetStream {
     env: Arc<Env>,
     limits_of: LimitsOf,
     accounts: RwLock<HashMap<Arc<str>, Arc<JsAccount>>>,
-    subscriptions: Mutex<Vec<ServiceSubscription>>,
+    subscriptions: Mutex<HashMap<Arc<str>, Vec<ServiceSubscription>>>,
     /// What the store holds for accounts that have not come into being yet.
     recovered: Mutex<HashMap<String, Vec<RecoveredStream>>>,
     /// Streams that the store holds and that cannot be served.
@@ -148,12 +149,19 @@ impl JetStream {
             self.serve_api(account, &js, &format!("$JS.{domain}.API."));
         }
         self.serve(account, "$JS.ACK.>", Arc::new(Acks(js.clone())));
-        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js)));
+        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js.clone())));
+        // Only now can an origin of this account be asked.
+        js.streams().iter().for_each(|host| host.start_inflow());
     }
 
     fn serve_api(&self, account: &Arc<Account>, js: &Arc<JsAccount>, prefix: &str) {
         let api = Api { account: js.clone(), prefix: prefix.as_bytes().into() };
         self.serve(account, &format!("{prefix}>"), Arc::new(api));
+    }
+
+    /// Accounts that the store holds streams of and that have not come into being yet.
+    pub fn accounts_to_come(&self) -> Vec<String> {
+        self.recovered.lock().keys().cloned().collect()
     }
 
     /// Streams that the store holds and that cannot be served, with the reason.
@@ -170,7 +178,9 @@ impl JetStream {
 
     fn serve(&self, account: &Arc<Account>, subject: &str, service: Arc<dyn Service>) {
         match account.subscribe_service(subject, None, service) {
-            Ok(subscription) => self.subscriptions.lock().push(subscription),
+            Ok(subscription) => {
+                self.subscriptions.lock().entry(account.name().clone()).or_default().push(subscription);
+            }
             Err(error) => log::error!("JetStream cannot serve {subject}: {error:?}"),
         }
     }
@@ -212,6 +222,21 @@ impl ServerHook for JetStream {
         }
     }
 
+    fn account_changed(&self, account: &Arc<Account>) {
+        match ((self.limits_of)(account.name()), self.account(account.name())) {
+            (Some(limits), Some(js)) => js.set_limits(limits),
+            (Some(limits), None) => {
+                // What tells clients that there is no JetStream here.
+                let refusing = self.subscriptions.lock().remove(account.name());
+                drop(refusing);
+                self.enable(account, limits);
+            }
+            // What is stored stays, and nothing comes to it.
+            (None, Some(js)) => js.set_limits(AccountLimits { max_memory: 0, max_storage: 0, ..js.limits() }),
+            (None, None) => {}
+        }
+    }
+
     fn lame_duck(&self) -> HookFuture<'_> {
         self.stop();
         Box::pin(std::future::ready(()))
@@ -248,13 +273,14 @@ fn check_store_dir(dir: &Path) -> Result<(), String> {
 }
 
 /// Brings back a stream with its consumers.
-fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<StreamHost>, String> {
+fn recover(account: &Arc<JsAccount>, mut stream: RecoveredStream) -> Result<Arc<StreamHost>, String> {
     let env = &account.env;
     let now = env.now();
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
     let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), now)
         .map_err(|error| error.to_string())?;
     let mut consumers = Consumers::default();
+    let positions = take_positions(&mut stream.consumers);
     for consumer in stream.consumers {
         let name = consumer.name.clone();
         match recover_consumer(env, machine.config(), stream.log.as_ref(), consumer) {
@@ -264,6 +290,7 @@ fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<Stre
     }
     let state = StreamState::new(machine, stream.log, consumers, created);
     let host = StreamHost::start(stream.id, account.account.clone(), env.clone(), state);
+    host.lock().configure_inflow(&host, Some(&positions)).map_err(|error| error.to_string())?;
     host.after_recovery();
     Ok(host)
 }

@@ -38,6 +38,8 @@ use self::permits::Permits;
 use self::stall::Pause;
 use self::timers::{Due, TimerSettings, Timers};
 use crate::account::Account;
+use crate::auth::LoginLimits;
+use crate::callout::Delegated;
 use crate::net::transport::Transport;
 use crate::net::websocket::LoginCookies;
 use crate::router::outbound::Pushed;
@@ -78,6 +80,9 @@ pub struct Session {
     /// `None` allows all.
     rights: Option<Arc<Rights>>,
     permits: Permits,
+    login_limits: LoginLimits,
+    /// Set if somebody else has let the client in.
+    delegated: Option<Delegated>,
     epoch: Epoch,
     connect: Box<ConnectOptions>,
     settings: Settings,
@@ -148,6 +153,8 @@ impl Session {
             counted: false,
             rights: None,
             permits: Permits::default(),
+            login_limits: LoginLimits::default(),
+            delegated: None,
             epoch: server.epoch(),
             connect: Box::default(),
             routes: RouteCache::default(),
@@ -320,7 +327,7 @@ impl Settings {
             async_info: false,
             system_account: false,
             traced: false,
-            subscriptions_max,
+            subscriptions_max: if subscriptions_max == 0 { usize::MAX } else { subscriptions_max },
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::envelope::ServerInfo;
 use crate::monitor::{BadRequest, Source};
@@ -136,10 +137,14 @@ pub(super) fn json(data: &impl Serialize) -> Json {
     serde_json::to_vec(data).unwrap_or_default()
 }
 
-/// Nothing at all asks for the defaults.
+/// Nothing at all asks for the defaults; so does a field that is `null`, as Go's programs send empty lists.
 pub(super) fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+    let mut given: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if let Value::Object(fields) = &mut given {
+        fields.retain(|_, value| !value.is_null());
+    }
+    serde_json::from_value(given).map_err(|error| error.to_string())
 }

@@ -143,6 +143,9 @@ impl Api {
 
 impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
+        if self.account.imports_service(request.subject) {
+            return false;
+        }
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
         if let (ApiSubject::AccountPurge(name), Some(operators)) = (subject, &self.operators) {
             account_purge::deliver(&self.account, operators, cx, name, request);
