@@ -1,11 +1,13 @@
 //! Segments that the catalogue refers to and that are gone: what lay in them is lost, everything else goes on.
 
 use super::StoreError;
+use super::journal::RecordReader;
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream};
 use super::journal::quarantine::Quarantine;
 use super::journal::usage::Placed;
 use super::report::RecoveryReport;
+use super::stream_index::StreamIndex;
 
 /// Takes out of the model what lay in segments that are gone, and notes it.
 pub fn take_out(
@@ -37,6 +39,35 @@ fn note_segment(id: u32, files: &SegmentFiles, report: &mut RecoveryReport) {
     files.note_id(id);
     if !report.lost_segments.contains(&id) {
         report.lost_segments.push(id);
+    }
+}
+
+impl StreamIndex {
+    /// Takes out the messages in segments that are gone, and learns the subjects of the others anew; returns what it took
+    /// out. Reads every message's subject.
+    fn lose_segments(
+        &mut self,
+        exists: &dyn Fn(u32) -> bool,
+        journal: &dyn RecordReader,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut lost = Vec::new();
+        self.changed = true;
+        self.subjects.clear();
+        let mut from = self.first_seq;
+        while let Some((seq, entry)) = self.seqs.next_where(from, self.last_seq, |_| true)? {
+            from = seq + 1;
+            if !exists(entry.at.segment) {
+                self.seqs.remove(seq)?;
+                self.forget_bytes(&entry);
+                self.forget_message(&entry);
+                lost.push(seq);
+            } else if let Some(subject) = self.subject_of(seq, &entry, journal) {
+                self.subjects.add(&subject, seq)?;
+            }
+        }
+        self.live.retain(|segment, _| exists(*segment));
+        self.find_first(self.first_seq)?;
+        Ok(lost)
     }
 }
 

@@ -189,33 +189,6 @@ impl StreamIndex {
         Ok((count, released))
     }
 
-    /// Takes out the messages in segments that are gone, and learns the subjects of the others anew; returns what it took
-    /// out. Reads every message's subject.
-    pub fn lose_segments(
-        &mut self,
-        exists: &dyn Fn(u32) -> bool,
-        journal: &dyn RecordReader,
-    ) -> Result<Vec<u64>, StoreError> {
-        let mut lost = Vec::new();
-        self.changed = true;
-        self.subjects.clear();
-        let mut from = self.first_seq;
-        while let Some((seq, entry)) = self.seqs.next_where(from, self.last_seq, |_| true)? {
-            from = seq + 1;
-            if !exists(entry.at.segment) {
-                self.seqs.remove(seq)?;
-                self.forget_bytes(&entry);
-                self.forget_message(&entry);
-                lost.push(seq);
-            } else if let Some(subject) = self.subject_of(seq, &entry, journal) {
-                self.subjects.add(&subject, seq)?;
-            }
-        }
-        self.live.retain(|segment, _| exists(*segment));
-        self.find_first(self.first_seq)?;
-        Ok(lost)
-    }
-
     /// Totals.
     pub fn state(&mut self, journal: &dyn RecordReader) -> LogState {
         LogState {
@@ -409,7 +382,7 @@ impl StreamIndex {
     }
 
     /// Looks for the first live message, if `gone` may have been it.
-    fn find_first(&mut self, gone: u64) -> Result<(), StoreError> {
+    pub(super) fn find_first(&mut self, gone: u64) -> Result<(), StoreError> {
         if self.messages == 0 {
             self.first_seq = self.last_seq.saturating_add(1);
         } else if gone == self.first_seq {
@@ -435,12 +408,12 @@ impl StreamIndex {
         ts.unwrap_or(0)
     }
 
-    fn forget_message(&mut self, entry: &Entry) {
+    pub(super) fn forget_message(&mut self, entry: &Entry) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(accounted_bytes(entry));
     }
 
-    fn forget_bytes(&mut self, entry: &Entry) {
+    pub(super) fn forget_bytes(&mut self, entry: &Entry) {
         self.forget_segment_bytes(entry.at.segment, u64::from(entry.record_len()));
     }
 

@@ -206,6 +206,11 @@ impl Ledger {
         }
     }
 
+    /// Whether an ack of a message was asked for, confirmed or not.
+    pub fn may_be_acked(&self, consumer: char, seq: u64) -> bool {
+        self.intended.contains(&Op::Ack { consumer, seq })
+    }
+
     /// The versions of a key that may be found: the first and the last.
     pub fn versions(&self, key: u8) -> (u64, u64) {
         (self.keys.get(&key).copied().unwrap_or(0), self.keys_sent.get(&key).copied().unwrap_or(0))
