@@ -20,7 +20,7 @@ use super::journal::record::Location;
 use super::journal::replay::{Replay, Replayed};
 use super::journal::segment::{SEGMENT_HEADER_LEN, Segment};
 use super::journal_log::JournalLog;
-use super::options::StoreOptions;
+use super::options::{StoreOptions, SyncPolicy};
 use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::restore::{Restored, restore};
@@ -64,7 +64,7 @@ pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Rec
         Some(dir) => with_catalog(dir, &files, &quarantine, &mut report)?,
         None => without_catalog(&files, &quarantine, &mut report)?,
     };
-    sync_unsure(&files, &replayed)?;
+    replayed.unsure.settle(&files, options.sync == SyncPolicy::Always)?;
     let journal = Arc::new(resume(&files, &replayed, options)?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry, checkpoints };
@@ -156,15 +156,6 @@ fn from_checkpoint(
     let checkpoints =
         Checkpoints::new(Some(catalog), root.number, Some((&root, records)), report.bytes_replayed);
     Ok(FromCheckpoint::Restored(Box::new(replayed), Box::new(checkpoints), Box::new(report)))
-}
-
-/// What was read may be in the system's cache only; it is about to be relied upon.
-fn sync_unsure(files: &SegmentFiles, replayed: &Replayed) -> Result<(), StoreError> {
-    let last = replayed.resume.map_or(0, |at| at.segment);
-    for id in files.ids().into_iter().filter(|id| (replayed.synced_segment..=last).contains(id)) {
-        files.get(id)?.sync()?;
-    }
-    Ok(())
 }
 
 fn resume(

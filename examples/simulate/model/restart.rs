@@ -175,7 +175,12 @@ impl StreamModel {
             }
         }
         self.check_batches(&lost, present, crash)?;
-        self.messages.retain(|seq, _| present.contains(seq));
+        self.messages.retain(|seq, _| !lost.contains(seq));
+        for (_, stored) in self.messages.iter_mut().filter(|(seq, _)| !present.contains(seq)) {
+            // What was gone before, and still is, is gone on disk; what goes at the start may come back.
+            let promised = !stored.is_live();
+            stored.presence = Presence::Gone { cause: None, promised };
+        }
         Ok(())
     }
 

@@ -42,6 +42,8 @@ pub struct StreamModel {
     /// Consumers that were deleted, or replaced by others of their name.
     pub former_consumers: Vec<ConsumerModel>,
     removals: u64,
+    /// Message ids stored before may have been forgotten under another duplicate window.
+    window_since: i64,
 }
 
 /// What one step brought to one stream.
@@ -72,6 +74,7 @@ impl StreamModel {
             consumers: BTreeMap::new(),
             former_consumers: Vec::new(),
             removals: 0,
+            window_since: 0,
         }
     }
 
@@ -96,6 +99,7 @@ impl StreamModel {
     /// Looks at the stream after a step: what came, what went, whether that was right.
     pub fn observe(&mut self, state: &StreamState, step: &Step<'_>) -> Checked {
         if *state.machine.config() != self.config {
+            self.window_since = step.now;
             self.config = state.machine.config().clone();
             self.configs.push(self.config.clone());
         }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::assure::Unsure;
 use super::files::SegmentFiles;
 use super::model::Model;
 use super::quarantine::Quarantine;
@@ -26,8 +27,8 @@ pub struct Replayed {
     pub torn: bool,
     /// The record that says that the store was closed in order.
     pub closed: Option<Location>,
-    /// The last segment known to be on disk as it was read; later ones may be in the system's cache only.
-    pub synced_segment: u32,
+    /// What has to be made certain before anything is built on it.
+    pub unsure: Unsure,
 }
 
 /// Reads records in order and decides which count.
@@ -44,7 +45,7 @@ pub struct Replay<'a> {
     open_end: Option<Location>,
     resume: Option<Location>,
     closed: Option<Location>,
-    synced_segment: u32,
+    unsure: Unsure,
 }
 
 enum Doubtful {
@@ -70,13 +71,14 @@ impl<'a> Replay<'a> {
             open_end: None,
             resume: None,
             closed: None,
-            synced_segment: 0,
+            unsure: Unsure::default(),
         }
     }
 
     /// Reads everything from `from` on.
     pub fn run(mut self, from: Lsn) -> Result<Replayed, StoreError> {
         let start = Location::from(from);
+        self.unsure.from = Some(start);
         for id in self.files.ids().into_iter().filter(|id| *id >= start.segment) {
             let offset = if id == start.segment { start.offset } else { SEGMENT_HEADER_LEN };
             self.segment(id, offset)?;
@@ -94,7 +96,7 @@ impl<'a> Replay<'a> {
             resume: self.resume,
             torn,
             closed: self.closed,
-            synced_segment: self.synced_segment,
+            unsure: self.unsure,
         })
     }
 
@@ -123,6 +125,7 @@ impl<'a> Replay<'a> {
         }
         self.report.repaired_records += scanner.repairs();
         self.resume = last.or(self.resume);
+        self.unsure.ends.extend(last.map(|end| (id, end.offset)));
         Ok(())
     }
 
@@ -145,7 +148,7 @@ impl<'a> Replay<'a> {
         self.report.bytes_replayed += u64::from(len);
         self.closed = (record.header.kind == Kind::Closed).then_some(at);
         if record.header.is_synced() {
-            self.synced_segment = at.segment;
+            self.unsure.from = Some(at);
             self.vouch()?;
         }
         if record.header.kind == Kind::Torn {
@@ -189,8 +192,9 @@ impl<'a> Replay<'a> {
 
     /// The last commit was never finished: a group without its end does not count, nor do removals behind a hole.
     fn discard(&mut self) -> Result<(), StoreError> {
-        self.report.records_discarded += self.group.len() as u64;
-        self.group.clear();
+        for (at, _) in std::mem::take(&mut self.group) {
+            self.forget(at);
+        }
         for doubtful in std::mem::take(&mut self.doubtful) {
             match doubtful {
                 Doubtful::Hole { at, len, lost } => self.torn(at, len, lost)?,
@@ -208,10 +212,16 @@ impl<'a> Replay<'a> {
             }
             Kind::SegmentEnd => Ok(()),
             _ => {
-                self.report.records_discarded += 1;
+                self.forget(at);
                 Ok(())
             }
         }
+    }
+
+    /// A record does not count, and must not at any later start.
+    fn forget(&mut self, at: Location) {
+        self.report.records_discarded += 1;
+        self.unsure.void.push(at);
     }
 
     fn damaged(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
