@@ -67,6 +67,9 @@ impl StreamModel {
         self.check_messages(state, crash, now)?;
         self.check_consumers(state, crash)?;
         self.resume(state.log.as_ref());
+        if !crash.orderly || self.makes_markers() {
+            self.last_ts = state.log.state().last_ts;
+        }
         let log = state.log.as_ref();
         self.check_totals(log, &log.state())?;
         self.check_limits()

@@ -110,3 +110,21 @@ fn what_is_there_after_a_failed_sync_and_a_restart_stays_there() {
         assert_eq!(open_one(&disk).1.log.state().messages, there, "disk {seed}");
     }
 }
+
+/// The record of a stream's ends was the first thing a restart read of it, and its timestamp was taken for older.
+#[test]
+fn an_emptied_stream_still_knows_when_its_last_message_came() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    for seq in 1..=3 {
+        log.append(&message(seq, &[0; 3000])).unwrap();
+    }
+    log.purge_below(4).unwrap();
+    store.commit().unwrap();
+    store.maintain().unwrap();
+    store.maintain().unwrap();
+    drop((log, store));
+    disk.kill();
+    assert_eq!(open_one(&disk).1.log.state().last_ts, 3);
+}

@@ -238,8 +238,9 @@ impl Model {
         let last_ts = payload.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
         stream.state = Some(placed);
         stream.floor = stream.floor.max(header.seq);
+        let is_last = last_seq >= stream.index.last_seq;
         stream.index.purge_below(header.seq.min(last_seq.saturating_add(1)), files)?;
-        if last_seq > stream.index.last_seq {
+        if is_last {
             stream.index.skip_to(last_seq);
             stream.index.last_ts = last_ts;
         }
