@@ -128,3 +128,45 @@ fn an_emptied_stream_still_knows_when_its_last_message_came() {
     disk.kill();
     assert_eq!(open_one(&disk).1.log.state().last_ts, 3);
 }
+
+/// A segment was named, and its name not synced, when the process died. The next one wrote to it.
+#[test]
+fn what_lies_in_a_segment_that_another_process_named_stays() {
+    for seed in 1..60 {
+        let disk = disk_of(seed);
+        let (store, _, _) = open(&disk);
+        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        log.append(&message(1, &[1; 2500])).unwrap();
+        store.commit().unwrap();
+        disk.set_faults(Faults { others: 3, ..Faults::default() });
+        let _ = store.maintain();
+        disk.set_faults(Faults::default());
+        drop((log, store));
+        disk.kill();
+        let (store, mut stream) = open_one(&disk);
+        stream.log.append(&message(2, &[2; 2500])).unwrap();
+        store.commit().unwrap();
+        drop((stream, store));
+        disk.cut_power(Mood::Forgetful);
+        assert_eq!(open_one(&disk).1.log.state().messages, 2, "disk {seed}");
+    }
+}
+
+/// The segment's header was hit, and with it everything in the segment lost.
+#[test]
+fn a_flipped_bit_in_a_segments_header_costs_nothing() {
+    for bit in 0..64 * 8 {
+        let disk = disk();
+        let (store, _, _) = open(&disk);
+        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        log.append(&message(1, b"x")).unwrap();
+        store.commit().unwrap();
+        drop((log, store));
+        disk.kill();
+        let file = disk.open("journal/0000000001.seg").unwrap();
+        let mut byte = [0];
+        file.read_at(&mut byte, bit / 8).unwrap();
+        file.write_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8).unwrap();
+        assert_eq!(open_one(&disk).1.log.state().messages, 1, "bit {bit}");
+    }
+}

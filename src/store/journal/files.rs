@@ -52,10 +52,14 @@ impl SegmentFiles {
                 unreadable.push(name);
             }
         }
+        let sync =
+            |dir| files.disk.sync_dir(dir).map_err(|error| io_error("sync the store's directory", &error));
         if files.known.read().is_empty() {
             // The directory may be new, and what will be in it lasts no longer than its own name does.
-            files.disk.sync_dir("").map_err(|error| io_error("sync the store's directory", &error))?;
+            sync("")?;
         }
+        // The process before may have died, or failed, between naming a segment and syncing its name.
+        sync(JOURNAL_DIR)?;
         Ok((files, unreadable))
     }
 
@@ -179,6 +183,10 @@ impl SegmentFiles {
         file.read_at(&mut bytes, 0).map_err(failed)?;
         match SegmentHeader::decode(&bytes) {
             Ok(header) if header.id == id => {
+                if header.encode() != bytes {
+                    log::warn!("journal: the header of segment {id} has a flipped bit, flipped back");
+                    file.write_at(&header.encode(), 0).and_then(|()| file.sync_data()).map_err(failed)?;
+                }
                 let known = Known { header, open: None, in_use: Weak::new(), last_use: AtomicU64::new(0) };
                 self.known.write().insert(id, known);
                 Ok(true)
