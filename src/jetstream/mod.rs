@@ -22,8 +22,9 @@ pub mod host;
 pub mod metadata;
 mod monitor;
 pub mod record;
+mod recovery;
 pub mod server;
 pub mod settings;
 pub mod stream;
 
-pub use server::{JetStream, LimitsOf};
+pub use server::{JetStream, LimitsOf, Outside};

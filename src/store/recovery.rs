@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 
@@ -49,6 +50,8 @@ pub(crate) struct Recovered {
 pub(crate) struct Kept {
     pub counters: Arc<Counters>,
     pub quarantine: Arc<Mutex<Held>>,
+    /// The highest number given to a stream, in memory or on disk.
+    pub last_stream: Arc<AtomicU32>,
 }
 
 /// Takes the directory for this process.

@@ -169,6 +169,15 @@ impl Peer {
         assert_eq!(rest, "");
     }
 
+    /// Reads so many bytes.
+    #[track_caller]
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        while self.unread.len() < len {
+            assert!(self.read_more(), "closed in the middle of {:?}", String::from_utf8_lossy(&self.unread));
+        }
+        self.unread.drain(..len).collect()
+    }
+
     /// Reads one line, without its end.
     #[track_caller]
     pub fn line(&mut self) -> String {

@@ -22,6 +22,7 @@ use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
+use super::env::Phase;
 use super::host::StreamHost;
 use super::host::replies::Reply;
 use super::{advisories, api_level};
@@ -86,8 +87,10 @@ impl Api {
     /// Subjects that are nobody's are met with silence, as nats-server does.
     fn answer(&self, cx: &mut Dispatch, subject: ApiSubject<'_>, request: &Message<'_>) {
         let Some(response_type) = ResponseType::of(&subject) else { return };
+        let failures = self.account.env.failures();
         let call = Call { account: &self.account, headers: request.headers, body: request.payload };
-        let answer = call.check_api_level().and_then(|()| call.run(subject));
+        let answer =
+            call.check_phase().and_then(|()| call.check_api_level()).and_then(|()| call.run(subject));
         if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
             // nats-server does not subscribe for consumers that are not there.
             if error.is(ErrorCode::StreamNotFound) || error.is(ErrorCode::ConsumerNotFound) {
@@ -107,10 +110,11 @@ impl Api {
         if counts {
             advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
         }
-        self.send(cx, request.reply, answer);
+        self.send(cx, request.reply, answer, failures);
     }
 
-    fn send(&self, cx: &mut Dispatch, to: &[u8], answer: Answer) {
+    /// `failures`: how often the store had failed when the request came.
+    fn send(&self, cx: &mut Dispatch, to: &[u8], answer: Answer, failures: u32) {
         let Some(host) = answer.host else {
             send(&self.account.account, cx, to, &answer.body);
             return;
@@ -119,8 +123,10 @@ impl Api {
             announce(&host, cx, event);
         }
         host.apply(cx, |state| {
+            let holds = !state.is_on_disk() || self.account.env.failures() == failures;
             if !to.is_empty() {
-                state.promise(to, Reply::Body(answer.body.into()));
+                let body = Reply::Body(answer.body.into());
+                state.promise(to, if holds { body } else { body.refused() });
             }
         });
     }
@@ -187,6 +193,14 @@ impl Call<'_> {
             ApiSubject::MsgNext(_) | ApiSubject::DirectGet { .. } | ApiSubject::Unknown => {
                 Err(ErrorCode::BadRequest.error())
             }
+        }
+    }
+
+    /// Before the store is read, nothing can be said of any stream.
+    fn check_phase(&self) -> Result<(), ApiError> {
+        match self.account.env.phase() {
+            Phase::Recovering => Err(ErrorCode::ClusterNotAvail.error()),
+            Phase::Ready | Phase::Failed => Ok(()),
         }
     }
 

@@ -69,6 +69,9 @@ impl StreamHost {
         let mut state = self.lock();
         let due = self.tick(&mut state, now);
         let settled = self.env.settled();
+        if state.failures != self.env.failures() {
+            state.replies.refuse_unsettled(settled);
+        }
         if state.visible.advance(settled) {
             state.consumers.wake_hungry();
         }
@@ -135,6 +138,7 @@ impl StreamHost {
                 Message { subject: to, headers, payload, ..Message::default() }
             }
             Reply::AckConfirmed => Message { subject: to, ..Message::default() },
+            Reply::Withdrawn => return,
         };
         self.account.publish(cx, &message);
     }

@@ -300,6 +300,11 @@ impl JournalCore {
         self.prepared.values().map(|segment| usable(segment.len).saturating_sub(deferred::WASTE_BYTES)).sum()
     }
 
+    /// Bytes that housekeeping can still append without another segment.
+    pub fn reserve_left(&self) -> u64 {
+        (self.room() + self.spare()).saturating_sub(self.deferred.bytes())
+    }
+
     /// Sees to it that so much more can be put off to the end of the commit.
     fn make_room_at_the_end(&mut self, bytes: u64) -> Result<(), StoreError> {
         self.check()?;

@@ -14,12 +14,7 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
     let (host, key) = find(call, at)?;
     let now = host.env.now();
     let until = request.pause_until.utc();
-    {
-        let mut state = host.lock();
-        state.with_consumer(&host, key, now, |machine, turn| machine.pause(turn, Some(until)));
-        state.rewrite_config(&host, key)?;
-        state.consumers.wake(key);
-    }
+    host.lock().pause_consumer(&host, key, until)?;
     let remaining = until.timestamp().0.saturating_sub(now);
     let paused = !until.is_zero() && remaining > 0;
     let pause =

@@ -44,7 +44,7 @@ pub fn deliver(
     request: &Message<'_>,
 ) -> bool {
     let Some(host) = account.stream(stream) else { return false };
-    if !host.lock().machine.config().allow_direct {
+    if !host.lock().serves_direct_gets() {
         return false;
     }
     if request.reply.is_empty() {
@@ -112,6 +112,12 @@ fn answer(state: &mut StreamState, get: &MsgGetRequest, to: &[u8]) -> Result<(),
     let headers = if get.no_hdr { Vec::new() } else { with_origin(state, &message) };
     promise(state, to, headers, message);
     Ok(())
+}
+
+impl StreamState {
+    fn serves_direct_gets(&self) -> bool {
+        self.in_service() && self.machine.config().allow_direct
+    }
 }
 
 /// The stored headers, and where the message comes from.
