@@ -15,7 +15,8 @@ use headwater::clock::SystemClock;
 use headwater::jetstream::{JetStream, Outside};
 use headwater::monitor::JetStreamMonitor;
 use headwater::server::Options;
-use kit::{Broker, MODERN, Peer};
+use kit::jetstream::{Client, NO_ROOM, UNAVAILABLE};
+use kit::{Broker, MODERN};
 use serde_json::Value;
 use store_support::disk::{Controls, FaultyDisk};
 use tempfile::TempDir;
@@ -50,10 +51,7 @@ impl Rig {
     }
 
     fn client(&self) -> Client {
-        let mut peer = self.broker.client(MODERN);
-        peer.send("SUB inbox.* 1\r\n");
-        peer.fence();
-        Client { peer, asked: 0 }
+        Client::over(self.broker.client(MODERN))
     }
 
     fn writes_fail(&self, fail: bool) {
@@ -81,78 +79,7 @@ impl Rig {
     }
 }
 
-struct Client {
-    peer: Peer,
-    asked: u32,
-}
-
-impl Client {
-    /// The answer's headers and body.
-    fn ask(&mut self, subject: &str, body: &str) -> String {
-        self.send(subject, body);
-        self.answer()
-    }
-
-    fn send(&mut self, subject: &str, body: &str) {
-        self.asked += 1;
-        let asked = self.asked;
-        self.peer.send(&format!("PUB {subject} inbox.{asked} {}\r\n{body}\r\n", body.len()));
-    }
-
-    fn answer(&mut self) -> String {
-        let head = self.head();
-        let len: usize =
-            head.rsplit(' ').next().and_then(|len| len.parse().ok()).unwrap_or_else(|| panic!("{head}"));
-        let text = String::from_utf8(self.peer.bytes(len)).unwrap();
-        self.peer.expect("\r\n");
-        text
-    }
-
-    /// The line that announces a message.
-    fn head(&mut self) -> String {
-        match self.peer.line() {
-            ping if ping == "PING" => self.head(),
-            head => head,
-        }
-    }
-
-    fn json(&mut self, subject: &str, body: &str) -> Value {
-        let text = self.ask(subject, body);
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text:?}"))
-    }
-
-    /// A request that is granted.
-    #[track_caller]
-    fn api(&mut self, subject: &str, body: &str) -> Value {
-        let answer = self.json(&format!("$JS.API.{subject}"), body);
-        assert!(answer.get("error").is_none(), "{subject}: {answer}");
-        answer
-    }
-
-    #[track_caller]
-    fn stored(&mut self, subject: &str, body: &str) -> u64 {
-        let ack = self.json(subject, body);
-        ack["seq"].as_u64().filter(|seq| *seq > 0).unwrap_or_else(|| panic!("not stored: {ack}"))
-    }
-
-    /// The code and error code of what is refused.
-    #[track_caller]
-    fn error(&mut self, subject: &str, body: &str) -> (u64, u64) {
-        let answer = self.json(subject, body);
-        let number = |name: &str| answer["error"][name].as_u64();
-        let numbers = number("code").zip(number("err_code"));
-        numbers.unwrap_or_else(|| panic!("{subject} is not refused: {answer}"))
-    }
-
-    fn messages(&mut self, stream: &str) -> u64 {
-        self.api(&format!("STREAM.INFO.{stream}"), "")["state"]["messages"].as_u64().unwrap()
-    }
-}
-
 const STREAM: &str = r#"{"name":"S","subjects":["s.>"],"allow_direct":true}"#;
-
-/// JetStream is not available for now.
-const UNAVAILABLE: (u64, u64) = (503, 10008);
 
 #[test]
 fn a_failed_write_is_answered_with_503_and_service_resumes_by_itself() {
@@ -280,18 +207,6 @@ fn consumers_go_on_where_they_were_and_those_who_wait_are_told_to_ask_again() {
     }
 }
 
-impl Client {
-    /// Reads a message of a stream; returns where its acknowledgement goes.
-    #[track_caller]
-    fn delivery(&mut self, body: &str) -> String {
-        let head = self.head();
-        let words: Vec<&str> = head.split(' ').collect();
-        assert_eq!((words[0], words.len()), ("MSG", 5), "{head}");
-        assert_eq!(self.peer.line(), body);
-        words[3].to_owned()
-    }
-}
-
 #[test]
 fn streams_in_memory_and_core_traffic_do_not_notice() {
     let rig = Rig::start();
@@ -327,7 +242,7 @@ fn a_full_disk_refuses_messages_reads_go_on_and_a_purge_makes_room() {
         stored += 1;
         assert!(stored < 100);
     }
-    assert_eq!(client.error("s.a", &body), (503, 10023));
+    assert_eq!(client.error("s.a", &body), NO_ROOM);
     assert!(client.ask("$JS.API.DIRECT.GET.S", r#"{"seq":1}"#).ends_with(&body));
     assert_eq!(rig.state(), "ready");
     assert!(!rig.jetstream.problems().is_empty());

@@ -94,7 +94,7 @@ impl Janitor {
         shared.journal.with_core(|core| {
             let victim = core.usage.sparsest(percent, &self.stuck)?;
             let live = core.usage.segment(victim)?.live;
-            (!core.is_full() || live <= core.reserve_left() / 2).then_some(victim)
+            (!core.is_full() || live <= core.room_for_copies()).then_some(victim)
         })
     }
 

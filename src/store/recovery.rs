@@ -232,7 +232,7 @@ fn resume(
         torn: replayed.torn,
         floors,
     };
-    let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
+    let core = JournalCore::new(Arc::clone(files), resume, options.reserves());
     let mut journal = Journal::new(Arc::clone(files), core, at.into(), options.clone(), counters);
     journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
     Ok(journal)

@@ -10,6 +10,7 @@
 //! ```
 #![allow(dead_code)] // Not every test file uses everything.
 
+pub mod jetstream;
 pub mod users;
 
 use std::io::{ErrorKind, Read, Write};
