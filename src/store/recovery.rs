@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 
@@ -43,6 +44,8 @@ pub(crate) struct Recovered {
 pub(crate) struct Kept {
     pub counters: Arc<Counters>,
     pub quarantine: Arc<Mutex<Held>>,
+    /// The highest number given to a stream, in memory or on disk.
+    pub last_stream: Arc<AtomicU32>,
 }
 
 /// Takes the directory for this process.
@@ -196,7 +199,7 @@ fn resume(
         torn: replayed.torn,
         floors,
     };
-    let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
+    let core = JournalCore::new(Arc::clone(files), resume, options.reserves());
     let mut journal = Journal::new(Arc::clone(files), core, at.into(), options.clone(), counters);
     journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
     Ok(journal)
