@@ -74,8 +74,7 @@ pub fn parse(text: &str) -> Vec<Event> {
 
 fn call(text: &str) -> Option<Call> {
     let (name, rest) = text.split_once('(')?;
-    let (arguments, result) =
-        rest.rsplit_once(") = ").or_else(|| rest.rsplit_once(")  ").map(|(a, r)| (a, r)))?;
+    let (arguments, result) = rest.rsplit_once(") = ").or_else(|| rest.rsplit_once(")  "))?;
     let result = result.trim_start_matches([' ', '=']);
     if result.starts_with('-') {
         return None;
