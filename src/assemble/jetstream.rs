@@ -67,7 +67,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
         SyncPolicy::Always => store::SyncPolicy::Always,
         SyncPolicy::Every(interval) => store::SyncPolicy::Interval(interval),
     };
-    StoreOptions { sync, ..StoreOptions::default() }
+    StoreOptions { sync, commit_window: config.jetstream.commit_window, ..StoreOptions::default() }
 }
 
 fn memory_share() -> u64 {
