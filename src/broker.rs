@@ -72,6 +72,7 @@ impl Broker {
     pub async fn start(config: &Config) -> Result<Self, BrokerError> {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
+        assemble::bound_memory(config);
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
             .map_err(|error| BrokerError::Settings(error.to_string()))?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use headwater::broker::Broker;
 use headwater::cli::{self, Answer, Invocation, Start};
-use headwater::{fatal, logging};
+use headwater::{fatal, logging, memory};
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
 }
 
 fn run(start: Start) -> ExitCode {
+    memory::allocator::give_memory_back();
     let log = match logging::start(&start.config.logging) {
         Ok(log) => log,
         Err(error) => return say(&Answer::failure(format_args!("error opening file: {error}"))),

@@ -7,6 +7,7 @@ mod auth;
 mod client_listener;
 mod jetstream;
 mod mappings;
+mod memory;
 mod tls;
 
 pub use accounts::{apply_account_limits, jetstream_limits};
@@ -14,4 +15,5 @@ pub use auth::{auth_settings, mqtt_auth_settings, websocket_auth_settings};
 pub use client_listener::server_options;
 pub use jetstream::{jetstream_settings, store_options};
 pub use mappings::{apply_mappings, check_mappings};
+pub use memory::bound_memory;
 pub use tls::tls_settings;

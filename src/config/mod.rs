@@ -38,6 +38,7 @@ mod validate;
 pub mod websocket;
 mod write_timeout;
 
+pub(crate) use grammar::size as size_from_text;
 pub use keys::Key;
 pub use model::*;
 pub(crate) use read::{Port, host_port};
