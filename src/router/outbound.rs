@@ -216,9 +216,15 @@ impl Outbound {
         self.queue.lock().chunks.bytes() + self.writing_bytes.load(Ordering::Relaxed)
     }
 
-    /// True while more than three quarters of the limit wait, or more than a little while all queues together hold too much.
+    /// True while more than three quarters of the limit wait, more than one connection's part of the memory for all, or more
+    /// than a little while all of that memory is in use.
     pub fn is_crowded(&self) -> bool {
         self.crowds(self.pending_bytes())
+    }
+
+    /// True while so much waits that memory for others runs out.
+    pub fn is_beyond_share(&self) -> bool {
+        OUTBOUND.is_too_much_for_one(self.pending_bytes())
     }
 
     /// Messages and their bytes queued so far.
@@ -296,7 +302,9 @@ impl Outbound {
 
     fn crowds(&self, pending: usize) -> bool {
         let bytes_max = self.bytes_max.load(Ordering::Relaxed);
-        pending > bytes_max - bytes_max / 4 || (pending > EARLY_FLUSH_BYTES && OUTBOUND.is_over())
+        pending > bytes_max - bytes_max / 4
+            || OUTBOUND.is_too_much_for_one(pending)
+            || (pending > EARLY_FLUSH_BYTES && OUTBOUND.is_over())
     }
 
     /// Becomes the one who writes; `false` if somebody else is, who is told to look again.

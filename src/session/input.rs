@@ -26,6 +26,8 @@ pub(super) struct Input {
     unfinished: bool,
     /// Keeps memory free for the large operation at the start.
     reserved: Option<Reserved>,
+    /// What was reserved for an operation that is done.
+    spent: Option<Reserved>,
 }
 
 impl Input {
@@ -54,7 +56,7 @@ impl Input {
         self.needed = needed.unwrap_or(0);
         self.unfinished = false;
         if consumed > 0 {
-            self.reserved = None;
+            self.spent = self.reserved.take();
         }
         if consumed >= bytes.len() {
             BufferPool::put(bytes);
@@ -77,6 +79,11 @@ impl Input {
     /// How many bytes are to be reserved before more is read.
     pub(super) fn wants_reservation(&self) -> Option<usize> {
         (self.needed > READ_BYTES && self.reserved.is_none()).then_some(self.needed)
+    }
+
+    /// What is not needed any more.
+    pub(super) fn take_spent(&mut self) -> Option<Reserved> {
+        self.spent.take()
     }
 
     /// Takes what was reserved.

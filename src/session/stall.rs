@@ -15,7 +15,7 @@ use crate::router::{Gate, Receiver};
 /// How long a producer waits at a time for a receiver with too much waiting.
 const STALL_STEP: Duration = Duration::from_millis(2);
 
-/// How many times it waits at most, per read.
+/// How many times it waits at most, per read, unless memory is short.
 const STALL_STEPS_MAX: u32 = 5;
 
 /// What a client waits for before more is read from it, and what comes of it.
@@ -41,9 +41,18 @@ impl Session {
             self.server.counters().stalls.fetch_add(1, Ordering::Relaxed);
         }
         let over = published && OUTBOUND.is_over();
+        let spent = self.input.take_spent();
         let large = self.reserve_now();
         if !gates.is_empty() || crowded.is_some() || over || large.is_some() {
-            self.pause = Some(Box::pin(wait(gates, crowded, over, large)));
+            self.pause = Some(Box::pin(async move {
+                wait(gates, crowded, over).await;
+                // Kept so long, because what was read is now in the receivers' queues.
+                drop(spent);
+                match large {
+                    Some(bytes) => reserve(bytes).await,
+                    None => None,
+                }
+            }));
         }
     }
 }
@@ -58,12 +67,7 @@ impl Session {
     }
 }
 
-async fn wait(
-    gates: Vec<Arc<Gate>>,
-    crowded: Option<Arc<dyn Receiver>>,
-    over: bool,
-    large: Option<usize>,
-) -> Option<Reserved> {
+async fn wait(gates: Vec<Arc<Gate>>, crowded: Option<Arc<dyn Receiver>>, over: bool) {
     for gate in gates {
         gate.wait().await;
     }
@@ -73,10 +77,6 @@ async fn wait(
     if over {
         OUTBOUND.wait().await;
     }
-    match large {
-        Some(bytes) => reserve(bytes).await,
-        None => None,
-    }
 }
 
 async fn wait_for_receiver(receiver: &dyn Receiver) {
@@ -85,5 +85,9 @@ async fn wait_for_receiver(receiver: &dyn Receiver) {
         if !receiver.outbound().is_crowded() {
             return;
         }
+    }
+    // Ends at the latest when the receiver runs into its write deadline, which empties its queue.
+    while receiver.outbound().is_beyond_share() {
+        tokio::time::sleep(STALL_STEP).await;
     }
 }

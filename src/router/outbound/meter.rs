@@ -12,18 +12,32 @@ pub static OUTBOUND: Meter = Meter::new();
 pub struct Meter {
     held: AtomicUsize,
     bytes_max: AtomicUsize,
+    /// One connection's part of it.
+    one_bytes_max: AtomicUsize,
     gate: Gate,
 }
 
 impl Meter {
     /// A meter without a bound.
     pub const fn new() -> Self {
-        Self { held: AtomicUsize::new(0), bytes_max: AtomicUsize::new(usize::MAX), gate: Gate::new() }
+        Self {
+            held: AtomicUsize::new(0),
+            bytes_max: AtomicUsize::new(usize::MAX),
+            one_bytes_max: AtomicUsize::new(usize::MAX),
+            gate: Gate::new(),
+        }
     }
 
-    /// Sets the bound, in bytes.
+    /// Sets the bound, in bytes. A connection that holds more than half of it has whoever sends to it wait.
     pub fn set_bytes_max(&self, bytes_max: usize) {
         self.bytes_max.store(bytes_max, Ordering::SeqCst);
+        self.one_bytes_max.store(bytes_max / 2, Ordering::SeqCst);
+    }
+
+    /// Whether so much is more than one connection may hold.
+    #[inline]
+    pub fn is_too_much_for_one(&self, bytes: usize) -> bool {
+        bytes > self.one_bytes_max.load(Ordering::Relaxed)
     }
 
     /// Bytes held now.
