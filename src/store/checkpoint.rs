@@ -29,6 +29,9 @@ const RECLAIM_DELAY: Duration = Duration::from_secs(1);
 /// So little to replay is not worth a checkpoint: it is what checkpoints and an orderly close themselves append.
 const REPLAY_BYTES_SMALL: u64 = 512;
 
+/// Values handed to sled at a time.
+const CHANGES_AT_ONCE: usize = 128;
+
 /// How long to leave a catalogue alone that has failed.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
@@ -158,7 +161,10 @@ impl Shared {
         }
         let written = self.journal.stats().bytes_written - state.bytes_written + state.unsaved_bytes;
         let dead_long_enough = dead && (pressed || !options.threads || elapsed >= RECLAIM_DELAY);
-        written >= options.checkpoint_bytes || elapsed >= options.checkpoint_interval || dead_long_enough
+        written >= options.checkpoint_bytes
+            || self.journal.indexes.wants_checkpoint()
+            || elapsed >= options.checkpoint_interval
+            || dead_long_enough
     }
 
     /// Makes a checkpoint now.
@@ -187,13 +193,17 @@ impl Shared {
         let accesses: Vec<_> =
             self.registry.lock().streams.values().map(|stream| stream.access.clone()).collect();
         let resident: usize = accesses.iter().map(StreamAccess::trim).sum();
-        let mut excess = resident.saturating_sub(self.journal.options().index_bytes_max);
-        for access in accesses {
-            if excess == 0 {
-                break;
+        let mut left = resident;
+        if resident > self.journal.options().index_bytes_max {
+            for access in accesses {
+                let excess = left.saturating_sub(self.journal.indexes.left_bytes());
+                if excess == 0 {
+                    break;
+                }
+                left = left.saturating_sub(access.index.lock().evict(excess));
             }
-            excess = excess.saturating_sub(access.index.lock().evict(excess));
         }
+        self.journal.indexes_settled(left);
     }
 
     fn begin(&self, state: &mut State) -> Attempt {
@@ -211,8 +221,15 @@ impl Shared {
     fn run(&self, catalog: &Catalog, state: &State, attempt: &mut Attempt) -> Result<(), StoreError> {
         let (mut root, streams) = self.root(attempt);
         for stream in streams {
-            let changes = self.stream_changes(stream, state, attempt);
-            catalog.apply(&changes)?;
+            let mut changes = self.stream_changes(stream, state, attempt).into_iter();
+            // Piece by piece, because sled copies what it is given.
+            loop {
+                let some: Vec<Change> = changes.by_ref().take(CHANGES_AT_ONCE).collect();
+                if some.is_empty() {
+                    break;
+                }
+                catalog.apply(&some)?;
+            }
         }
         let gone = state.records.iter().filter(|(stream, _)| !attempt.records.contains_key(stream));
         let gone = gone.map(|(stream, (stored, _))| stream_key(*stream, stored.checkpoint));

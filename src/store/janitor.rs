@@ -45,6 +45,7 @@ impl Janitor {
     /// One round of housekeeping: small enough that nobody waits for it.
     pub fn round(&mut self, shared: &Shared) -> Result<Left, StoreError> {
         shared.prepare_next(None)?;
+        shared.trim_indexes();
         let saved = shared.checkpoint_if_due();
         shared.trim_indexes();
         shared.reclaim()?;

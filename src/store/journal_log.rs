@@ -70,7 +70,13 @@ impl JournalLog {
             tag: subject_tag(message.subject),
             has_headers: !message.headers.is_empty(),
         };
-        self.checked(index.insert(message.seq, message.ts, message.subject, entry))
+        let before = index.resident_bytes();
+        self.checked(index.insert(message.seq, message.ts, message.subject, entry))?;
+        let grown = index.resident_bytes().saturating_sub(before);
+        if grown > 0 {
+            self.journal().index_grew(grown);
+        }
+        Ok(())
     }
 }
 

@@ -26,6 +26,7 @@ pub mod disk;
 mod error;
 mod facade;
 pub mod index;
+mod index_meter;
 mod janitor;
 pub mod journal;
 mod journal_log;

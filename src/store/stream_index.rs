@@ -200,10 +200,12 @@ impl StreamIndex {
         }
     }
 
-    /// Has pages that are not in memory fetched from `source`.
-    pub fn set_source(&mut self, source: &Arc<dyn PageSource>) {
+    /// Has pages that are not in memory fetched from `source`, of which about `fetched_bytes_max` stay at a time.
+    pub fn set_source(&mut self, source: &Arc<dyn PageSource>, fetched_bytes_max: usize) {
         self.seqs.source = Arc::clone(source);
+        self.seqs.fetched.set_bytes_max(fetched_bytes_max / 2);
         self.subjects.index.source = Arc::clone(source);
+        self.subjects.index.fetched.set_bytes_max(fetched_bytes_max / 2);
     }
 
     /// Hands over every page that has changed.

@@ -4,6 +4,8 @@
 //! checksums, in directory chunks. So the checkpoint before stays whole until the next one is complete, and a page that is
 //! stale or lost is noticed.
 
+use std::collections::VecDeque;
+
 use crate::store::StoreError;
 
 use super::varint::{self, Reader};
@@ -41,6 +43,11 @@ impl StoredPage {
     pub fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self { crc: reader.u32()?, checkpoint: reader.small()? })
     }
+}
+
+/// Whether a page is where it says it is stored: the checkpoint `written_by` may still be writing its pages.
+pub fn is_settled(stored: Option<StoredPage>, written_by: u32) -> bool {
+    stored.is_some_and(|stored| stored.checkpoint != written_by)
 }
 
 /// Which of a stream's page sets a page belongs to.
@@ -91,6 +98,46 @@ impl PageWrites {
         if let Some(old) = old {
             self.garbage.push((item, old.checkpoint));
         }
+    }
+}
+
+/// Pages that were fetched lately, oldest first. Reading through a large index fetches all of it, and nobody else sees to it
+/// that it does not stay.
+#[derive(Debug)]
+pub struct Fetched<K> {
+    queue: VecDeque<(K, usize)>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl<K> Default for Fetched<K> {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), bytes: 0, bytes_max: usize::MAX }
+    }
+}
+
+impl<K: PartialEq> Fetched<K> {
+    /// Sets how many bytes may stay.
+    pub fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    /// Notes a page that was fetched.
+    pub fn push(&mut self, key: K, bytes: usize) {
+        self.queue.push_back((key, bytes));
+        self.bytes += bytes;
+    }
+
+    /// The page that should go, unless it has changed; `None` while there are not too many. Never the last one fetched.
+    pub fn pop_excess(&mut self) -> Option<K> {
+        while self.bytes > self.bytes_max && self.queue.len() > 1 {
+            let (key, bytes) = self.queue.pop_front()?;
+            self.bytes = self.bytes.saturating_sub(bytes);
+            if self.queue.back().is_some_and(|(last, _)| *last != key) {
+                return Some(key);
+            }
+        }
+        None
     }
 }
 

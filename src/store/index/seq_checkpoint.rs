@@ -32,6 +32,7 @@ impl SeqIndex {
 
     /// Hands over every page and chunk that has changed, as if it were stored already.
     pub fn write_pages(&mut self, out: &mut PageWrites) {
+        self.written_by = out.checkpoint;
         for (page, slot) in self.pages.iter_mut().filter(|(_, slot)| slot.dirty) {
             let Some(bytes) = slot.body.packed() else { continue };
             slot.stored = Some(out.put(Item::Page(PageSet::Seqs, *page), bytes, slot.stored));
@@ -71,10 +72,7 @@ impl SeqIndex {
             if freed >= bytes {
                 break;
             }
-            if let Body::Packed(packed) = &slot.body {
-                freed += packed.len();
-                slot.body = Body::Stored;
-            }
+            freed += slot.evict();
         }
         self.resident_bytes -= freed;
         freed
@@ -96,6 +94,20 @@ impl SeqIndex {
         } else {
             let stored = out.put(item, bytes.into_boxed_slice(), old);
             self.chunks.insert(chunk, stored);
+        }
+    }
+}
+
+impl Slot {
+    /// Drops the page from memory if it is stored as it is and packed; returns the bytes freed.
+    pub(super) fn evict(&mut self) -> usize {
+        match &self.body {
+            Body::Packed(packed) if !self.dirty && self.stored.is_some() => {
+                let freed = packed.len();
+                self.body = Body::Stored;
+                freed
+            }
+            _ => 0,
         }
     }
 }

@@ -37,6 +37,7 @@ impl SubjectIndex {
 
     /// Hands over every page and chunk that has changed, as if it were stored already.
     pub fn write_pages(&mut self, out: &mut PageWrites) {
+        self.written_by = out.checkpoint;
         for page in self.pages.values_mut().filter(|page| page.dirty) {
             let Some(bytes) = &page.bytes else { continue };
             let item = Item::Page(PageSet::Subjects, page.id);
@@ -87,7 +88,7 @@ impl SubjectIndex {
             if freed >= bytes {
                 break;
             }
-            freed += page.bytes.take().map_or(0, |bytes| bytes.len());
+            freed += page.evict();
         }
         self.resident_bytes = self.resident_bytes.saturating_sub(freed);
         freed
