@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::catalog::{Catalog, Change};
-use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, item_key, root_key, stream_key};
+use super::checkpoint_record::{
+    ConsumerRecord, Root, StreamRecord, place_key, place_of, root_key, stream_key,
+};
 use super::facade::Shared;
-use super::index::pages::{Item, PageSource, PageWrites, StoredPage};
+use super::index::pages::{PageSet, PageSource, PageWrites, StoredPage};
 use super::journal::core::Class;
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
 use super::journal_log::StreamAccess;
+use super::page_file::PageWrite;
 use super::registry::{StreamEntry, release};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
@@ -28,9 +31,6 @@ const RECLAIM_DELAY: Duration = Duration::from_secs(1);
 
 /// So little to replay is not worth a checkpoint: it is what checkpoints and an orderly close themselves append.
 const REPLAY_BYTES_SMALL: u64 = 512;
-
-/// Values handed to sled at a time.
-const CHANGES_AT_ONCE: usize = 128;
 
 /// How long to leave a catalogue alone that has failed.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -221,14 +221,9 @@ impl Shared {
     fn run(&self, catalog: &Catalog, state: &State, attempt: &mut Attempt) -> Result<(), StoreError> {
         let (mut root, streams) = self.root(attempt);
         for stream in streams {
-            let mut changes = self.stream_changes(stream, state, attempt).into_iter();
-            // Piece by piece, because sled copies what it is given.
-            loop {
-                let some: Vec<Change> = changes.by_ref().take(CHANGES_AT_ONCE).collect();
-                if some.is_empty() {
-                    break;
-                }
-                catalog.apply(&some)?;
+            if let Some((pages, record)) = self.stream_changes(catalog, stream, state, attempt) {
+                catalog.pages().write(pages)?;
+                catalog.apply(&[record])?;
             }
         }
         let gone = state.records.iter().filter(|(stream, _)| !attempt.records.contains_key(stream));
@@ -240,7 +235,7 @@ impl Shared {
         catalog.flush()?;
         root.streams = attempt.records.iter().map(|(stream, (stored, _))| (*stream, *stored)).collect();
         root.streams.sort_unstable_by_key(|(stream, _)| *stream);
-        root.garbage = attempt.garbage.clone();
+        root.garbage = attempt.garbage.iter().filter(|key| place_of(key).is_none()).cloned().collect();
         catalog.apply(&[Change::Put(root_key(root.number), root.encode())])?;
         catalog.flush()?;
         self.note_checkpoint(attempt.number)
@@ -250,6 +245,9 @@ impl Shared {
     fn root(&self, attempt: &mut Attempt) -> (Root, Vec<u32>) {
         let mut registry = self.registry.lock();
         attempt.garbage.append(&mut registry.garbage);
+        // A place that is given back twice would be given away twice.
+        attempt.garbage.sort_unstable();
+        attempt.garbage.dedup();
         let root = self.journal.with_core(|core| {
             attempt.covers = core.deferred_lsn();
             Root {
@@ -265,10 +263,16 @@ impl Shared {
         (root, registry.streams.keys().copied().collect())
     }
 
-    /// What is to be stored of one stream; nothing when it has not changed.
-    fn stream_changes(&self, number: u32, state: &State, attempt: &mut Attempt) -> Vec<Change> {
+    /// What is to be stored of one stream, its pages and its record; nothing when it has not changed.
+    fn stream_changes(
+        &self,
+        catalog: &Catalog,
+        number: u32,
+        state: &State,
+        attempt: &mut Attempt,
+    ) -> Option<(Vec<PageWrite>, Change)> {
         let mut registry = self.registry.lock();
-        let Some(entry) = registry.streams.get_mut(&number) else { return Vec::new() };
+        let entry = registry.streams.get_mut(&number)?;
         let index = Arc::clone(&entry.access.index);
         let mut index = index.lock();
         let (placed, up_to) = self
@@ -277,10 +281,11 @@ impl Shared {
         if let Some(kept) = state.records.get(&number) {
             if !index.changed && !entry.changed && kept.1 == placed {
                 attempt.records.insert(number, *kept);
-                return Vec::new();
+                return None;
             }
         }
-        let mut writes = PageWrites::new(attempt.number);
+        let allocate = |len| catalog.pages().allocate(len);
+        let mut writes = PageWrites::new(attempt.number, &allocate);
         index.write_pages(&mut writes);
         index.changed = false;
         entry.changed = false;
@@ -291,7 +296,7 @@ impl Shared {
             attempt.garbage.push(stream_key(number, old.checkpoint));
         }
         attempt.records.insert(number, (stored, placed));
-        attempt.changes(number, writes, record)
+        Some(attempt.changes(number, writes, record))
     }
 
     /// Says in the journal that the checkpoint is complete, which makes earlier ones stale.
@@ -308,9 +313,18 @@ impl Shared {
         state.unsaved_bytes = 0;
         state.covers = attempt.covers;
         state.records = attempt.records;
-        state.garbage = attempt.garbage;
+        state.garbage = self.free_places(attempt.garbage);
         state.position = self.journal.with_core(|core| core.position());
         Ok(())
+    }
+
+    /// Gives places in the page file back; returns what is to be deleted elsewhere.
+    fn free_places(&self, garbage: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let (places, others): (Vec<_>, Vec<_>) = garbage.into_iter().partition(|key| place_of(key).is_some());
+        if let Some(catalog) = &self.checkpoints.catalog {
+            places.iter().filter_map(|key| place_of(key)).for_each(|(at, len)| catalog.pages().free(at, len));
+        }
+        others
     }
 
     fn undo(&self, state: &mut State, attempt: Attempt) {
@@ -341,20 +355,12 @@ impl Shared {
 }
 
 impl Attempt {
-    fn changes(&mut self, stream: u32, writes: PageWrites, record: Vec<u8>) -> Vec<Change> {
-        let garbage = writes.garbage.iter().map(|(item, checkpoint)| item_key(stream, *item, *checkpoint));
-        self.garbage.extend(garbage);
-        let mut changes = Vec::with_capacity(writes.puts.len() + 1);
-        for (item, bytes) in writes.puts {
-            changes.push(Change::Put(item_key(stream, item, self.number), bytes.into_vec()));
-        }
-        changes.push(Change::Put(stream_key(stream, self.number), record));
-        for change in &changes {
-            if let Change::Put(key, _) = change {
-                self.written.push(key.clone());
-            }
-        }
-        changes
+    fn changes(&mut self, stream: u32, writes: PageWrites<'_>, record: Vec<u8>) -> (Vec<PageWrite>, Change) {
+        self.garbage.extend(writes.garbage.into_iter().map(place_key));
+        self.written.extend(writes.puts.iter().map(|(stored, _)| place_key(*stored)));
+        let key = stream_key(stream, self.number);
+        self.written.push(key.clone());
+        (writes.puts, Change::Put(key, record))
     }
 }
 
@@ -409,12 +415,15 @@ impl CatalogPages {
 }
 
 impl PageSource for CatalogPages {
-    fn load(&self, item: Item, stored: StoredPage) -> Result<Box<[u8]>, StoreError> {
-        let held = self.catalog.get(&item_key(self.stream.0, item, stored.checkpoint))?;
-        let bytes = held.filter(|bytes| stored.holds(bytes)).map(Vec::into_boxed_slice);
+    fn load(&self, set: PageSet, page: u64, stored: StoredPage) -> Result<Box<[u8]>, StoreError> {
+        let held = self.catalog.pages().read(stored);
+        let bytes = held.ok().filter(|bytes| stored.holds(bytes)).map(Vec::into_boxed_slice);
         bytes.ok_or_else(|| {
             self.catalog.distrust();
-            StoreError::Io(format!("catalogue: {item:?} of stream number {} is damaged", self.stream.0))
+            StoreError::Io(format!(
+                "catalogue: page {page} of {set:?} of stream number {} is damaged",
+                self.stream.0
+            ))
         })
     }
 }

@@ -33,6 +33,7 @@ mod journal_log;
 mod log_trait;
 mod memory;
 mod options;
+mod page_file;
 mod recovery;
 mod registry;
 mod report;

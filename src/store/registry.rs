@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::journal::Journal;
 use bytes::Bytes;
 
-use super::checkpoint_record::item_key;
+use super::checkpoint_record::place_key;
 use super::index::pages::PageWrites;
 use super::journal::core::{Appended, Class};
 use super::journal::model::{Deletion, Model, ModelConsumer, ModelStream};
@@ -248,7 +248,7 @@ impl StreamEntry {
         let mut index = self.access.index.lock();
         index.deleted = true;
         let live = index.forget_everything();
-        let mut writes = PageWrites::new(0);
+        let mut writes = PageWrites::new(0, &|_| 0);
         index.write_pages(&mut writes);
         drop(index);
         journal.with_core(|core| {
@@ -258,7 +258,7 @@ impl StreamEntry {
             records.for_each(|placed| core.release(placed.at.segment, u64::from(placed.len)));
             core.forget_stream(number);
         });
-        writes.garbage.into_iter().map(|(item, checkpoint)| item_key(number, item, checkpoint)).collect()
+        writes.garbage.into_iter().map(place_key).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::index::pages::{PageSource, PageWrites};
+use super::index::pages::{PageSource, PageWrites, StoredPage};
 use super::index::{Entry, Messages, Postings, SeqIndex, Subjects, TagSet, subject_tag};
 use super::journal::RecordReader;
 use super::journal::record::{Header, Location};
@@ -209,9 +209,14 @@ impl StreamIndex {
     }
 
     /// Hands over every page that has changed.
-    pub fn write_pages(&mut self, out: &mut PageWrites) {
+    pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.seqs.write_pages(out);
         self.subjects.index.write_pages(out);
+    }
+
+    /// Everything that is stored of it.
+    pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
+        self.seqs.stored().chain(self.subjects.index.stored())
     }
 
     /// The checkpoint did not come to an end.

@@ -20,12 +20,21 @@ pub struct StoredPage {
     pub checkpoint: u32,
     /// CRC-32C of its bytes.
     pub crc: u32,
+    /// Where in the page file; 0 for what is stored elsewhere.
+    pub at: u32,
+    /// How many bytes there; 0 for what is stored elsewhere.
+    pub len: u32,
 }
 
 impl StoredPage {
     /// What `bytes` are stored as by a checkpoint.
     pub fn of(bytes: &[u8], checkpoint: u32) -> Self {
-        Self { checkpoint, crc: crc32c::crc32c(bytes) }
+        Self { checkpoint, crc: crc32c::crc32c(bytes), at: 0, len: 0 }
+    }
+
+    /// The same at a place in the page file.
+    pub fn placed(self, at: u32, len: u32) -> Self {
+        Self { at, len, ..self }
     }
 
     /// Whether `bytes` are what was stored.
@@ -33,15 +42,22 @@ impl StoredPage {
         crc32c::crc32c(bytes) == self.crc
     }
 
-    /// Appends checksum and checkpoint.
+    /// Appends checksum, checkpoint and place.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.crc.to_le_bytes());
-        varint::put(out, u64::from(self.checkpoint));
+        for number in [self.checkpoint, self.at, self.len] {
+            varint::put(out, u64::from(number));
+        }
     }
 
     /// Reads what [`StoredPage::encode`] wrote.
     pub fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { crc: reader.u32()?, checkpoint: reader.small()? })
+        Some(Self {
+            crc: reader.u32()?,
+            checkpoint: reader.small()?,
+            at: reader.small()?,
+            len: reader.small()?,
+        })
     }
 }
 
@@ -59,45 +75,36 @@ pub enum PageSet {
     Subjects,
 }
 
-/// A page, or a chunk of the directory of pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Item {
-    /// A page.
-    Page(PageSet, u64),
-    /// The chunk that lists the pages of this number times [`CHUNK_PAGES`] and following.
-    Chunk(PageSet, u64),
-}
-
 /// What a checkpoint stores of one stream's index.
-#[derive(Debug)]
-pub struct PageWrites {
+pub struct PageWrites<'a> {
     /// The checkpoint's number.
     pub checkpoint: u32,
     /// What to store.
-    pub puts: Vec<(Item, Box<[u8]>)>,
-    /// What is not needed once the checkpoint is complete: the item and the checkpoint that wrote it.
-    pub garbage: Vec<(Item, u32)>,
+    pub puts: Vec<(StoredPage, Box<[u8]>)>,
+    /// What is not needed once the checkpoint is complete.
+    pub garbage: Vec<StoredPage>,
+    /// Finds a place for so many bytes.
+    allocate: &'a dyn Fn(u32) -> u32,
 }
 
-impl PageWrites {
+impl<'a> PageWrites<'a> {
     /// Nothing yet.
-    pub fn new(checkpoint: u32) -> Self {
-        Self { checkpoint, puts: Vec::new(), garbage: Vec::new() }
+    pub fn new(checkpoint: u32, allocate: &'a dyn Fn(u32) -> u32) -> Self {
+        Self { checkpoint, puts: Vec::new(), garbage: Vec::new(), allocate }
     }
 
     /// Stores `bytes` in place of `old`.
-    pub fn put(&mut self, item: Item, bytes: Box<[u8]>, old: Option<StoredPage>) -> StoredPage {
-        let stored = StoredPage::of(&bytes, self.checkpoint);
-        self.puts.push((item, bytes));
-        self.drop(item, old);
+    pub fn put(&mut self, bytes: Box<[u8]>, old: Option<StoredPage>) -> StoredPage {
+        let len = bytes.len() as u32;
+        let stored = StoredPage::of(&bytes, self.checkpoint).placed((self.allocate)(len), len);
+        self.puts.push((stored, bytes));
+        self.drop(old);
         stored
     }
 
     /// Forgets what is stored as `old`.
-    pub fn drop(&mut self, item: Item, old: Option<StoredPage>) {
-        if let Some(old) = old {
-            self.garbage.push((item, old.checkpoint));
-        }
+    pub fn drop(&mut self, old: Option<StoredPage>) {
+        self.garbage.extend(old);
     }
 }
 
@@ -144,7 +151,7 @@ impl<K: PartialEq> Fetched<K> {
 /// Fetches pages that are not in memory.
 pub trait PageSource: Send + Sync {
     /// The bytes of a page, verified against `stored`; an error means that the index must be rebuilt.
-    fn load(&self, item: Item, stored: StoredPage) -> Result<Box<[u8]>, StoreError>;
+    fn load(&self, set: PageSet, page: u64, stored: StoredPage) -> Result<Box<[u8]>, StoreError>;
 }
 
 /// The source of an index that is wholly in memory.
@@ -152,7 +159,7 @@ pub trait PageSource: Send + Sync {
 pub struct NoPages;
 
 impl PageSource for NoPages {
-    fn load(&self, item: Item, _: StoredPage) -> Result<Box<[u8]>, StoreError> {
-        Err(StoreError::Io(format!("{item:?} of an index is nowhere")))
+    fn load(&self, set: PageSet, page: u64, _: StoredPage) -> Result<Box<[u8]>, StoreError> {
+        Err(StoreError::Io(format!("page {page} of {set:?} of an index is nowhere")))
     }
 }

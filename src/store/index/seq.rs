@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Fetched, Item, NoPages, PageSet, PageSource, StoredPage, is_settled};
+use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::seq_page::{self, Entry, PAGE_SEQS};
 use crate::store::StoreError;
 
@@ -34,7 +34,7 @@ pub struct SeqIndex {
     /// Chunks that have lost a page since they were stored.
     pub(super) touched: BTreeSet<u64>,
     /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<(u64, StoredPage)>,
+    pub(super) gone: Vec<StoredPage>,
 }
 
 /// One page.
@@ -321,7 +321,7 @@ impl SeqIndex {
     fn fetch(&mut self, page: u64) -> Result<(), StoreError> {
         let Some(held) = self.pages.get_mut(&page) else { return Ok(()) };
         if let (Body::Stored, Some(stored)) = (&held.body, held.stored) {
-            let packed = self.source.load(Item::Page(PageSet::Seqs, page), stored)?;
+            let packed = self.source.load(PageSet::Seqs, page, stored)?;
             let bytes = packed.len();
             self.resident_bytes += bytes;
             held.body = Body::Packed(packed);
@@ -390,7 +390,7 @@ impl SeqIndex {
             self.resident_bytes -= packed.len();
         }
         if let Some(stored) = slot.stored {
-            self.gone.push((page, stored));
+            self.gone.push(stored);
             self.touched.insert(page / CHUNK_PAGES);
         }
     }

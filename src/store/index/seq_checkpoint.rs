@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Item, PageSet, PageSource, PageWrites, StoredPage};
+use super::pages::{CHUNK_PAGES, PageSource, PageWrites, StoredPage};
 use super::seq::{Body, SeqIndex, Slot};
 use super::seq_page;
 use super::varint::{self, Reader};
@@ -30,18 +30,21 @@ impl SeqIndex {
         self.chunks.iter().map(|(chunk, stored)| (*chunk, *stored))
     }
 
+    /// Everything that is stored, pages and directory.
+    pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
+        self.pages.values().filter_map(|page| page.stored).chain(self.chunks.values().copied())
+    }
+
     /// Hands over every page and chunk that has changed, as if it were stored already.
-    pub fn write_pages(&mut self, out: &mut PageWrites) {
+    pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.written_by = out.checkpoint;
         for (page, slot) in self.pages.iter_mut().filter(|(_, slot)| slot.dirty) {
             let Some(bytes) = slot.body.packed() else { continue };
-            slot.stored = Some(out.put(Item::Page(PageSet::Seqs, *page), bytes, slot.stored));
+            slot.stored = Some(out.put(bytes, slot.stored));
             slot.dirty = false;
             self.touched.insert(page / CHUNK_PAGES);
         }
-        for (page, stored) in self.gone.drain(..) {
-            out.drop(Item::Page(PageSet::Seqs, page), Some(stored));
-        }
+        self.gone.drain(..).for_each(|stored| out.drop(Some(stored)));
         for chunk in std::mem::take(&mut self.touched) {
             self.write_chunk(chunk, out);
         }
@@ -56,7 +59,7 @@ impl SeqIndex {
             slot.dirty = true;
             self.touched.insert(page / CHUNK_PAGES);
         }
-        self.gone.retain(|(_, stored)| stored.checkpoint != checkpoint);
+        self.gone.retain(|stored| stored.checkpoint != checkpoint);
         let unwritten: Vec<u64> =
             self.chunks().filter(|(_, stored)| written(Some(*stored))).map(|(chunk, _)| chunk).collect();
         for chunk in unwritten {
@@ -78,7 +81,7 @@ impl SeqIndex {
         freed
     }
 
-    fn write_chunk(&mut self, chunk: u64, out: &mut PageWrites) {
+    fn write_chunk(&mut self, chunk: u64, out: &mut PageWrites<'_>) {
         let first = chunk * CHUNK_PAGES;
         let mut bytes = Vec::new();
         for (page, slot) in self.pages.range(first..=first + (CHUNK_PAGES - 1)) {
@@ -87,12 +90,11 @@ impl SeqIndex {
             varint::put(&mut bytes, u64::from(slot.live));
             stored.encode(&mut bytes);
         }
-        let item = Item::Chunk(PageSet::Seqs, chunk);
         let old = self.chunks.remove(&chunk);
         if bytes.is_empty() {
-            out.drop(item, old);
+            out.drop(old);
         } else {
-            let stored = out.put(item, bytes.into_boxed_slice(), old);
+            let stored = out.put(bytes.into_boxed_slice(), old);
             self.chunks.insert(chunk, stored);
         }
     }

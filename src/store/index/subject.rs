@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound as RangeBound, ControlFlow};
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Fetched, Item, NoPages, PageSet, PageSource, StoredPage, is_settled};
+use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::postings::Postings;
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
@@ -32,7 +32,7 @@ pub struct SubjectIndex {
     /// Chunks that have lost a page since they were stored.
     pub(super) touched: BTreeSet<u64>,
     /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<(u64, StoredPage)>,
+    pub(super) gone: Vec<StoredPage>,
 }
 
 /// One page.
@@ -232,7 +232,7 @@ impl SubjectIndex {
         let Some(page) = self.pages.remove(fence) else { return };
         self.resident_bytes = self.resident_bytes.saturating_sub(page.memory());
         if let Some(stored) = page.stored {
-            self.gone.push((page.id, stored));
+            self.gone.push(stored);
             self.touched.insert(page.id / CHUNK_PAGES);
         }
     }
@@ -294,7 +294,7 @@ impl SubjectIndex {
         let below = (RangeBound::Unbounded, RangeBound::Included(subject));
         let (fence, page) = self.pages.range_mut::<[u8], _>(below).next_back().ok_or_else(damaged)?;
         if let (None, Some(stored)) = (&page.bytes, page.stored) {
-            let bytes = self.source.load(Item::Page(PageSet::Subjects, page.id), stored)?.into_vec();
+            let bytes = self.source.load(PageSet::Subjects, page.id, stored)?.into_vec();
             self.resident_bytes += bytes.capacity();
             self.fetched.push(fence.clone(), bytes.capacity());
             page.bytes = Some(bytes);
