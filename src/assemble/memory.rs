@@ -1,7 +1,7 @@
 //! `memory_ceiling`
 
 use crate::config::Config;
-use crate::memory::Shares;
+use crate::memory::{Shares, relief};
 use crate::router::outbound::OUTBOUND;
 use crate::session;
 
@@ -9,6 +9,7 @@ use crate::session;
 pub fn bound_memory(config: &Config) {
     let shares = Shares::configured(config.memory_ceiling_bytes);
     log::info!("Memory ceiling: {} bytes", shares.ceiling);
+    relief::set_ceiling(shares.ceiling);
     OUTBOUND.set_bytes_max(usize::try_from(shares.outbound).unwrap_or(usize::MAX));
     session::bound_inbox(shares.inbox, u64::from(config.limits.payload_bytes_max));
     let wanted = config.jetstream.memory_bytes_max.filter(|wanted| *wanted > shares.memory_streams);

@@ -6,6 +6,7 @@
 
 pub mod allocator;
 mod limit;
+pub mod relief;
 
 pub use self::limit::available_bytes;
 

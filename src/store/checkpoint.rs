@@ -11,20 +11,19 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::catalog::{Catalog, Change};
-use super::checkpoint_record::{
-    ConsumerRecord, Root, StreamRecord, place_key, place_of, root_key, stream_key,
-};
+use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, root_key, stream_key};
 use super::facade::Shared;
 use super::index::pages::{PageSet, PageSource, PageWrites, StoredPage};
 use super::journal::core::Class;
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
 use super::journal_log::StreamAccess;
-use super::page_file::PageWrite;
+use super::page_file::{PageRun, Place};
 use super::registry::{StreamEntry, release};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
 use super::{Lsn, StoreError, StreamId};
+use crate::memory::relief;
 
 /// How long a dead segment waits for a checkpoint that lets it go.
 const RECLAIM_DELAY: Duration = Duration::from_secs(1);
@@ -52,8 +51,8 @@ struct State {
     records: HashMap<u32, (StoredPage, Option<Placed>)>,
     /// Values the last complete checkpoint has made superfluous.
     garbage: Vec<Vec<u8>>,
-    /// Values that checkpoints which did not come to an end have left behind.
-    leftovers: Vec<Vec<u8>>,
+    /// What checkpoints which did not come to an end have left behind.
+    leftovers: Garbage,
     last: Instant,
     failed: bool,
     /// Bytes of the journal that were replayed at the start.
@@ -62,15 +61,24 @@ struct State {
     position: Lsn,
 }
 
+/// What is superfluous once a checkpoint is complete.
+#[derive(Default)]
+struct Garbage {
+    /// Keys of the catalogue.
+    keys: Vec<Vec<u8>>,
+    /// Places in the page file.
+    places: Vec<Place>,
+}
+
 /// What the streams looked like to a checkpoint.
 struct Attempt {
     number: u32,
     /// Removals up to here are reflected in what it stores.
     covers: Lsn,
     records: HashMap<u32, (StoredPage, Option<Placed>)>,
-    garbage: Vec<Vec<u8>>,
-    /// Keys this attempt has written.
-    written: Vec<Vec<u8>>,
+    garbage: Garbage,
+    /// What this attempt has written.
+    written: Garbage,
 }
 
 impl Checkpoints {
@@ -90,7 +98,7 @@ impl Checkpoints {
             covers: root.map_or(Lsn::ZERO, |root| root.replay_from),
             records,
             garbage: root.map(|root| root.garbage.clone()).unwrap_or_default(),
-            leftovers: Vec::new(),
+            leftovers: Garbage::default(),
             last: Instant::now(),
             failed: false,
             unsaved_bytes: replayed_bytes,
@@ -194,7 +202,8 @@ impl Shared {
             self.registry.lock().streams.values().map(|stream| stream.access.clone()).collect();
         let resident: usize = accesses.iter().map(StreamAccess::trim).sum();
         let mut left = resident;
-        if resident > self.journal.options().index_bytes_max {
+        let too_much = resident > self.journal.options().index_bytes_max;
+        if too_much {
             for access in accesses {
                 let excess = left.saturating_sub(self.journal.indexes.left_bytes());
                 if excess == 0 {
@@ -203,7 +212,10 @@ impl Shared {
                 left = left.saturating_sub(access.index.lock().evict(excess));
             }
         }
-        self.journal.indexes_settled(left);
+        if too_much {
+            relief::relieve();
+        }
+        self.journal.indexes_settled(left, too_much);
     }
 
     fn begin(&self, state: &mut State) -> Attempt {
@@ -214,7 +226,7 @@ impl Shared {
             covers: Lsn::ZERO,
             records: HashMap::new(),
             garbage: std::mem::take(&mut state.leftovers),
-            written: Vec::new(),
+            written: Garbage::default(),
         }
     }
 
@@ -222,20 +234,20 @@ impl Shared {
         let (mut root, streams) = self.root(attempt);
         for stream in streams {
             if let Some((pages, record)) = self.stream_changes(catalog, stream, state, attempt) {
-                catalog.pages().write(pages)?;
+                catalog.pages().write(&pages)?;
                 catalog.apply(&[record])?;
             }
         }
         let gone = state.records.iter().filter(|(stream, _)| !attempt.records.contains_key(stream));
         let gone = gone.map(|(stream, (stored, _))| stream_key(*stream, stored.checkpoint));
-        attempt.garbage.extend(gone);
+        attempt.garbage.keys.extend(gone);
         let deletes: Vec<Change> = state.garbage.iter().cloned().map(Change::Delete).collect();
         catalog.apply(&deletes)?;
         self.journal.flush()?;
         catalog.flush()?;
         root.streams = attempt.records.iter().map(|(stream, (stored, _))| (*stream, *stored)).collect();
         root.streams.sort_unstable_by_key(|(stream, _)| *stream);
-        root.garbage = attempt.garbage.iter().filter(|key| place_of(key).is_none()).cloned().collect();
+        root.garbage = attempt.garbage.keys.clone();
         catalog.apply(&[Change::Put(root_key(root.number), root.encode())])?;
         catalog.flush()?;
         self.note_checkpoint(attempt.number)
@@ -244,10 +256,10 @@ impl Shared {
     /// The root but for its streams, and the streams there are. What follows in the journal is left to a replay.
     fn root(&self, attempt: &mut Attempt) -> (Root, Vec<u32>) {
         let mut registry = self.registry.lock();
-        attempt.garbage.append(&mut registry.garbage);
+        attempt.garbage.places.append(&mut registry.garbage);
         // A place that is given back twice would be given away twice.
-        attempt.garbage.sort_unstable();
-        attempt.garbage.dedup();
+        attempt.garbage.places.sort_unstable();
+        attempt.garbage.places.dedup();
         let root = self.journal.with_core(|core| {
             attempt.covers = core.deferred_lsn();
             Root {
@@ -264,13 +276,13 @@ impl Shared {
     }
 
     /// What is to be stored of one stream, its pages and its record; nothing when it has not changed.
-    fn stream_changes(
+    fn stream_changes<'a>(
         &self,
-        catalog: &Catalog,
+        catalog: &'a Catalog,
         number: u32,
         state: &State,
         attempt: &mut Attempt,
-    ) -> Option<(Vec<PageWrite>, Change)> {
+    ) -> Option<(PageRun<'a>, Change)> {
         let mut registry = self.registry.lock();
         let entry = registry.streams.get_mut(&number)?;
         let index = Arc::clone(&entry.access.index);
@@ -284,19 +296,21 @@ impl Shared {
                 return None;
             }
         }
-        let allocate = |len| catalog.pages().allocate(len);
-        let mut writes = PageWrites::new(attempt.number, &allocate);
+        let mut run = catalog.pages().run();
+        let mut writes = PageWrites::new(attempt.number, &mut run);
         index.write_pages(&mut writes);
+        let garbage = writes.garbage;
         index.changed = false;
         entry.changed = false;
         let record = stream_record(entry, &index, placed, up_to).encode();
         drop(index);
         let stored = StoredPage::of(&record, attempt.number);
         if let Some((old, _)) = state.records.get(&number) {
-            attempt.garbage.push(stream_key(number, old.checkpoint));
+            attempt.garbage.keys.push(stream_key(number, old.checkpoint));
         }
         attempt.records.insert(number, (stored, placed));
-        Some(attempt.changes(number, writes, record))
+        let change = attempt.changes(number, garbage, &run, record);
+        Some((run, change))
     }
 
     /// Says in the journal that the checkpoint is complete, which makes earlier ones stale.
@@ -313,18 +327,12 @@ impl Shared {
         state.unsaved_bytes = 0;
         state.covers = attempt.covers;
         state.records = attempt.records;
-        state.garbage = self.free_places(attempt.garbage);
+        state.garbage = attempt.garbage.keys;
+        if let Some(catalog) = &self.checkpoints.catalog {
+            catalog.pages().free(&attempt.garbage.places);
+        }
         state.position = self.journal.with_core(|core| core.position());
         Ok(())
-    }
-
-    /// Gives places in the page file back; returns what is to be deleted elsewhere.
-    fn free_places(&self, garbage: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-        let (places, others): (Vec<_>, Vec<_>) = garbage.into_iter().partition(|key| place_of(key).is_some());
-        if let Some(catalog) = &self.checkpoints.catalog {
-            places.iter().filter_map(|key| place_of(key)).for_each(|(at, len)| catalog.pages().free(at, len));
-        }
-        others
     }
 
     fn undo(&self, state: &mut State, attempt: Attempt) {
@@ -335,9 +343,10 @@ impl Shared {
             index.changed = true;
         }
         state.leftovers = attempt.garbage;
-        state.leftovers.extend(attempt.written);
-        state.leftovers.sort_unstable();
-        state.leftovers.dedup();
+        state.leftovers.keys.extend(attempt.written.keys);
+        state.leftovers.places.extend(attempt.written.places);
+        state.leftovers.keys.sort_unstable();
+        state.leftovers.keys.dedup();
     }
 
     /// The catalogue takes nothing, and segments wait to be given back: it is declared stale, so that they can go. The next
@@ -355,12 +364,18 @@ impl Shared {
 }
 
 impl Attempt {
-    fn changes(&mut self, stream: u32, writes: PageWrites<'_>, record: Vec<u8>) -> (Vec<PageWrite>, Change) {
-        self.garbage.extend(writes.garbage.into_iter().map(place_key));
-        self.written.extend(writes.puts.iter().map(|(stored, _)| place_key(*stored)));
+    fn changes(
+        &mut self,
+        stream: u32,
+        garbage: Vec<StoredPage>,
+        run: &PageRun<'_>,
+        record: Vec<u8>,
+    ) -> Change {
+        self.garbage.places.extend(garbage.into_iter().map(Place::of));
+        self.written.places.extend(run.places());
         let key = stream_key(stream, self.number);
-        self.written.push(key.clone());
-        (writes.puts, Change::Put(key, record))
+        self.written.keys.push(key.clone());
+        Change::Put(key, record)
     }
 }
 

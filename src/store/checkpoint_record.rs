@@ -10,9 +10,6 @@ use super::journal::usage::Placed;
 /// The version of the catalogue's format. Another version is not read but rebuilt.
 const CATALOG_VERSION: u64 = 2;
 
-/// How keys of places begin.
-const PLACE: u8 = b'P';
-
 /// The root: where to begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Root {
@@ -99,20 +96,6 @@ pub fn stream_key(stream: u32, checkpoint: u32) -> Vec<u8> {
     key.extend_from_slice(&stream.to_be_bytes());
     key.extend_from_slice(&checkpoint.to_be_bytes());
     key
-}
-
-/// What a place in the page file is called among superfluous values.
-pub fn place_key(stored: StoredPage) -> Vec<u8> {
-    let mut key = vec![PLACE];
-    key.extend_from_slice(&stored.at.to_be_bytes());
-    key.extend_from_slice(&stored.len.to_be_bytes());
-    key
-}
-
-/// Place and length that [`place_key`] names.
-pub fn place_of(key: &[u8]) -> Option<(u32, u32)> {
-    let (at, len) = key.strip_prefix(&[PLACE])?.split_first_chunk::<4>()?;
-    Some((u32::from_be_bytes(*at), u32::from_be_bytes(len.try_into().ok()?)))
 }
 
 impl Root {

@@ -14,6 +14,8 @@ pub struct IndexMeter {
     high: AtomicUsize,
     /// The janitor has been told.
     told: AtomicBool,
+    /// What is left cannot go before it is stored.
+    unstored: AtomicBool,
 }
 
 impl IndexMeter {
@@ -24,6 +26,7 @@ impl IndexMeter {
             held: AtomicUsize::new(0),
             high: AtomicUsize::new(above(bytes_max, 0)),
             told: AtomicBool::new(false),
+            unstored: AtomicBool::new(false),
         }
     }
 
@@ -33,8 +36,9 @@ impl IndexMeter {
         held > self.bytes_max && !self.told.swap(true, Ordering::Relaxed)
     }
 
-    /// Notes what is held after what could go has gone. What is left then never makes anybody wait.
-    pub fn settle(&self, held: usize) {
+    /// Notes what is held after what could go has gone, if it had to. What is left then never makes anybody wait.
+    pub fn settle(&self, held: usize, had_to_go: bool) {
+        self.unstored.store(had_to_go && held > self.bytes_max / 4 * 3, Ordering::Relaxed);
         self.held.store(held, Ordering::Relaxed);
         self.high.store(above(self.bytes_max, held), Ordering::Relaxed);
         self.told.store(false, Ordering::Relaxed);
@@ -42,7 +46,7 @@ impl IndexMeter {
 
     /// Whether pages must be stored so that they can go.
     pub fn wants_checkpoint(&self) -> bool {
-        self.held.load(Ordering::Relaxed) > self.bytes_max / 4 * 3
+        self.unstored.load(Ordering::Relaxed)
     }
 
     /// Whether appenders should pause.
@@ -71,8 +75,19 @@ mod tests {
         assert!(!meter.grow(100));
         assert!(meter.grow(1));
         assert!(!meter.grow(1));
-        meter.settle(101);
+        meter.settle(101, true);
         assert!(meter.grow(1));
+    }
+
+    #[test]
+    fn a_checkpoint_is_wanted_when_dropping_pages_was_not_enough_and_not_before() {
+        let meter = IndexMeter::new(100);
+        meter.settle(90, false);
+        assert!(!meter.wants_checkpoint());
+        meter.settle(50, true);
+        assert!(!meter.wants_checkpoint());
+        meter.settle(90, true);
+        assert!(meter.wants_checkpoint());
     }
 
     #[test]
@@ -80,7 +95,7 @@ mod tests {
         let meter = IndexMeter::new(100);
         meter.grow(151);
         assert!(meter.is_over());
-        meter.settle(1000);
+        meter.settle(1000, true);
         assert!(!meter.is_over());
         meter.grow(51);
         assert!(meter.is_over());

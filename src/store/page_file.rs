@@ -13,16 +13,61 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::StoreError;
-use super::index::pages::StoredPage;
+use super::index::pages::{PageSink, StoredPage};
 
 /// Places begin at multiples of this, in bytes.
 const UNIT_BYTES: u64 = 256;
 
-/// Neighbouring pages are written together up to this, in bytes.
-const WRITE_BYTES_MAX: usize = 256 << 10;
+/// A place in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Where it begins, in units.
+    at: u32,
+    /// How many bytes of it are used.
+    len: u32,
+}
 
-/// A page on its way to its place.
-pub type PageWrite = (StoredPage, Box<[u8]>);
+impl Place {
+    /// Where a page is stored.
+    pub fn of(stored: StoredPage) -> Self {
+        Self { at: stored.at, len: stored.len }
+    }
+
+    fn units(self) -> u32 {
+        self.len.div_ceil(UNIT_BYTES as u32).max(1)
+    }
+
+    fn end(self) -> u32 {
+        self.at.saturating_add(self.units())
+    }
+}
+
+/// Pages on their way to their places, in one piece of memory.
+pub struct PageRun<'a> {
+    file: &'a PageFile,
+    places: Vec<Place>,
+    bytes: Vec<u8>,
+}
+
+impl PageRun<'_> {
+    /// Where the pages go.
+    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.places.iter().copied()
+    }
+}
+
+impl PageSink for PageRun<'_> {
+    fn put(&mut self, bytes: &[u8], checkpoint: u32) -> StoredPage {
+        let len = bytes.len() as u32;
+        let units = Place { at: 0, len }.units();
+        let at = self.file.space.lock().allocate(units);
+        self.places.push(Place { at, len });
+        let end = self.bytes.len() + units as usize * UNIT_BYTES as usize;
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.resize(end, 0);
+        StoredPage::of(bytes, checkpoint).placed(at, len)
+    }
+}
 
 /// The file.
 pub struct PageFile {
@@ -43,36 +88,33 @@ impl PageFile {
 
     /// Says what is stored; everything else is free.
     pub fn set_used(&self, pages: impl Iterator<Item = StoredPage>) {
-        *self.space.lock() = Space::with_used(pages.map(|stored| (stored.at, units(stored.len))).collect());
+        *self.space.lock() = Space::with_used(pages.map(Place::of).collect());
     }
 
-    /// A free place for so many bytes, which is free no more.
-    pub fn allocate(&self, len: u32) -> u32 {
-        self.space.lock().allocate(units(len))
+    /// Begins to gather pages.
+    pub fn run(&self) -> PageRun<'_> {
+        PageRun { file: self, places: Vec::new(), bytes: Vec::new() }
     }
 
-    /// Gives a place back.
-    pub fn free(&self, at: u32, len: u32) {
-        self.space.lock().free(at, units(len));
+    /// Gives places back.
+    pub fn free(&self, places: &[Place]) {
+        let mut space = self.space.lock();
+        places.iter().for_each(|place| space.free(place.at, place.units()));
     }
 
     /// Writes pages to their places.
-    pub fn write(&self, mut pages: Vec<PageWrite>) -> Result<(), StoreError> {
-        pages.sort_unstable_by_key(|(stored, _)| stored.at);
+    pub fn write(&self, run: &PageRun<'_>) -> Result<(), StoreError> {
         self.unsynced.store(true, Ordering::Relaxed);
-        let mut run: Vec<u8> = Vec::new();
-        let mut start = 0;
-        for (stored, bytes) in &pages {
-            let at = u64::from(stored.at) * UNIT_BYTES;
-            if at != start + run.len() as u64 || run.len() > WRITE_BYTES_MAX {
-                self.write_run(start, &run)?;
-                run.clear();
-                start = at;
-            }
-            run.extend_from_slice(bytes);
-            run.resize(run.len().next_multiple_of(UNIT_BYTES as usize), 0);
+        let mut rest = run.bytes.as_slice();
+        for neighbours in run.places.chunk_by(|before, after| before.end() == after.at) {
+            let units: u32 = neighbours.iter().map(|place| place.units()).sum();
+            let bytes = u64::from(units) * UNIT_BYTES;
+            let Some((these, others)) = rest.split_at_checked(bytes as usize) else { break };
+            let at = neighbours.first().map_or(0, |place| u64::from(place.at) * UNIT_BYTES);
+            self.file.write_all_at(these, at).map_err(|error| failed("write", &error))?;
+            rest = others;
         }
-        self.write_run(start, &run)
+        Ok(())
     }
 
     /// The bytes of a page; the caller checks them.
@@ -98,13 +140,6 @@ impl PageFile {
         let end = u64::from(self.space.lock().end) * UNIT_BYTES;
         if self.file.metadata()?.len() > end { self.file.set_len(end) } else { Ok(()) }
     }
-
-    fn write_run(&self, at: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.file.write_all_at(bytes, at).map_err(|error| failed("write", &error))
-    }
 }
 
 /// Which places are free, in units.
@@ -119,14 +154,14 @@ struct Space {
 }
 
 impl Space {
-    fn with_used(mut used: Vec<(u32, u32)>) -> Self {
+    fn with_used(mut used: Vec<Place>) -> Self {
         used.sort_unstable();
         let mut space = Self::default();
-        for (at, len) in used {
-            if at > space.end {
-                space.insert(space.end, at - space.end);
+        for place in used {
+            if place.at > space.end {
+                space.insert(space.end, place.at - space.end);
             }
-            space.end = space.end.max(at.saturating_add(len));
+            space.end = space.end.max(place.end());
         }
         space
     }
@@ -178,10 +213,6 @@ impl Space {
     }
 }
 
-fn units(len: u32) -> u32 {
-    len.div_ceil(UNIT_BYTES as u32).max(1)
-}
-
 fn failed(verb: &str, error: &std::io::Error) -> StoreError {
     StoreError::Io(format!("index pages: {verb}: {error}"))
 }
@@ -192,34 +223,44 @@ mod tests {
 
     use super::*;
 
-    fn page(file: &PageFile, bytes: &[u8]) -> PageWrite {
-        (StoredPage::of(bytes, 1).placed(file.allocate(bytes.len() as u32), bytes.len() as u32), bytes.into())
+    fn file() -> (tempfile::TempDir, PageFile) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = PageFile::open(&dir.path().join("pages")).unwrap();
+        (dir, file)
+    }
+
+    fn store(file: &PageFile, pages: &[Vec<u8>]) -> Vec<StoredPage> {
+        let mut run = file.run();
+        let stored = pages.iter().map(|page| run.put(page, 1)).collect();
+        file.write(&run).unwrap();
+        file.sync().unwrap();
+        stored
     }
 
     #[test]
     fn pages_come_back_from_their_places() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = PageFile::open(&dir.path().join("pages")).unwrap();
-        let pages: Vec<PageWrite> =
-            [0usize, 1, 255, 256, 257, 5000].iter().map(|len| page(&file, &vec![*len as u8; *len])).collect();
-        file.write(pages.clone()).unwrap();
-        file.sync().unwrap();
-        for (stored, bytes) in pages {
-            assert_eq!(file.read(stored).unwrap(), bytes.to_vec());
+        let (_dir, file) = file();
+        let pages: Vec<Vec<u8>> = [0, 1, 255, 256, 257, 5000].map(|len| vec![len as u8; len]).to_vec();
+        let stored = store(&file, &pages);
+        file.free(&[Place::of(stored[1]), Place::of(stored[4])]);
+        let again = store(&file, &pages[1..5]);
+        for (stored, page) in stored.iter().zip(&pages).filter(|(stored, _)| ![1, 257].contains(&stored.len))
+        {
+            assert_eq!(file.read(*stored).unwrap(), *page);
         }
+        again
+            .iter()
+            .zip(&pages[1..5])
+            .for_each(|(stored, page)| assert_eq!(file.read(*stored).unwrap(), *page));
     }
 
     #[test]
     fn the_file_shrinks_when_its_end_is_free() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = PageFile::open(&dir.path().join("pages")).unwrap();
-        let pages: Vec<PageWrite> = (0..100).map(|_| page(&file, &[7; 1000])).collect();
-        file.write(pages.clone()).unwrap();
-        file.sync().unwrap();
+        let (_dir, file) = file();
+        let stored = store(&file, &vec![vec![7; 1000]; 100]);
         assert_eq!(file.file.metadata().unwrap().len(), 100 * 1024);
-        pages[10..].iter().for_each(|(stored, _)| file.free(stored.at, stored.len));
-        file.write(vec![page(&file, &[8; 1000])]).unwrap();
-        file.sync().unwrap();
+        file.free(&stored[10..].iter().copied().map(Place::of).collect::<Vec<_>>());
+        store(&file, &[vec![8; 1000]]);
         assert_eq!(file.file.metadata().unwrap().len(), 11 * 1024);
     }
 
@@ -240,7 +281,7 @@ mod tests {
                     prop_assert!(used.range(at..).next().is_none_or(|(after, _)| at + len <= *after));
                     used.insert(at, len);
                 }
-                let again = Space::with_used(used.iter().map(|(at, len)| (*at, *len)).collect());
+                let again = Space::with_used(used.iter().map(|(at, len)| Place { at: *at, len: len * UNIT_BYTES as u32 }).collect());
                 prop_assert_eq!(&again.by_start, &space.by_start);
                 prop_assert_eq!(again.end, space.end);
             }

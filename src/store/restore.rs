@@ -127,9 +127,7 @@ type Chunks = Vec<(u64, StoredPage, Box<[u8]>)>;
 fn chunks(catalog: &Catalog, listed: &[(u64, StoredPage)]) -> Option<Chunks> {
     let mut chunks = Vec::with_capacity(listed.len());
     for (chunk, stored) in listed {
-        let Some(bytes) = catalog.pages().read(*stored).ok().filter(|bytes| stored.holds(bytes)) else {
-            return None;
-        };
+        let bytes = catalog.pages().read(*stored).ok().filter(|bytes| stored.holds(bytes))?;
         chunks.push((*chunk, *stored, bytes.into_boxed_slice()));
     }
     Some(chunks)

@@ -75,31 +75,41 @@ pub enum PageSet {
     Subjects,
 }
 
+/// Takes pages that are to be stored.
+pub trait PageSink {
+    /// Finds a place for a page, which is written there later.
+    fn put(&mut self, bytes: &[u8], checkpoint: u32) -> StoredPage;
+}
+
+/// Stores nothing.
+#[derive(Debug)]
+pub struct Nowhere;
+
+impl PageSink for Nowhere {
+    fn put(&mut self, bytes: &[u8], checkpoint: u32) -> StoredPage {
+        StoredPage::of(bytes, checkpoint)
+    }
+}
+
 /// What a checkpoint stores of one stream's index.
 pub struct PageWrites<'a> {
     /// The checkpoint's number.
     pub checkpoint: u32,
-    /// What to store.
-    pub puts: Vec<(StoredPage, Box<[u8]>)>,
     /// What is not needed once the checkpoint is complete.
     pub garbage: Vec<StoredPage>,
-    /// Finds a place for so many bytes.
-    allocate: &'a dyn Fn(u32) -> u32,
+    sink: &'a mut dyn PageSink,
 }
 
 impl<'a> PageWrites<'a> {
     /// Nothing yet.
-    pub fn new(checkpoint: u32, allocate: &'a dyn Fn(u32) -> u32) -> Self {
-        Self { checkpoint, puts: Vec::new(), garbage: Vec::new(), allocate }
+    pub fn new(checkpoint: u32, sink: &'a mut dyn PageSink) -> Self {
+        Self { checkpoint, garbage: Vec::new(), sink }
     }
 
     /// Stores `bytes` in place of `old`.
-    pub fn put(&mut self, bytes: Box<[u8]>, old: Option<StoredPage>) -> StoredPage {
-        let len = bytes.len() as u32;
-        let stored = StoredPage::of(&bytes, self.checkpoint).placed((self.allocate)(len), len);
-        self.puts.push((stored, bytes));
+    pub fn put(&mut self, bytes: &[u8], old: Option<StoredPage>) -> StoredPage {
         self.drop(old);
-        stored
+        self.sink.put(bytes, self.checkpoint)
     }
 
     /// Forgets what is stored as `old`.

@@ -39,8 +39,11 @@ impl SeqIndex {
     pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.written_by = out.checkpoint;
         for (page, slot) in self.pages.iter_mut().filter(|(_, slot)| slot.dirty) {
-            let Some(bytes) = slot.body.packed() else { continue };
-            slot.stored = Some(out.put(bytes, slot.stored));
+            slot.stored = match &slot.body {
+                Body::Open(entries) => Some(out.put(&seq_page::pack(entries), slot.stored)),
+                Body::Packed(packed) => Some(out.put(packed, slot.stored)),
+                Body::Stored => continue,
+            };
             slot.dirty = false;
             self.touched.insert(page / CHUNK_PAGES);
         }
@@ -94,7 +97,7 @@ impl SeqIndex {
         if bytes.is_empty() {
             out.drop(old);
         } else {
-            let stored = out.put(bytes.into_boxed_slice(), old);
+            let stored = out.put(&bytes, old);
             self.chunks.insert(chunk, stored);
         }
     }
@@ -110,16 +113,6 @@ impl Slot {
                 freed
             }
             _ => 0,
-        }
-    }
-}
-
-impl Body {
-    fn packed(&self) -> Option<Box<[u8]>> {
-        match self {
-            Body::Open(entries) => Some(seq_page::pack(entries)),
-            Body::Packed(packed) => Some(packed.clone()),
-            Body::Stored => None,
         }
     }
 }

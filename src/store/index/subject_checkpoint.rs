@@ -45,7 +45,7 @@ impl SubjectIndex {
         self.written_by = out.checkpoint;
         for page in self.pages.values_mut().filter(|page| page.dirty) {
             let Some(bytes) = &page.bytes else { continue };
-            page.stored = Some(out.put(bytes.as_slice().into(), page.stored));
+            page.stored = Some(out.put(bytes, page.stored));
             page.dirty = false;
             self.touched.insert(page.id / CHUNK_PAGES);
         }
@@ -101,7 +101,7 @@ impl SubjectIndex {
         if bytes.is_empty() {
             out.drop(old);
         } else {
-            let stored = out.put(bytes.into_boxed_slice(), old);
+            let stored = out.put(&bytes, old);
             self.chunks.insert(chunk, stored);
         }
     }

@@ -158,9 +158,9 @@ impl Journal {
         }
     }
 
-    /// Notes what the indexes of all streams hold after what could go has gone.
-    pub(crate) fn indexes_settled(&self, bytes: usize) {
-        self.indexes.settle(bytes);
+    /// Notes what the indexes of all streams hold after what could go has gone, if it had to.
+    pub(crate) fn indexes_settled(&self, bytes: usize, had_to_go: bool) {
+        self.indexes.settle(bytes, had_to_go);
         if *self.pressed.lock() {
             self.update_pressure();
         }
