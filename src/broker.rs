@@ -79,6 +79,7 @@ impl Broker {
     pub async fn start(config: &Config) -> Result<Self, BrokerError> {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
+        assemble::bound_memory(config);
         let operator = start_operator(config, &server)?;
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
