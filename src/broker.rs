@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_protocol::jetstream::account_info::API_LEVEL;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::account::{Account, ServiceSubscription};
 use crate::assemble;
@@ -20,6 +22,12 @@ use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
 use crate::system;
 use crate::version::{NATS_VERSION, VERSION};
+
+/// How long clients wait for the store before they are let in without it.
+const DOOR_HELD_MAX: Duration = Duration::from_millis(250);
+
+/// What reading the store comes to.
+type Recovery = JoinHandle<Result<(), BrokerError>>;
 
 /// Why a broker did not start.
 #[derive(Debug)]
@@ -59,6 +67,8 @@ impl From<StartError> for BrokerError {
 pub struct Broker {
     running: RunningServer,
     jetstream: Option<Arc<JetStream>>,
+    /// Reading what the store holds, while that goes on.
+    recovery: Option<Recovery>,
     ports_file: Option<std::path::PathBuf>,
     /// What the broker runs with now.
     config: Config,
@@ -76,15 +86,18 @@ impl Broker {
         assemble::apply_mappings(config, &server)
             .map_err(|error| BrokerError::Settings(error.to_string()))?;
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
+        let recovery = jetstream.clone().map(begin_recovery);
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
         system::serve_accounts(&server);
         let operator_services = system::serve_operators(&server, source.clone());
         let monitoring = Monitoring::start(config, source.clone()).await?;
+        let recovery = hold_the_door(recovery).await?;
         let running = server.listen().await?;
         let broker = Self {
             running,
             jetstream,
+            recovery,
             ports_file: None,
             config: config.clone(),
             source,
@@ -120,8 +133,13 @@ impl Broker {
         let mut lame_duck = signal(SignalKind::user_defined2())?;
         let mut reopen_log = signal(SignalKind::user_defined1())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut ended = Ok(());
         loop {
             tokio::select! {
+                failed = failed_recovery(&mut self.recovery) => {
+                    ended = Err(std::io::Error::other(failed));
+                    break;
+                }
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
                 _ = reopen_log.recv() => {
@@ -147,7 +165,7 @@ impl Broker {
             }
         }
         self.shutdown().await;
-        Ok(())
+        ended
     }
 
     /// Goes on with another configuration, if that is possible without a restart.
@@ -211,7 +229,6 @@ fn announce(config: &Config, server: &Server) {
 }
 
 fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStream>, BrokerError> {
-    let began = Instant::now();
     log::info!("Starting JetStream");
     let settings = assemble::jetstream_settings(config, server.name());
     log::info!("---------------- JETSTREAM ----------------");
@@ -226,10 +243,48 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
     log::info!("-------------------------------------------");
     let options = assemble::store_options(config);
     let limits = assemble::jetstream_limits(config);
-    let jetstream = JetStream::start(settings, options, server.clock().clone(), limits)
+    let jetstream = JetStream::claim(settings, options, server.clock().clone(), limits)
         .map_err(BrokerError::JetStream)?;
     server.add_hook(jetstream.clone());
     let _: Arc<Account> = server.account(crate::account::GLOBAL_ACCOUNT);
-    log::info!("Took {:?} to start JetStream", began.elapsed());
     Ok(jetstream)
+}
+
+/// Reads what the store holds, beside everything else.
+fn begin_recovery(jetstream: Arc<JetStream>) -> Recovery {
+    let began = Instant::now();
+    tokio::task::spawn_blocking(move || {
+        let recovered = jetstream.recover().map_err(BrokerError::JetStream);
+        if recovered.is_ok() {
+            log::info!("Took {:?} to start JetStream", began.elapsed());
+        }
+        recovered
+    })
+}
+
+/// Gives a quick recovery the time to finish, so that the first clients find their streams; returns a slow one, which goes on.
+async fn hold_the_door(recovery: Option<Recovery>) -> Result<Option<Recovery>, BrokerError> {
+    let Some(mut recovery) = recovery else { return Ok(None) };
+    match timeout(DOOR_HELD_MAX, &mut recovery).await {
+        Ok(Ok(done)) => done.map(|()| None),
+        Ok(Err(error)) => Err(BrokerError::JetStream(error.to_string())),
+        Err(_) => {
+            log::info!("JetStream is still recovering, clients are served meanwhile");
+            Ok(Some(recovery))
+        }
+    }
+}
+
+/// Returns when a recovery that is under way has failed; otherwise never.
+async fn failed_recovery(recovery: &mut Option<Recovery>) -> BrokerError {
+    let done = match recovery {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    };
+    *recovery = None;
+    match done {
+        Ok(Ok(())) => std::future::pending().await,
+        Ok(Err(error)) => error,
+        Err(error) => BrokerError::JetStream(error.to_string()),
+    }
 }
