@@ -209,12 +209,15 @@ fn check_store_dir(dir: &Path) -> Result<(), String> {
 }
 
 /// Brings back a stream with its consumers.
-fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<StreamHost>, String> {
+fn recover(account: &Arc<JsAccount>, mut stream: RecoveredStream) -> Result<Arc<StreamHost>, String> {
     let env = &account.env;
     let now = env.now();
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), now)
+    let mut machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), now)
         .map_err(|error| error.to_string())?;
+    if let Err(error) = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt) {
+        log::warn!("stream {}: limits are not enforced: {error}", stream.name);
+    }
     let mut consumers = Consumers::default();
     for consumer in stream.consumers {
         let name = consumer.name.clone();

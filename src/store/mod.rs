@@ -40,7 +40,7 @@ mod signal;
 mod stats;
 mod stream_index;
 
-pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
+pub use facade::{InDoubt, Opened, RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;

@@ -10,7 +10,7 @@ use super::catalog::Catalog;
 use super::checkpoint::Checkpoints;
 use super::disk::{Disk, DiskLock};
 use super::error::io_error;
-use super::facade::{RecoveredConsumer, RecoveredStream, Shared};
+use super::facade::{InDoubt, RecoveredConsumer, RecoveredStream, Shared};
 use super::journal::Journal;
 use super::journal::core::{JournalCore, Resume};
 use super::journal::files::SegmentFiles;
@@ -68,8 +68,12 @@ pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Rec
     let journal = Arc::new(resume(&files, &replayed, options)?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry, checkpoints };
-    let streams =
-        replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
+    let mut in_doubt = replayed.in_doubt;
+    let hand_over = |(number, stream)| {
+        let in_doubt = in_doubt.remove(&number).unwrap_or_default();
+        RecoveredStream { in_doubt, ..shared.hand_over(number, stream) }
+    };
+    let streams = replayed.model.streams.into_iter().map(hand_over).collect();
     Ok(Recovered { shared, streams, report })
 }
 
@@ -206,6 +210,7 @@ impl Shared {
             meta: stream.meta.to_vec(),
             log: Box::new(JournalLog::new(access)),
             consumers,
+            in_doubt: InDoubt::default(),
         }
     }
 }
