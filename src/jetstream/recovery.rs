@@ -163,8 +163,11 @@ fn state_of(
     let env = &account.env;
     let positions = take_positions(&mut stream.consumers);
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), env.now())
+    let mut machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), env.now())
         .map_err(|error| error.to_string())?;
+    if let Err(error) = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt) {
+        log::warn!("stream {}: limits are not enforced: {error}", stream.name);
+    }
     let mut consumers = Consumers::default();
     consumers.number_after(&host.lock().consumers);
     for consumer in stream.consumers {

@@ -28,6 +28,9 @@ use super::stats::{Counters, StoreStats};
 use super::stream_index::StreamIndex;
 use super::{Lsn, MessageLog, StorageKind, StoreError, StreamId, recovery};
 
+/// Messages of the last commit that are named one by one.
+const IN_DOUBT_MAX: usize = 1 << 16;
+
 /// Rounds of housekeeping [`Store::maintain`] does at most.
 const MAINTAIN_ROUNDS_MAX: usize = 1000;
 
@@ -46,6 +49,33 @@ pub struct RecoveredStream {
     pub log: Box<dyn MessageLog>,
     /// Its consumers, by name.
     pub consumers: Vec<RecoveredConsumer>,
+    /// What the last commit brought, if a crash followed it.
+    pub in_doubt: InDoubt,
+}
+
+/// Which messages the last commit before a crash brought: what they pushed out may still be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InDoubt {
+    /// These.
+    Messages(Vec<u64>),
+    /// So many that they were not counted, or another configuration.
+    All,
+}
+
+impl InDoubt {
+    /// The last commit brought this message.
+    pub(crate) fn note(&mut self, seq: u64) {
+        match self {
+            InDoubt::Messages(seqs) if seqs.len() < IN_DOUBT_MAX => seqs.push(seq),
+            _ => *self = InDoubt::All,
+        }
+    }
+}
+
+impl Default for InDoubt {
+    fn default() -> Self {
+        InDoubt::Messages(Vec::new())
+    }
 }
 
 /// A consumer that was found on disk.

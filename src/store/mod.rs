@@ -46,7 +46,7 @@ mod stats;
 mod stream_index;
 
 pub use disk::journal_bytes;
-pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
+pub use facade::{InDoubt, Opened, RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;

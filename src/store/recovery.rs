@@ -11,7 +11,7 @@ use super::catalog::Catalog;
 use super::checkpoint::Checkpoints;
 use super::disk::{Disk, DiskLock};
 use super::error::io_error;
-use super::facade::{RecoveredConsumer, RecoveredStream, Shared};
+use super::facade::{InDoubt, RecoveredConsumer, RecoveredStream, Shared};
 use super::journal::Journal;
 use super::journal::core::{JournalCore, Resume};
 use super::journal::files::SegmentFiles;
@@ -86,8 +86,12 @@ pub(crate) fn recover(
     let journal = Arc::new(resume(&files, &replayed, options, kept.counters.clone())?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry, checkpoints };
-    let streams =
-        replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
+    let mut in_doubt = replayed.in_doubt;
+    let hand_over = |(number, stream)| {
+        let in_doubt = in_doubt.remove(&number).unwrap_or_default();
+        RecoveredStream { in_doubt, ..shared.hand_over(number, stream) }
+    };
+    let streams = replayed.model.streams.into_iter().map(hand_over).collect();
     Ok(Recovered { shared, streams, report })
 }
 
@@ -218,6 +222,7 @@ impl Shared {
             meta: stream.meta.to_vec(),
             log: Box::new(JournalLog::new(access)),
             consumers,
+            in_doubt: InDoubt::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use headwater_protocol::jetstream::stream_config::{Retention, Storage, StreamCon
 use super::Deletion;
 use super::consumer::ConsumerModel;
 use super::legal::Reasons;
-use super::message::{Attempt, Content, Presence, Stored};
+use super::message::{Attempt, Content, Presence, Stored, attempt_of};
 use crate::broken::{Broken, Checked, check};
 
 /// A stream as its clients know it.
@@ -135,11 +135,14 @@ impl StreamModel {
             || format!("{}: sequences up to {} were given", self.name, self.promised_seq),
             || format!("sequence {first_seq} is given again"),
         )?;
-        let sent_all = step.sent.len() as u64 == last_seq + 1 - first_seq;
         for (index, seq) in (first_seq..=last_seq).enumerate() {
-            let attempt = step.sent.get(index).filter(|_| sent_all).copied();
             let found =
                 log.load(seq).map_err(|error| Broken::new("new messages can be read", error.to_string()))?;
+            // What the stream makes up itself comes after what was sent.
+            let attempt = match &found {
+                Some(found) => attempt_of(&found.headers),
+                None => step.sent.get(index).copied(),
+            };
             let stored = self.learn(seq, attempt, found, step)?;
             self.last_ts = if stored.content.is_some() { stored.ts } else { self.last_ts };
             self.messages.insert(seq, stored);

@@ -170,3 +170,32 @@ fn a_flipped_bit_in_a_segments_header_costs_nothing() {
         assert_eq!(open_one(&disk).1.log.state().messages, 1, "bit {bit}");
     }
 }
+
+/// Of a stream's creation, in a commit that was never finished, nothing was left but a damaged message. Another stream got its
+/// number, and with it the sequence of that message: its own messages were taken for older.
+#[test]
+fn a_stream_has_its_number_for_itself() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    store.create_stream("A", "FIRST", b"", StorageKind::File).unwrap();
+    store.commit().unwrap();
+    let (_, mut log, put) = store.create_stream("A", "NEVER", b"", StorageKind::File).unwrap();
+    let put_starts = offset_of(put) - 48;
+    let lsn = log.append(&message(9, &[9; 600])).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    let file = disk.open("journal/0000000001.seg").unwrap();
+    file.write_at(&[0; 40], put_starts as u64).unwrap();
+    file.write_at(&[0; 100], offset_of(lsn) as u64 - 200).unwrap();
+
+    let (store, streams, _) = open(&disk);
+    assert_eq!(streams.len(), 1);
+    let (_, mut log, _) = store.create_stream("A", "SECOND", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"x")).unwrap();
+    store.flush().unwrap();
+    drop((log, store, streams));
+    disk.kill();
+    let second = open(&disk).1.into_iter().find(|stream| stream.name == "SECOND").unwrap();
+    assert_eq!(second.log.state().messages, 1);
+}

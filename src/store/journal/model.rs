@@ -118,7 +118,7 @@ impl Model {
     pub fn apply(&mut self, at: Location, record: &Record, files: &SegmentFiles) -> Result<(), StoreError> {
         let header = &record.header;
         let placed = Placed { at, len: header.record_len() as u32 };
-        self.last_stream = self.last_stream.max(header.stream);
+        self.note_number(header.stream);
         if header.kind == Kind::Tombstones {
             self.tombstones.push((placed, header.seq as u32));
         }
@@ -155,8 +155,25 @@ impl Model {
         }
     }
 
+    /// A stream had this number: none will have it again.
+    pub fn note_number(&mut self, stream: u32) {
+        self.last_stream = self.last_stream.max(stream);
+    }
+
+    /// Whether there is a stream of this number.
+    pub fn knows_stream(&self, stream: u32) -> bool {
+        self.streams.contains_key(&stream)
+    }
+
+    /// Whether there is the consumer that a record is about.
+    pub fn knows_consumer(&self, record: &Record) -> bool {
+        let stream = self.streams.get(&record.header.stream);
+        stream.is_some_and(|stream| stream.consumers.contains_key(&text(&record.subject())))
+    }
+
     /// A record was lost whose header is whole: a sequence it gave must not be given again.
     pub fn lose(&mut self, at: Location, header: &Header) {
+        self.note_number(header.stream);
         let (last_seq, last_ts) = match header.kind {
             Kind::Message => (header.seq, header.ts),
             Kind::StreamState => (header.ts as u64, 0),

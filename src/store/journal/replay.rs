@@ -5,6 +5,7 @@
 //! for belongs to the last commit, of which nothing was acknowledged; of what lies behind it, messages are kept and
 //! removals are not, so that no message is lost for the sake of one that never came.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::assure::Unsure;
@@ -15,7 +16,7 @@ use super::record::{Header, Kind, Location, Record};
 use super::scan::{Found, Scanner};
 use super::segment::{SEGMENT_HEADER_LEN, Segment};
 use crate::store::report::{RecoveryReport, Region};
-use crate::store::{Lsn, StoreError};
+use crate::store::{InDoubt, Lsn, StoreError};
 
 /// What the journal held.
 pub struct Replayed {
@@ -29,6 +30,8 @@ pub struct Replayed {
     pub closed: Option<Location>,
     /// What has to be made certain before anything is built on it.
     pub unsure: Unsure,
+    /// What the last commit brought, by stream.
+    pub in_doubt: BTreeMap<u32, InDoubt>,
 }
 
 /// Reads records in order and decides which count.
@@ -46,6 +49,7 @@ pub struct Replay<'a> {
     resume: Option<Location>,
     closed: Option<Location>,
     unsure: Unsure,
+    in_doubt: BTreeMap<u32, InDoubt>,
     /// Where reading began: nothing behind it was given back.
     from: Lsn,
     /// The segment that must follow the one read last.
@@ -83,6 +87,7 @@ impl<'a> Replay<'a> {
             resume: None,
             closed: None,
             unsure: Unsure::default(),
+            in_doubt: BTreeMap::new(),
             from: Lsn::ZERO,
             next: None,
         }
@@ -121,6 +126,7 @@ impl<'a> Replay<'a> {
             torn,
             closed: self.closed,
             unsure: self.unsure,
+            in_doubt: self.in_doubt,
         })
     }
 
@@ -185,6 +191,7 @@ impl<'a> Replay<'a> {
         self.closed = (record.header.kind == Kind::Closed).then_some(at);
         if record.header.is_synced() {
             self.unsure.from = Some(at);
+            self.in_doubt.clear();
             self.vouch()?;
         }
         if record.header.kind == Kind::Torn {
@@ -236,14 +243,24 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         self.accept_group()?;
-        self.model.apply(at, &record, self.files)
+        self.apply(at, &record)
     }
 
     fn accept_group(&mut self) -> Result<(), StoreError> {
         for (at, record) in std::mem::take(&mut self.group) {
-            self.model.apply(at, &record, self.files)?;
+            self.apply(at, &record)?;
         }
         Ok(())
+    }
+
+    fn apply(&mut self, at: Location, record: &Record) -> Result<(), StoreError> {
+        let header = &record.header;
+        match header.kind {
+            Kind::Message => self.in_doubt.entry(header.stream).or_default().note(header.seq),
+            Kind::StreamPut => drop(self.in_doubt.insert(header.stream, InDoubt::All)),
+            _ => {}
+        }
+        self.model.apply(at, record, self.files)
     }
 
     /// Everything so far was durable: holes are damage, the rest counts.
@@ -277,15 +294,18 @@ impl<'a> Replay<'a> {
 
     fn salvage(&mut self, at: Location, len: u32) -> Result<(), StoreError> {
         let Some(record) = self.reread(at, len)? else { return Ok(()) };
-        match record.header.kind {
-            Kind::Message | Kind::StreamPut | Kind::ConsumerPut if !record.header.is_grouped() => {
-                self.model.apply(at, &record, self.files)
-            }
-            _ => {
-                self.forget(at);
-                Ok(())
-            }
+        let counts = match record.header.kind {
+            Kind::SegmentEnd => return Ok(()),
+            Kind::StreamPut => true,
+            Kind::Message => self.model.knows_stream(record.header.stream),
+            Kind::ConsumerPut => self.model.knows_consumer(&record),
+            _ => false,
+        };
+        if counts && !record.header.is_grouped() {
+            return self.apply(at, &record);
         }
+        self.forget(at);
+        Ok(())
     }
 
     /// A record does not count, and must not at any later start.
@@ -309,6 +329,9 @@ impl<'a> Replay<'a> {
 
     fn torn(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.torn_bytes += u64::from(len);
+        // The number of a stream that never came to be is not given again: what is left of it may still be read.
+        lost.iter().for_each(|header| self.model.note_number(header.stream));
+        let lost = lost.filter(|header| self.model.knows_stream(header.stream));
         let segment = self.files.get(at.segment)?;
         self.quarantine.torn(&segment, at.offset, len);
         self.lose(at, len, false, lost);
