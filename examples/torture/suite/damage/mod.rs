@@ -137,7 +137,7 @@ pub fn case(
     let mut streams = streams.clone();
     let complaints = log_lines::complaints();
     let (found, mut opened) = open_and_judge(dir, &Judge { streams: &streams, excuses }, catalog)?;
-    if !found.losses.messages.is_empty() {
+    if !found.losses.messages.is_empty() && !excuses.contains(&Excuse::End) {
         is_told(dir, &opened, log_lines::complaints() > complaints)?;
     }
     for stream in &mut opened.1 {
