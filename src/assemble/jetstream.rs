@@ -78,8 +78,9 @@ fn memory_share() -> u64 {
     total / 100 * DEFAULT_SHARE_PERCENT
 }
 
-/// Of the file system that the store is, or will be, on.
+/// Of the file system that the store is, or will be, on: what is free and what the store has already.
 fn disk_share(store_dir: &Path) -> u64 {
     let stat = store_dir.ancestors().find_map(|dir| rustix::fs::statvfs(dir).ok());
-    stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize) / 100 * DEFAULT_SHARE_PERCENT)
+    let free = stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    free.saturating_add(store::journal_bytes(store_dir)) / 100 * DEFAULT_SHARE_PERCENT
 }

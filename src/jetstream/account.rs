@@ -13,14 +13,14 @@ use parking_lot::{Mutex, RwLock};
 
 use super::consumer::config::ConsumerBounds;
 use super::consumers::Consumers;
-use super::env::Env;
+use super::env::{Env, Phase};
 use super::host::{StreamHost, StreamState};
 use super::stream::config::{Surroundings, check_update, complete};
 use super::stream::room::Budget;
 use super::stream::{Bounds, Refusal, StreamMachine, storage_kind};
 use super::{metadata, record};
 use crate::account::Account;
-use crate::store::Lsn;
+use crate::store::{Lsn, RecoveredStream, StorageKind, StoreError};
 
 /// A stream that was asked for.
 pub struct Created {
@@ -88,14 +88,15 @@ impl JsAccount {
         }
     }
 
-    /// A stream by its name.
+    /// A stream by its name, in service or not.
     pub fn stream(&self, name: &str) -> Option<Arc<StreamHost>> {
         self.streams.read().get(name).cloned()
     }
 
-    /// A stream by its name, or the error the API answers with.
+    /// A stream that can be used by its name, or the error the API answers with.
     pub fn expect_stream(&self, name: &str) -> Result<Arc<StreamHost>, ApiError> {
-        self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())
+        let host = self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())?;
+        if host.in_service() { Ok(host) } else { Err(ErrorCode::ClusterNotAvail.error()) }
     }
 
     /// A mirror that may answer direct gets for its origin, and has caught up with it.
@@ -128,7 +129,8 @@ impl JsAccount {
             return Err(ErrorCode::StreamReplicasNotSupported.error());
         }
         metadata::stamp_stream(&mut config);
-        if let Some(existing) = self.stream(&config.name) {
+        if self.stream(&config.name).is_some() {
+            let existing = self.expect_stream(&config.name)?;
             let same = metadata::same_stream(existing.lock().machine.config(), &config);
             return if same {
                 Ok(Created { host: existing, new: false })
@@ -179,10 +181,25 @@ impl JsAccount {
         Ok(host)
     }
 
-    /// Puts a stream into service that was found in the store.
-    pub fn adopt(&self, host: Arc<StreamHost>) {
-        host.capture();
+    /// Gives a stream its place among the others.
+    pub fn put(&self, host: Arc<StreamHost>) {
         self.streams.write().insert(host.name.clone(), host);
+    }
+
+    /// Takes all streams out of service that are kept in files: the store has failed.
+    pub fn suspend(&self) {
+        let _changing = self.changing.lock();
+        self.streams().iter().filter(|host| host.is_on_disk()).for_each(StreamHost::suspend);
+    }
+
+    /// Forgets the streams out of service that are not among `streams`: their creation never came to be on disk.
+    pub fn forget_missing(&self, streams: &[RecoveredStream]) {
+        let missing =
+            |host: &Arc<StreamHost>| !host.in_service() && !streams.iter().any(|stream| stream.id == host.id);
+        for host in self.streams().into_iter().filter(missing) {
+            self.streams.write().remove(&host.name);
+            host.close();
+        }
     }
 
     /// What `$JS.API.INFO` tells.
@@ -305,21 +322,31 @@ impl JsAccount {
     fn start_new(&self, config: StreamConfig) -> Result<Arc<StreamHost>, ApiError> {
         let created = Timestamp(self.env.now());
         let kind = storage_kind(&config);
+        if kind == StorageKind::File && self.env.phase() != Phase::Ready {
+            return Err(ErrorCode::ClusterNotAvail.error());
+        }
         let meta = record::encode(created, &config);
-        let (id, log, lsn) = self
-            .env
-            .store
-            .create_stream(self.account.name(), &config.name, &meta, kind)
-            .map_err(|error| ErrorCode::StreamCreate.with(error))?;
+        let store = &self.env.store;
+        let (id, log, lsn) =
+            store.create_stream(self.account.name(), &config.name, &meta, kind).map_err(not_created)?;
         let first_seq = config.first_seq;
         let mut state =
             StreamState::new(StreamMachine::new(config, self.bounds()), log, Consumers::default(), created);
         state.wrote(lsn);
-        state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
+        if let Err(error) = state.begin_at(first_seq) {
+            // If this fails too, the store begins anew, and the stream was never acknowledged.
+            let _ = store.delete_stream(id);
+            return Err(not_created(error));
+        }
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
         let configured = host.lock().configure_inflow(&host, None);
-        configured.map_err(|error| ErrorCode::StreamCreate.with(error))?;
-        self.adopt(host.clone());
+        if let Err(error) = configured {
+            let _ = store.delete_stream(id);
+            host.close();
+            return Err(ErrorCode::StreamCreate.with(error));
+        }
+        host.capture();
+        self.put(host.clone());
         host.start_inflow();
         Ok(host)
     }
@@ -338,6 +365,13 @@ impl JsAccount {
         state.configure_inflow(host, None).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
+    }
+}
+
+fn not_created(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Poisoned(_) | StoreError::DiskFull => Refusal::from(error).into(),
+        error => ErrorCode::StreamCreate.with(error),
     }
 }
 

@@ -81,6 +81,11 @@ pub struct Consumers {
 }
 
 impl Consumers {
+    /// Consumers to come get other keys than those of `former` have.
+    pub fn number_after(&mut self, former: &Self) {
+        self.last_key = self.last_key.max(former.last_key);
+    }
+
     /// Adds a consumer and queues it to be run.
     pub fn add(&mut self, consumer: Hosted) -> ConsumerKey {
         self.last_key += 1;

@@ -27,6 +27,7 @@ pub mod identity;
 pub mod metadata;
 mod monitor;
 pub mod record;
+mod recovery;
 pub mod server;
 pub mod settings;
 pub mod sourcing;

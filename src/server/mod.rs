@@ -193,6 +193,11 @@ impl Server {
         self.websocket.read().clone()
     }
 
+    /// The port WebSocket clients connect to; 0 without a listener.
+    pub fn websocket_port(&self) -> u16 {
+        self.websocket_port.load(Ordering::Relaxed)
+    }
+
     /// Decides about logins of clients that come this way.
     pub fn authenticator_for(&self, kind: ConnectionKind) -> Arc<Authenticator> {
         match self.websocket().filter(|_| kind == ConnectionKind::WebSocket) {

@@ -181,7 +181,7 @@ impl Shared {
         for (held, payload) in &payloads {
             drafts.push(Draft { kind: held.header.kind, seq: held.header.seq, payload, ..blank });
         }
-        let appended = self.journal.append_group(&drafts, Class::Message)?;
+        let appended = self.journal.append_group(&drafts, Class::Copy)?;
         self.count_copied(&appended);
         let mut places = appended.into_iter().map(|appended| appended.placed);
         release(&self.journal, std::mem::replace(&mut consumer.state, places.next()));
@@ -215,7 +215,7 @@ impl Shared {
                 subject: &name,
                 ..Draft::new(record.header.kind, record.header.stream)
             };
-            deletion.placed = self.journal.append(&draft, Class::Message)?.placed;
+            deletion.placed = self.journal.append(&draft, Class::Copy)?.placed;
         } else {
             registry.deletions.swap_remove(index);
         }
@@ -255,7 +255,7 @@ impl Shared {
             payload: &payload,
             ..Draft::new(record.header.kind, record.header.stream)
         };
-        let appended = self.journal.append(&draft, Class::Message)?;
+        let appended = self.journal.append(&draft, Class::Copy)?;
         self.count_copied(&[appended]);
         Ok(appended)
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -137,6 +138,7 @@ impl Store {
         self.abandon();
         let recovered = recovery::recover(&self.options, Arc::clone(&self.disk), &self.kept)?;
         let shared = Arc::new(recovered.shared);
+        shared.registry.lock().number_above(self.kept.last_stream.load(Ordering::Relaxed));
         for observer in self.observers.lock().iter() {
             observer.reopened(shared.journal.durable());
             shared.journal.observe(Arc::clone(observer));
@@ -157,6 +159,7 @@ impl Store {
         drop(self.committer.lock().take());
         *self.janitor.lock() = Janitor::default();
         shared.checkpoints.close();
+        self.kept.last_stream.fetch_max(shared.registry.lock().last_stream(), Ordering::Relaxed);
         Counters::add(&self.kept.counters.reopened, 1);
     }
 
@@ -247,6 +250,11 @@ impl Store {
     /// Whether appenders should pause; observers are told when this changes.
     pub fn pressure(&self) -> bool {
         self.journal().is_some_and(|journal| journal.pressure())
+    }
+
+    /// Whether messages are refused for lack of space.
+    pub fn is_full(&self) -> bool {
+        self.journal().is_some_and(|journal| journal.with_core(|core| core.is_full()))
     }
 
     /// Has `observer` told of every commit from now on, of failures, and of the store being opened anew.

@@ -43,6 +43,7 @@ mod signal;
 mod stats;
 mod stream_index;
 
+pub use disk::journal_bytes;
 pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 
@@ -31,12 +32,6 @@ use super::{Lsn, StoreError, StreamId, lost};
 /// The file whose lock says that the directory is in use.
 const LOCK_FILE: &str = "LOCK";
 
-/// A last commit is never longer than this by much.
-const REWRITTEN_BYTES_MAX: u64 = 64 << 20;
-
-/// Bytes of it written at a time.
-const REWRITE_STEP_BYTES: u32 = 256 << 10;
-
 /// An opened store, before its threads are started.
 pub(crate) struct Recovered {
     pub shared: Shared,
@@ -49,6 +44,8 @@ pub(crate) struct Recovered {
 pub(crate) struct Kept {
     pub counters: Arc<Counters>,
     pub quarantine: Arc<Mutex<Held>>,
+    /// The highest number given to a stream, in memory or on disk.
+    pub last_stream: Arc<AtomicU32>,
 }
 
 /// Takes the directory for this process.
@@ -82,8 +79,8 @@ pub(crate) fn recover(
         Some(dir) => with_catalog(dir, &files, &quarantine, &mut report)?,
         None => without_catalog(&files, &quarantine, &mut report)?,
     };
-    let rewritten_bytes_max = if options.sync == SyncPolicy::Always { REWRITTEN_BYTES_MAX } else { 0 };
-    make_sure(&files, &replayed, rewritten_bytes_max)?;
+    let rewrite = options.sync == SyncPolicy::Always && replayed.closed.is_none();
+    replayed.unsure.settle(&files, rewrite)?;
     Counters::add(&kept.counters.repaired_records, report.repaired_records);
     Counters::add(&kept.counters.lost_segments, report.lost_segments.len() as u64);
     let journal = Arc::new(resume(&files, &replayed, options, kept.counters.clone())?);
@@ -180,36 +177,6 @@ fn from_checkpoint(
     Ok(FromCheckpoint::Restored(Box::new(replayed), Box::new(checkpoints), Box::new(report)))
 }
 
-/// What was read may be in the system's cache only; it is about to be relied upon. After a failed sync the system takes its
-/// cache for written although it is not: so what nobody vouches for is written once more, up to `bytes_max` of it.
-fn make_sure(files: &SegmentFiles, replayed: &Replayed, bytes_max: u64) -> Result<(), StoreError> {
-    let Some(end) = replayed.resume else { return Ok(()) };
-    let from = replayed.synced;
-    let mut bytes_left = if replayed.closed.is_some() { 0 } else { bytes_max };
-    for id in files.ids().into_iter().filter(|id| (from.segment..=end.segment).contains(id)) {
-        let segment = files.get(id)?;
-        let start = if id == from.segment { from.offset } else { SEGMENT_HEADER_LEN };
-        let end = if id == end.segment { end.offset } else { segment.len };
-        rewrite(&segment, start, end, &mut bytes_left)?;
-        segment.sync()?;
-    }
-    Ok(())
-}
-
-fn rewrite(segment: &Segment, start: u32, end: u32, bytes_left: &mut u64) -> Result<(), StoreError> {
-    let mut at = start.max(SEGMENT_HEADER_LEN);
-    while at < end && *bytes_left > 0 {
-        let bytes = segment.read(at, (end - at).min(REWRITE_STEP_BYTES) as usize)?;
-        if bytes.is_empty() {
-            break;
-        }
-        segment.write(at, &bytes)?;
-        at += bytes.len() as u32;
-        *bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
-    }
-    Ok(())
-}
-
 fn resume(
     files: &Arc<SegmentFiles>,
     replayed: &Replayed,
@@ -232,7 +199,7 @@ fn resume(
         torn: replayed.torn,
         floors,
     };
-    let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
+    let core = JournalCore::new(Arc::clone(files), resume, options.reserves());
     let mut journal = Journal::new(Arc::clone(files), core, at.into(), options.clone(), counters);
     journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
     Ok(journal)

@@ -100,6 +100,11 @@ impl Registry {
         self.last_stream
     }
 
+    /// Numbers up to `number` are taken.
+    pub fn number_above(&mut self, number: u32) {
+        self.last_stream = self.last_stream.max(number);
+    }
+
     /// The highest number given so far.
     pub fn last_stream(&self) -> u32 {
         self.last_stream
@@ -137,12 +142,13 @@ impl Registry {
         meta: &[u8],
     ) -> Result<Lsn, StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
+        let journal = &entry.access.journal;
+        let (account, name) = names.unwrap_or((&entry.account, &entry.name));
+        let appended = put_stream(journal, id.0, (account, name), meta)?;
         if let Some((account, name)) = names {
             entry.account = account.into();
             entry.name = name.into();
         }
-        let journal = &entry.access.journal;
-        let appended = put_stream(journal, id.0, (&entry.account, &entry.name), meta)?;
         release(journal, entry.put.replace(appended.placed));
         entry.meta = Bytes::copy_from_slice(meta);
         entry.changed = true;

@@ -11,6 +11,7 @@
 #![allow(dead_code)] // Not every test file uses everything.
 
 pub mod edge;
+pub mod jetstream;
 pub mod users;
 pub mod websocket;
 
@@ -200,6 +201,15 @@ impl Peer {
             rest.replace_range(at..at + piece.len(), "");
         }
         assert_eq!(rest, "");
+    }
+
+    /// Reads so many bytes.
+    #[track_caller]
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        while self.unread.len() < len {
+            assert!(self.read_more(), "closed in the middle of {:?}", String::from_utf8_lossy(&self.unread));
+        }
+        self.unread.drain(..len).collect()
     }
 
     /// Reads one line, without its end.

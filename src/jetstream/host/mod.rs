@@ -13,6 +13,7 @@ mod pump;
 pub mod replies;
 mod retention;
 mod run_consumers;
+mod service;
 mod state;
 mod timers;
 mod unwritten;
@@ -31,7 +32,7 @@ use super::env::Env;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::UnixNanos;
 use crate::router::{AfterBatch, Dispatch};
-use crate::store::{StorageKind, StreamId};
+use crate::store::StreamId;
 use ports::Ports;
 use pump::Pump;
 
@@ -68,7 +69,8 @@ pub struct StreamHost {
 impl StreamHost {
     /// Puts a stream into service: from now on its timers run. It captures nothing until
     /// [`capture`](Self::capture) is called.
-    pub fn start(id: StreamId, account: Arc<Account>, env: Arc<Env>, state: StreamState) -> Arc<Self> {
+    pub fn start(id: StreamId, account: Arc<Account>, env: Arc<Env>, mut state: StreamState) -> Arc<Self> {
+        state.failures = env.failures();
         let host = Arc::new(Self {
             id,
             name: state.machine.config().name.as_str().into(),
@@ -96,7 +98,7 @@ impl StreamHost {
 
     /// Whether its messages are kept in files.
     pub fn is_on_disk(&self) -> bool {
-        self.lock().log.kind() == StorageKind::File
+        self.lock().is_on_disk()
     }
 
     /// Captures nothing any more.

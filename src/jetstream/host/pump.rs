@@ -70,6 +70,9 @@ impl StreamHost {
         let due = self.tick(&mut state, now);
         state.tick_inflow(now);
         let settled = self.env.settled();
+        if state.failures != self.env.failures() {
+            state.replies.refuse_unsettled(settled);
+        }
         if state.visible.advance(settled) {
             state.consumers.wake_hungry();
         }
@@ -138,6 +141,7 @@ impl StreamHost {
             }
             Reply::AckConfirmed => Message { subject: to, ..Message::default() },
             Reply::Signal(signal) => return signal.0.notify_one(),
+            Reply::Withdrawn => return,
         };
         self.account.publish(cx, &message);
     }

@@ -1,19 +1,21 @@
 //! Everything a stream's lock protects.
 
-use headwater_protocol::jetstream::stream_config::StreamConfig;
+use headwater_protocol::jetstream::error::ErrorCode;
+use headwater_protocol::jetstream::stream_config::{Storage, StreamConfig};
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::transform::Transform;
 
 use super::inflow::Inflow;
 use super::replies::{Replies, Reply, ReplyMessage};
 use super::run_consumers::Parcel;
+use super::service::Carried;
 use super::unwritten::Unwritten;
 use super::visible::Visible;
 use crate::clock::UnixNanos;
 use crate::jetstream::consumer::{Delivery, Effect, StreamTraits};
 use crate::jetstream::consumers::{ConsumerKey, Consumers};
 use crate::jetstream::env::Env;
-use crate::jetstream::stream::{Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
+use crate::jetstream::stream::{Answer, Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
 use crate::store::{Lsn, MessageLog, StoreError};
 
 /// What the lock of a [`StreamHost`](super::StreamHost) protects.
@@ -26,6 +28,12 @@ pub struct StreamState {
     pub consumers: Consumers,
     /// When the stream was created.
     pub created: Timestamp,
+    /// `false` while the stream is recovered: what is here is empty, whatever the stream holds.
+    pub(super) in_service: bool,
+    /// How often the store had failed when this came to be.
+    pub(super) failures: u32,
+    /// Consumers that are to come back with the stream, and that the store knows nothing of.
+    pub(super) carried: Vec<Carried>,
     /// What waits for the disk.
     pub(super) replies: Replies,
     pub(super) visible: Visible,
@@ -58,6 +66,9 @@ impl StreamState {
             log,
             consumers,
             created,
+            in_service: true,
+            carried: Vec::new(),
+            failures: 0,
             replies: Replies::default(),
             visible,
             last_lsn: Lsn::ZERO,
@@ -73,8 +84,22 @@ impl StreamState {
         state
     }
 
+    /// Whether the stream can be used; while it cannot, all of this is empty.
+    pub fn in_service(&self) -> bool {
+        self.in_service
+    }
+
+    /// Whether the stream is kept in files.
+    pub fn is_on_disk(&self) -> bool {
+        self.machine.config().storage == Storage::File
+    }
+
     /// Takes a publish and promises its acknowledgement to `reply`, if there is one.
     pub fn publish(&mut self, now: UnixNanos, message: &Ingest<'_>, reply: &[u8]) {
+        if !self.in_service {
+            let unavailable = Answer::Refused(Box::new(ErrorCode::ClusterNotAvail.error()));
+            return self.promise(reply, Reply::Publish(unavailable));
+        }
         let transformed = self.transformed(message.subject);
         let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
         self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message, reply));

@@ -79,10 +79,14 @@ impl SegmentFiles {
                 }
             }
         }
+        let sync =
+            |dir| files.disk.sync_dir(dir).map_err(|error| io_error("sync the store's directory", &error));
         if files.known.read().is_empty() {
             // The directory may be new, and what will be in it lasts no longer than its own name does.
-            files.disk.sync_dir("").map_err(|error| io_error("sync the store's directory", &error))?;
+            sync("")?;
         }
+        // The process before may have died, or failed, between naming a segment and syncing its name.
+        sync(JOURNAL_DIR)?;
         Ok((files, oddities))
     }
 

@@ -279,6 +279,8 @@ impl Model {
         // Before the purge: beyond the end of the index it moves the end, of whose time it knows nothing.
         if last_seq > stream.index.last_seq {
             stream.index.skip_to(last_seq, last_ts);
+        } else if last_seq == stream.index.last_seq {
+            stream.index.last_ts = last_ts;
         }
         stream.index.purge_below(header.seq.min(last_seq.saturating_add(1)), files)?;
         Ok(())

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::assure::Unsure;
 use super::files::SegmentFiles;
 use super::model::Model;
 use super::quarantine::Quarantine;
@@ -26,8 +27,8 @@ pub struct Replayed {
     pub torn: bool,
     /// The record that says that the store was closed in order.
     pub closed: Option<Location>,
-    /// Up to here everything was on disk when it was read; what follows may be in the system's cache only.
-    pub synced: Location,
+    /// What has to be made certain before anything is built on it.
+    pub unsure: Unsure,
 }
 
 /// Reads records in order and decides which count.
@@ -44,7 +45,7 @@ pub struct Replay<'a> {
     open_end: Option<Location>,
     resume: Option<Location>,
     closed: Option<Location>,
-    synced: Location,
+    unsure: Unsure,
     /// Where reading began: nothing behind it was given back.
     from: Lsn,
     /// The segment that must follow the one read last.
@@ -81,7 +82,7 @@ impl<'a> Replay<'a> {
             open_end: None,
             resume: None,
             closed: None,
-            synced: Location::from(Lsn::ZERO),
+            unsure: Unsure::default(),
             from: Lsn::ZERO,
             next: None,
         }
@@ -90,7 +91,7 @@ impl<'a> Replay<'a> {
     /// Reads everything from `from` on.
     pub fn run(mut self, from: Lsn) -> Result<Replayed, StoreError> {
         let start = Location::from(from);
-        self.synced = start;
+        self.unsure.from = Some(start);
         self.from = from;
         if from > Lsn::ZERO && !self.files.exists(start.segment) {
             self.lost_segment(start.segment);
@@ -119,7 +120,7 @@ impl<'a> Replay<'a> {
             resume: self.resume,
             torn,
             closed: self.closed,
-            synced: self.synced,
+            unsure: self.unsure,
         })
     }
 
@@ -149,6 +150,7 @@ impl<'a> Replay<'a> {
         }
         self.report.repaired_records += scanner.repairs();
         self.resume = last.or(self.resume);
+        self.unsure.ends.extend(last.map(|end| (id, end.offset)));
         Ok(())
     }
 
@@ -182,7 +184,7 @@ impl<'a> Replay<'a> {
         self.report.bytes_replayed += u64::from(len);
         self.closed = (record.header.kind == Kind::Closed).then_some(at);
         if record.header.is_synced() {
-            self.synced = at;
+            self.unsure.from = Some(at);
             self.vouch()?;
         }
         if record.header.kind == Kind::Torn {
@@ -261,8 +263,9 @@ impl<'a> Replay<'a> {
 
     /// The last commit was never finished: a group without its end does not count, nor do removals behind a hole.
     fn discard(&mut self) -> Result<(), StoreError> {
-        self.report.records_discarded += self.group.len() as u64;
-        self.group.clear();
+        for (at, _) in std::mem::take(&mut self.group) {
+            self.forget(at);
+        }
         for doubtful in std::mem::take(&mut self.doubtful) {
             match doubtful {
                 Doubtful::Hole { at, len, lost } => self.torn(at, len, lost)?,
@@ -279,10 +282,16 @@ impl<'a> Replay<'a> {
                 self.model.apply(at, &record, self.files)
             }
             _ => {
-                self.report.records_discarded += 1;
+                self.forget(at);
                 Ok(())
             }
         }
+    }
+
+    /// A record does not count, and must not at any later start.
+    fn forget(&mut self, at: Location) {
+        self.report.records_discarded += 1;
+        self.unsure.void.push(at);
     }
 
     fn damaged(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {

@@ -56,7 +56,8 @@ impl JsAccount {
         // How far its sources had come is known only as far as its messages tell.
         host.lock().configure_inflow(&host, Some(&Record::default())).map_err(of_store)?;
         host.after_recovery();
-        self.adopt(host.clone());
+        host.capture();
+        self.put(host.clone());
         host.start_inflow();
         Ok(host)
     }

@@ -43,7 +43,7 @@ pub fn deliver(
     subject: Option<&[u8]>,
     request: &Message<'_>,
 ) -> bool {
-    let direct = account.stream(stream).filter(|host| host.lock().machine.config().allow_direct);
+    let direct = account.stream(stream).filter(|host| host.lock().serves_direct_gets());
     let Some(host) = direct.or_else(|| account.direct_mirror_of(stream)) else { return false };
     if request.reply.is_empty() {
         return true;
@@ -110,6 +110,12 @@ fn answer(state: &mut StreamState, get: &MsgGetRequest, to: &[u8]) -> Result<(),
     let headers = if get.no_hdr { Vec::new() } else { with_origin(state, &message) };
     promise(state, to, headers, message);
     Ok(())
+}
+
+impl StreamState {
+    fn serves_direct_gets(&self) -> bool {
+        self.in_service() && self.machine.config().allow_direct
+    }
 }
 
 /// The stored headers, and where the message comes from.
