@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use headwater_protocol::jetstream::account_info::API_LEVEL;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::Interval;
+use tokio::task::JoinHandle;
+use tokio::time::{Interval, timeout};
 
 use crate::account::Account;
 use crate::assemble;
@@ -26,6 +27,12 @@ use crate::version::{NATS_VERSION, VERSION};
 
 /// A sign of life that nobody waits for.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
+
+/// How long clients wait for the store before they are let in without it.
+const DOOR_HELD_MAX: Duration = Duration::from_millis(250);
+
+/// What reading the store comes to.
+type Recovery = JoinHandle<Result<(), BrokerError>>;
 
 /// Why a broker did not start.
 #[derive(Debug)]
@@ -65,6 +72,8 @@ impl From<StartError> for BrokerError {
 pub struct Broker {
     running: RunningServer,
     jetstream: Option<Arc<JetStream>>,
+    /// Reading what the store holds, while that goes on.
+    recovery: Option<Recovery>,
     ports_file: Option<std::path::PathBuf>,
     /// What the broker runs with now.
     config: Config,
@@ -79,6 +88,7 @@ impl Broker {
     pub async fn start(config: &Config) -> Result<Self, BrokerError> {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
+        assemble::bound_memory(config);
         let operator = start_operator(config, &server)?;
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
@@ -87,18 +97,18 @@ impl Broker {
             assemble::apply_exchange(config, &server).map_err(BrokerError::Settings)?;
         }
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
-        if let (Some(operator), Some(jetstream)) = (&operator, &jetstream) {
-            operator.hold(jetstream.accounts_to_come()).await;
-        }
+        let recovery = jetstream.clone().map(|jetstream| begin_recovery(jetstream, operator.clone()));
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
         system::serve_accounts(&server);
         let operator_services = system::serve_operators(&server, source.clone());
         let monitoring = Monitoring::start(config, source.clone()).await?;
+        let recovery = hold_the_door(recovery).await?;
         let running = server.listen().await?;
         let broker = Self {
             running,
             jetstream,
+            recovery,
             ports_file: None,
             config: config.clone(),
             source,
@@ -137,8 +147,13 @@ impl Broker {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut alive = tokio::time::interval(self.manager.watchdog_interval().unwrap_or(NEVER));
         self.manager.tell(State::Ready);
+        let mut ended = Ok(());
         loop {
             tokio::select! {
+                failed = failed_recovery(&mut self.recovery) => {
+                    ended = Err(std::io::Error::other(failed));
+                    break;
+                }
                 _ = alive.tick() => self.manager.tell(State::Watchdog),
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
@@ -164,7 +179,7 @@ impl Broker {
         }
         self.manager.tell(State::Stopping);
         self.shutdown().await;
-        Ok(())
+        ended
     }
 
     /// Lame duck mode, until it has come to its end or an interrupt ends it.
@@ -273,7 +288,6 @@ fn start_operator(config: &Config, server: &Arc<Server>) -> Result<Option<Arc<Op
 }
 
 fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStream>, BrokerError> {
-    let began = Instant::now();
     log::info!("Starting JetStream");
     let settings = assemble::jetstream_settings(config, server.name());
     log::info!("---------------- JETSTREAM ----------------");
@@ -291,10 +305,51 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
         Some(operator) => assemble::jetstream_limits_of_tokens(operator),
         None => assemble::jetstream_limits(config),
     };
-    let jetstream = JetStream::start(settings, options, server.clock().clone(), limits)
+    let jetstream = JetStream::claim(settings, options, server.clock().clone(), limits)
         .map_err(BrokerError::JetStream)?;
     server.add_hook(jetstream.clone());
     let _: Arc<Account> = server.account(crate::account::GLOBAL_ACCOUNT);
-    log::info!("Took {:?} to start JetStream", began.elapsed());
     Ok(jetstream)
+}
+
+/// Reads what the store holds, beside everything else.
+fn begin_recovery(jetstream: Arc<JetStream>, operator: Option<Arc<Operator>>) -> Recovery {
+    let began = Instant::now();
+    tokio::spawn(async move {
+        let recovering = jetstream.clone();
+        let recovered = tokio::task::spawn_blocking(move || recovering.recover()).await;
+        recovered.unwrap_or_else(|error| Err(error.to_string())).map_err(BrokerError::JetStream)?;
+        log::info!("Took {:?} to start JetStream", began.elapsed());
+        if let Some(operator) = operator {
+            operator.hold(jetstream.accounts_to_come()).await;
+        }
+        Ok(())
+    })
+}
+
+/// Gives a quick recovery the time to finish, so that the first clients find their streams; returns a slow one, which goes on.
+async fn hold_the_door(recovery: Option<Recovery>) -> Result<Option<Recovery>, BrokerError> {
+    let Some(mut recovery) = recovery else { return Ok(None) };
+    match timeout(DOOR_HELD_MAX, &mut recovery).await {
+        Ok(Ok(done)) => done.map(|()| None),
+        Ok(Err(error)) => Err(BrokerError::JetStream(error.to_string())),
+        Err(_) => {
+            log::info!("JetStream is still recovering, clients are served meanwhile");
+            Ok(Some(recovery))
+        }
+    }
+}
+
+/// Returns when a recovery that is under way has failed; otherwise never.
+async fn failed_recovery(recovery: &mut Option<Recovery>) -> BrokerError {
+    let done = match recovery {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    };
+    *recovery = None;
+    match done {
+        Ok(Ok(())) => std::future::pending().await,
+        Ok(Err(error)) => error,
+        Err(error) => BrokerError::JetStream(error.to_string()),
+    }
 }

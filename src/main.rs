@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use headwater::broker::Broker;
 use headwater::cli::{self, Answer, Invocation, Start};
+use headwater::memory::{self, Shares};
 use headwater::{fatal, logging};
 
 fn main() -> ExitCode {
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn run(start: Start) -> ExitCode {
+    memory::allocator::give_memory_back(Shares::configured(start.config.memory_ceiling_bytes).ceiling);
     let log = match logging::start(&start.config.logging) {
         Ok(log) => log,
         Err(error) => return say(&Answer::failure(format_args!("error opening file: {error}"))),

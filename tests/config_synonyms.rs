@@ -159,6 +159,7 @@ const WINGS: &[(&str, &str)] = &[
     ("jetstream {@: false}", "strict"),
     ("jetstream {@: \"/d\"}", "store_dir store storedir"),
     ("jetstream {@: 5s}", "sync_interval sync"),
+    ("jetstream {@: 5ms}", "commit_window"),
     ("jetstream {@: 1G}", "max_memory_store max_mem_store max_mem max_memory"),
     ("jetstream {@: \"1G\"}", "max_file_store max_file"),
     ("jetstream {@: d}", "domain"),

@@ -40,6 +40,7 @@ mod validate;
 pub mod websocket;
 mod write_timeout;
 
+pub(crate) use grammar::size as size_from_text;
 pub use keys::Key;
 pub use log_format::LogFormat;
 pub use model::*;

@@ -52,7 +52,7 @@ pub struct Config {
     /// Public keys of proxies that may speak for others.
     pub trusted_proxies: Vec<String>,
     pub profiling: Profiling,
-    /// Bounds the memory of the whole process; absent: no bound.
+    /// Bounds the memory of the whole process; absent: a share of what the machine or container has.
     pub memory_ceiling_bytes: Option<u64>,
     /// What was read and will not be done, a line each.
     pub not_served: Vec<String>,

@@ -14,6 +14,7 @@ mod permits;
 mod ping;
 mod publish;
 mod reload;
+mod reserve;
 mod stall;
 mod subscribe;
 mod timers;
@@ -35,6 +36,7 @@ pub use self::client::{Client, ClientSnapshot, TlsFacts};
 use self::filter::Rights;
 use self::input::Input;
 use self::permits::Permits;
+pub use self::reserve::bound_inbox;
 use self::stall::Pause;
 use self::timers::{Due, TimerSettings, Timers};
 use crate::account::Account;
@@ -208,6 +210,9 @@ impl Session {
             return Poll::Ready(Event::Reload);
         }
         if self.poll_pause(cx).is_ready() {
+            if self.input.is_unfinished() {
+                return Poll::Ready(Event::Input);
+            }
             match self.input.poll_read(cx, &mut self.transport) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Event::End(CloseReason::ClientClosed)),
                 Poll::Ready(Ok(_)) => return Poll::Ready(Event::Input),

@@ -383,7 +383,7 @@ impl Shared {
     /// Makes an index reachable for logs, handles and the janitor.
     pub fn access(&self, mut index: StreamIndex) -> StreamAccess {
         if let Some(pages) = self.checkpoints.pages(index.stream) {
-            index.set_source(&pages);
+            index.set_source(&pages, self.journal.options().index_bytes_max / 4);
         }
         StreamAccess {
             journal: Arc::clone(&self.journal),

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::StoreError;
 use super::catalog::Catalog;
 use super::checkpoint::{CatalogPages, RestoredRecords};
-use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, item_key, root_key, stream_key};
-use super::index::pages::{Item, PageSet, StoredPage};
+use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, root_key, stream_key};
+use super::index::pages::StoredPage;
 use super::index::{SeqIndex, SubjectIndex, Subjects};
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream, NO_STATE};
@@ -44,6 +44,7 @@ pub fn restore(catalog: &Arc<Catalog>, files: &SegmentFiles) -> Result<Option<Re
         let Some(stream) = stream(catalog, files, *number, record)? else { return Ok(None) };
         model.streams.insert(*number, stream);
     }
+    catalog.pages().set_used(model.streams.values().flat_map(|stream| stream.index.stored()));
     Ok(Some(Restored { root, records, model }))
 }
 
@@ -99,12 +100,8 @@ fn index(
     record: &StreamRecord,
 ) -> Result<Option<StreamIndex>, StoreError> {
     let source = Arc::new(CatalogPages::new(Arc::clone(catalog), number));
-    let Some(seq_chunks) = chunks(catalog, number, PageSet::Seqs, &record.seq_chunks)? else {
-        return Ok(None);
-    };
-    let Some(subject_chunks) = chunks(catalog, number, PageSet::Subjects, &record.subject_chunks)? else {
-        return Ok(None);
-    };
+    let Some(seq_chunks) = chunks(catalog, &record.seq_chunks) else { return Ok(None) };
+    let Some(subject_chunks) = chunks(catalog, &record.subject_chunks) else { return Ok(None) };
     let Some(seqs) = SeqIndex::restored(source.clone(), &seq_chunks) else { return Ok(None) };
     let Some(subjects) = SubjectIndex::restored(source, record.subjects, &subject_chunks) else {
         return Ok(None);
@@ -122,19 +119,14 @@ fn index(
 
 type Chunks = Vec<(u64, StoredPage, Box<[u8]>)>;
 
-fn chunks(
-    catalog: &Catalog,
-    stream: u32,
-    set: PageSet,
-    listed: &[(u64, StoredPage)],
-) -> Result<Option<Chunks>, StoreError> {
+/// The directory of an index; `None` when a part of it is damaged.
+fn chunks(catalog: &Catalog, listed: &[(u64, StoredPage)]) -> Option<Chunks> {
     let mut chunks = Vec::with_capacity(listed.len());
     for (chunk, stored) in listed {
-        let bytes = catalog.get(&item_key(stream, Item::Chunk(set, *chunk), stored.checkpoint))?;
-        let Some(bytes) = bytes.filter(|bytes| stored.holds(bytes)) else { return Ok(None) };
+        let bytes = catalog.pages().read(*stored).ok().filter(|bytes| stored.holds(bytes))?;
         chunks.push((*chunk, *stored, bytes.into_boxed_slice()));
     }
-    Ok(Some(chunks))
+    Some(chunks)
 }
 
 fn model_consumer(files: &SegmentFiles, record: ConsumerRecord) -> ModelConsumer {

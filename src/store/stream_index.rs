@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::index::pages::{PageSource, PageWrites};
+use super::index::pages::{PageSource, PageWrites, StoredPage};
 use super::index::{Entry, Messages, Postings, SeqIndex, Subjects, TagSet, subject_tag};
 use super::journal::RecordReader;
 use super::journal::record::{Header, Location};
@@ -202,16 +202,23 @@ impl StreamIndex {
         }
     }
 
-    /// Has pages that are not in memory fetched from `source`.
-    pub fn set_source(&mut self, source: &Arc<dyn PageSource>) {
+    /// Has pages that are not in memory fetched from `source`, of which about `fetched_bytes_max` stay at a time.
+    pub fn set_source(&mut self, source: &Arc<dyn PageSource>, fetched_bytes_max: usize) {
         self.seqs.source = Arc::clone(source);
+        self.seqs.fetched.set_bytes_max(fetched_bytes_max / 2);
         self.subjects.index.source = Arc::clone(source);
+        self.subjects.index.fetched.set_bytes_max(fetched_bytes_max / 2);
     }
 
     /// Hands over every page that has changed.
-    pub fn write_pages(&mut self, out: &mut PageWrites) {
+    pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.seqs.write_pages(out);
         self.subjects.index.write_pages(out);
+    }
+
+    /// Everything that is stored of it.
+    pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
+        self.seqs.stored().chain(self.subjects.index.stored())
     }
 
     /// The checkpoint did not come to an end.

@@ -3,6 +3,7 @@
 
 pub mod cached;
 pub mod disk;
+pub mod slow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
