@@ -30,6 +30,11 @@ fn a_flipped_bit_or_a_zeroed_sector_anywhere_costs_at_most_what_was_hit() {
     assert!(figures.lossy > POSITIONS / 10, "hardly anything was hit: {figures:?}");
 }
 
+#[test]
+fn a_flipped_bit_costs_a_client_of_the_real_binary_at_most_one_message() {
+    suite::damage::real::flips(Path::new(env!("CARGO_BIN_EXE_headwater")), 3, 16).unwrap();
+}
+
 /// A position that stopped housekeeping for good.
 #[test]
 fn a_damaged_change_of_a_consumer_s_state_does_not_stop_compaction() {

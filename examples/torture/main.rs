@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use suite::flags::Flags;
 
 const USAGE: &str = "usage: torture COMMAND [--seed N] ...
-  damage [--positions N]      flip bits and zero sectors in every file of a closed store
+  damage [--positions N] [--real N] [--broker PATH]      flip bits and zero sectors in every file of a closed store
   power [--states N] [--millis N] [--without-sync 1] [--broker PATH]   cut the power at every moment of a recorded run
   kill [--rounds N] [--broker PATH]   kill -9 under load from several clients";
 

@@ -75,6 +75,14 @@ impl Server {
         self.child.id()
     }
 
+    /// SIGTERM, and waits until it has closed its store in order.
+    pub fn stop(mut self) -> Result<(), String> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let told = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        told.map_err(|error| error.to_string())?;
+        self.child.wait().map(drop).map_err(|error| error.to_string())
+    }
+
     /// Waits until it ends by itself.
     pub fn wait(mut self) {
         let _ = self.child.wait();

@@ -40,12 +40,15 @@ pub struct Consumer {
     pub deltas: Vec<Vec<u8>>,
 }
 
+/// A record, and the bytes it takes.
+pub type Placed = (Location, u32, Record);
+
 /// The closed store.
 pub struct Base {
     pub image: Image,
     pub streams: BTreeMap<u32, Expected>,
     /// Every record, in order, with the bytes it takes.
-    pub records: Vec<(Location, u32, Record)>,
+    pub records: Vec<Placed>,
 }
 
 /// Without threads, so that a case is the same every time.
@@ -212,7 +215,7 @@ pub fn message(seq: u64, (subject, headers, payload): &Content) -> NewMessage<'_
 }
 
 /// All records of the journal.
-fn records(dir: &Path) -> Vec<(Location, u32, Record)> {
+fn records(dir: &Path) -> Vec<Placed> {
     let disk = Arc::new(RealDisk::new(dir).expect("the directory"));
     let (files, oddities) = SegmentFiles::open(disk, SEGMENT_BYTES).expect("the journal");
     assert!(oddities.unreadable.is_empty());
