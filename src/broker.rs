@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_protocol::jetstream::account_info::API_LEVEL;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Interval;
 
-use crate::account::{Account, ServiceSubscription};
+use crate::account::Account;
 use crate::assemble;
 use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
@@ -19,8 +20,12 @@ use crate::monitoring::Monitoring;
 use crate::operator::Operator;
 use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
-use crate::system;
+use crate::system::{self, OperatorServices};
+use crate::systemd::{Manager, State};
 use crate::version::{NATS_VERSION, VERSION};
+
+/// A sign of life that nobody waits for.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a broker did not start.
 #[derive(Debug)]
@@ -65,7 +70,8 @@ pub struct Broker {
     config: Config,
     source: Arc<BrokerSource>,
     monitoring: Option<Monitoring>,
-    operator_services: Option<ServiceSubscription>,
+    operator_services: OperatorServices,
+    manager: Manager,
 }
 
 impl Broker {
@@ -98,6 +104,7 @@ impl Broker {
             source,
             monitoring,
             operator_services,
+            manager: Manager::from_environment(),
         };
         broker.write_files(config)
     }
@@ -128,8 +135,11 @@ impl Broker {
         let mut lame_duck = signal(SignalKind::user_defined2())?;
         let mut reopen_log = signal(SignalKind::user_defined1())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut alive = tokio::time::interval(self.manager.watchdog_interval().unwrap_or(NEVER));
+        self.manager.tell(State::Ready);
         loop {
             tokio::select! {
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
                 _ = reopen_log.recv() => {
@@ -139,37 +149,67 @@ impl Broker {
                 }
                 _ = hangup.recv() => {
                     log::info!("Trapped \"hangup\" signal");
-                    match read_again() {
-                        Ok(config) => self.reload(config, log),
-                        Err(error) => log::error!("Failed to reload server configuration: {error}"),
-                    }
+                    // What went wrong has been logged.
+                    let _ = self.reload_again(&read_again, log);
+                }
+                Some(request) = self.operator_services.reloads.recv() => {
+                    request.answer(self.reload_again(&read_again, log));
                 }
                 _ = lame_duck.recv() => {
                     log::info!("Trapped \"user defined signal 2\" signal");
-                    tokio::select! {
-                        () = self.running.lame_duck() => {}
-                        _ = interrupt.recv() => {}
-                    }
+                    self.send_clients_away(&mut interrupt, &mut alive).await;
                     break;
                 }
             }
         }
+        self.manager.tell(State::Stopping);
         self.shutdown().await;
         Ok(())
     }
 
-    /// Goes on with another configuration, if that is possible without a restart.
-    pub fn reload(&mut self, config: Config, log: &LogHandle) {
-        match reload(self.running.server(), &self.config, &config) {
-            Ok(changes) => changes.iter().for_each(|change| log::info!("Reloaded: {change}")),
-            Err(reason) => return log::error!("Failed to reload server configuration: {reason}"),
+    /// Lame duck mode, until it has come to its end or an interrupt ends it.
+    async fn send_clients_away(&self, interrupt: &mut Signal, alive: &mut Interval) {
+        self.manager.tell(State::Stopping);
+        let going = self.running.lame_duck();
+        tokio::pin!(going);
+        loop {
+            tokio::select! {
+                () = &mut going => return,
+                _ = interrupt.recv() => return,
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
+            }
         }
-        if let Err(error) = log.reconfigure(&config.logging) {
-            log::error!("Log cannot be reconfigured: {error}");
+    }
+
+    fn reload_again(
+        &mut self,
+        read_again: &impl Fn() -> Result<Config, ConfigError>,
+        log: &LogHandle,
+    ) -> Result<(), String> {
+        self.manager.tell(State::Reloading);
+        let reloaded = match read_again() {
+            Ok(config) => self.reload(config).map(|()| log.reconfigure(&self.config.logging)),
+            Err(error) => Err(error.to_string()),
+        };
+        self.manager.tell(State::Ready);
+        match reloaded {
+            Ok(Err(error)) => log::error!("Log cannot be reconfigured: {error}"),
+            Ok(Ok(())) => log::info!("Reloaded server configuration"),
+            Err(reason) => {
+                log::error!("Failed to reload server configuration: {reason}");
+                return Err(reason);
+            }
         }
+        Ok(())
+    }
+
+    /// Goes on with another configuration, if that is possible without a restart; on an error nothing has changed.
+    pub fn reload(&mut self, config: Config) -> Result<(), String> {
+        let changes = reload(self.running.server(), &self.config, &config)?;
+        changes.iter().for_each(|change| log::info!("Reloaded: {change}"));
         self.source.set_config(Arc::new(config.clone()));
         self.config = config;
-        log::info!("Reloaded server configuration");
+        Ok(())
     }
 
     /// Stops everything; what was acknowledged is on disk.
@@ -196,10 +236,18 @@ impl Broker {
         Ok(self)
     }
 
-    fn ports(&self) -> Ports {
+    /// Where it can be reached.
+    pub fn ports(&self) -> Ports {
         let address = self.client_addr();
         let monitoring = self.monitoring.iter().flat_map(Monitoring::urls).collect();
-        Ports { nats: vec![format!("nats://{address}")], monitoring, ..Ports::default() }
+        let scheme = if self.config.websocket.tls.is_some() { "wss" } else { "ws" };
+        let websocket = self.running.websocket_addr().map(|address| files::url(scheme, address));
+        Ports {
+            nats: vec![format!("nats://{address}")],
+            monitoring,
+            websocket: websocket.into_iter().collect(),
+            ..Ports::default()
+        }
     }
 }
 

@@ -37,4 +37,5 @@ pub mod server;
 pub mod session;
 pub mod store;
 pub mod system;
+pub mod systemd;
 pub mod version;

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match cli::parse(args) {
         Invocation::Answer(answer) => say(&answer),
+        Invocation::Doctor(request) => say(&request.run()),
         Invocation::Signal(request) => say(&cli::deliver(&request)),
         Invocation::Run(start) => run(*start),
     }

@@ -3,6 +3,7 @@
 
 mod store_support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use headwater::store::{RecoveryReport, StoreError, StoreOptions};
@@ -59,6 +60,19 @@ fn a_flipped_bit_in_a_body_costs_that_message_and_is_set_aside() {
     let set_aside = std::fs::read_dir(dir.path().join("quarantine")).unwrap().next().unwrap().unwrap();
     let bytes = std::fs::read(set_aside.path()).unwrap();
     assert!(bytes.windows(12).any(|window| window == b"essage 00012"));
+}
+
+#[test]
+fn what_is_damaged_and_lost_is_counted_by_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 500);
+    let (id, at) = segment_of(dir.path(), b"payload of message 000123");
+    flip_bit(&segment(dir.path(), id), at + 3);
+    let (store, streams, _) = open(dir.path(), without_catalog());
+    let stats = store.stats();
+    assert_eq!((stats.damage_regions, stats.messages_lost, stats.quarantine_files), (1, 1, 1));
+    assert!(stats.damaged_bytes >= 24 + RECORD_HEADER);
+    assert_eq!(store.messages_lost(), BTreeMap::from([(streams[0].id, 1)]));
 }
 
 #[test]
@@ -130,7 +144,8 @@ fn damage_found_while_reading_is_told_counted_and_set_aside() {
     flip_bit(&segment(dir.path(), id), at);
     assert!(matches!(stream.log.load(17), Err(StoreError::Damaged { seq: 17 })));
     assert!(matches!(stream.log.load(17), Err(StoreError::Damaged { seq: 17 })));
-    assert_eq!(store.stats().damaged_reads, 1);
+    let stats = store.stats();
+    assert_eq!((stats.damaged_reads, stats.damage_regions, stats.messages_lost), (1, 1, 1));
     assert_eq!(std::fs::read_dir(dir.path().join("quarantine")).unwrap().count(), 1);
     assert!(stream.log.load(18).unwrap().is_some());
     stream.log.remove(17).unwrap().unwrap();
@@ -266,15 +281,62 @@ fn a_message_behind_a_hole_in_the_last_commit_is_kept_but_removals_are_not() {
     }
 }
 
+/// The record that ends a segment reached the disk, nothing of the next segment did.
 #[test]
-fn a_damaged_segment_header_does_not_stop_the_rest() {
+fn what_follows_a_commit_torn_between_two_segments_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = open(dir.path(), without_catalog());
+    let mut log = create(&store, "S");
+    log.append(&message(1, "a", b"", &[b'x'; 4000])).unwrap();
+    store.commit().unwrap();
+    log.append(&message(2, "a", b"", &[b'y'; 5000])).unwrap();
+    store.commit().unwrap();
+    drop((store, log));
+    zero(&segment(dir.path(), 2), 64, 8192 - 128);
+    for seq in 2..5 {
+        let (store, mut stream) = open_one(dir.path(), without_catalog());
+        assert_eq!(stream.log.state().last_seq, seq - 1);
+        stream.log.append(&message(seq, "a", b"", b"acknowledged")).unwrap();
+        store.commit().unwrap();
+    }
+}
+
+#[test]
+fn a_zeroed_segment_header_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = filled(dir.path(), 500);
+    assert!(journal_bytes(dir.path()) > 4 * 8192);
+    zero(&segment(dir.path(), 3), 0, 64);
+    assert_eq!(reopened(dir.path(), &model).repaired_records, 1);
+    assert_eq!(reopened(dir.path(), &model).repaired_records, 0);
+}
+
+#[test]
+fn a_flipped_bit_in_a_segment_header_without_a_copy_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = filled(dir.path(), 500);
+    for bit in [0, 100, 200, 509] {
+        zero(&segment(dir.path(), 3), 8192 - 64, 64);
+        flip_bit(&segment(dir.path(), 3), bit / 8);
+        assert_eq!(reopened(dir.path(), &model).repaired_records, 1);
+    }
+}
+
+#[test]
+fn a_segment_whose_header_is_lost_twice_does_not_stop_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path(), 500);
-    assert!(journal_bytes(dir.path()) > 4 * 8192);
-    flip_bit(&segment(dir.path(), 3), 20);
+    zero(&segment(dir.path(), 3), 0, 64);
+    zero(&segment(dir.path(), 3), 8192 - 64, 64);
     let (_store, streams, report) = open(dir.path(), without_catalog());
     assert_eq!(report.unreadable_files, ["0000000003.seg"]);
     let state = streams[0].log.state();
     assert!(state.messages > 350, "{state:?}");
     assert_eq!(state.last_seq, 500);
+}
+
+fn zero(path: &Path, at: usize, len: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at..at + len].fill(0);
+    std::fs::write(path, bytes).unwrap();
 }

@@ -187,6 +187,14 @@ impl Account {
         matches.len()
     }
 
+    /// Whether anybody has subscribed to just this subject, not to one with wildcards that includes it.
+    pub fn has_literal_interest(&self, subject: &[u8]) -> bool {
+        let mut matches = Matches::default();
+        self.index.collect(subject, &mut matches);
+        let members = matches.groups.iter().flat_map(|group| &group.members);
+        matches.plain.iter().chain(members).any(|subscription| subscription.subject() == subject)
+    }
+
     /// Whether anybody has subscribed to the literal `subject` in this queue group.
     pub fn has_queue_interest(&self, subject: &[u8], queue: &[u8]) -> bool {
         let mut matches = Matches::default();

@@ -10,6 +10,7 @@ mod jetstream;
 mod mappings;
 mod operator;
 mod tls;
+mod websocket;
 
 pub use accounts::{apply_account_limits, jetstream_limits, jetstream_limits_of_tokens};
 pub use auth::{auth_settings, mqtt_auth_settings, websocket_auth_settings};

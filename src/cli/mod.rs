@@ -4,6 +4,7 @@
 //! lays them over a configuration. [`parse`] decides what the program was asked to do; nothing here starts anything.
 
 mod apply;
+mod doctor;
 mod flags;
 mod go_syntax;
 mod help;
@@ -11,6 +12,7 @@ mod signal;
 
 use crate::config::{Config, ConfigError};
 
+pub use doctor::DoctorRequest;
 pub use flags::Flags;
 pub use signal::{SignalRequest, deliver};
 
@@ -28,6 +30,8 @@ pub enum Invocation {
     Run(Box<Start>),
     /// Send a signal to a server that runs.
     Signal(SignalRequest),
+    /// Look at a store.
+    Doctor(DoctorRequest),
     /// Print something and exit.
     Answer(Answer),
 }
@@ -75,6 +79,10 @@ impl Answer {
 
 /// Reads the arguments (without the program's name) and the configuration they name.
 pub fn parse(args: impl IntoIterator<Item = String>) -> Invocation {
+    let args: Vec<String> = args.into_iter().collect();
+    if let Some(("doctor", words)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return DoctorRequest::parse(words).map_or_else(Invocation::Answer, Invocation::Doctor);
+    }
     let parsed = match go_syntax::parse(args, &Flags::definition()) {
         Ok(parsed) => parsed,
         // Go's flag package complains, prints the usage and exits as if that had been asked for.

@@ -14,11 +14,8 @@ struct Row {
 
 const ROWS: &[Row] = &[
     Row::harmless("leafnodes", |c| c.leafnodes.port.is_some() || !c.leafnodes.remotes.is_empty()),
-    Row::harmless("websocket", |c| c.websocket.port.is_some()),
     Row::harmless("mqtt", |c| c.mqtt.port.is_some()),
     Row::harmless("account msg_trace", |c| c.accounts.iter().any(|account| account.message_trace.is_some())),
-    Row::harmless("syslog", |c| c.logging.syslog),
-    Row::harmless("remote_syslog", |c| c.logging.remote_syslog.is_some()),
     Row::harmless("prof_port", |c| c.profiling.port.is_some()),
     Row::harmless("ocsp", |c| c.ocsp.is_some()),
     Row::harmless("default_js_domain", |c| !c.server.default_js_domains.is_empty()),
@@ -26,7 +23,6 @@ const ROWS: &[Row] = &[
     Row::unsafe_without("proxy_required", |c| {
         c.authorization.proxy_required || c.users().any(|(_, user)| user.proxy_required)
     }),
-    Row::unsafe_without("proxy_protocol", |c| c.client.proxy_protocol),
     Row::unsafe_without("jetstream encryption", |c| {
         c.jetstream.encryption.key.is_some() || c.jetstream.tpm.is_some()
     }),

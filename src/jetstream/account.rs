@@ -11,6 +11,7 @@ use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::overlaps;
 use parking_lot::{Mutex, RwLock};
 
+use super::consumer::config::ConsumerBounds;
 use super::consumers::Consumers;
 use super::env::Env;
 use super::host::{StreamHost, StreamState};
@@ -38,7 +39,7 @@ pub struct JsAccount {
     limits: RwLock<AccountLimits>,
     streams: RwLock<BTreeMap<Box<str>, Arc<StreamHost>>>,
     /// Held while streams are created, changed or deleted, so that checks stay true until they are acted on.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<()>,
     api_total: AtomicU64,
     api_errors: AtomicU64,
     /// What its streams store.
@@ -76,6 +77,17 @@ impl JsAccount {
         Bounds { account: self.budget.clone(), ..self.env.bounds.clone() }
     }
 
+    /// What its consumers may be configured to use.
+    pub fn consumer_bounds(&self) -> ConsumerBounds {
+        let settings = &self.env.settings;
+        ConsumerBounds {
+            server_ack_pending_max: settings.ack_pending_max,
+            server_request_batch_max: settings.request_batch_max,
+            account_ack_pending_max: self.limits().max_ack_pending,
+            account_consumers_max: self.limits().max_consumers,
+        }
+    }
+
     /// A stream by its name.
     pub fn stream(&self, name: &str) -> Option<Arc<StreamHost>> {
         self.streams.read().get(name).cloned()
@@ -84,6 +96,17 @@ impl JsAccount {
     /// A stream by its name, or the error the API answers with.
     pub fn expect_stream(&self, name: &str) -> Result<Arc<StreamHost>, ApiError> {
         self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())
+    }
+
+    /// A mirror that may answer direct gets for its origin, and has caught up with it.
+    pub fn direct_mirror_of(&self, origin: &str) -> Option<Arc<StreamHost>> {
+        let answers = |host: &&Arc<StreamHost>| {
+            let state = host.lock();
+            let config = state.machine.config();
+            let mirrors = config.mirror.as_ref().is_some_and(|mirror| mirror.name == origin);
+            config.mirror_direct && mirrors && state.inflow.has_caught_up()
+        };
+        self.streams.read().values().find(answers).cloned()
     }
 
     /// All streams, by name.
@@ -148,6 +171,7 @@ impl JsAccount {
         let mut state = host.lock();
         state.wrote(lsn);
         state.delete_all_consumers(&host);
+        state.end_inflow();
         state.machine.leave();
         drop(state);
         self.streams.write().remove(name);
@@ -180,7 +204,7 @@ impl JsAccount {
             *used += state.log.state().bytes;
             *reserved += u64::try_from(config.max_bytes).unwrap_or(0);
             info.streams += 1;
-            info.consumers += state.consumers.count_public() as u64;
+            info.consumers += state.consumers.count() as u64;
         }
         info
     }
@@ -210,7 +234,7 @@ impl JsAccount {
     }
 
     /// Whether account and server have room for what `config` reserves; `had` bytes of it are reserved already.
-    fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
+    pub(super) fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
         let limits = &self.limits();
         if config.max_consumers > 0 && limits.max_consumers > 0 && config.max_consumers > limits.max_consumers
         {
@@ -239,12 +263,18 @@ impl JsAccount {
         self.streams.read().values().map(bytes).sum()
     }
 
-    fn check_new(&self, config: &StreamConfig) -> Result<(), ApiError> {
+    /// Whether the account may have one more stream.
+    pub(super) fn check_stream_count(&self) -> Result<(), ApiError> {
         let streams = self.streams.read().len() as i64;
         let max = self.limits().max_streams;
         if max > 0 && streams >= max {
             return Err(ErrorCode::MaximumStreamsLimit.error());
         }
+        Ok(())
+    }
+
+    fn check_new(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        self.check_stream_count()?;
         if config.sealed {
             return Err(
                 ErrorCode::StreamInvalidConfig.saying("stream configuration for create can not be sealed")
@@ -258,7 +288,7 @@ impl JsAccount {
         Ok(())
     }
 
-    fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
+    pub(super) fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
         let overlap = |host: &Arc<StreamHost>| {
             *host.name != *config.name && {
                 let state = host.lock();
@@ -287,7 +317,10 @@ impl JsAccount {
         state.wrote(lsn);
         state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
+        let configured = host.lock().configure_inflow(&host, None);
+        configured.map_err(|error| ErrorCode::StreamCreate.with(error))?;
         self.adopt(host.clone());
+        host.start_inflow();
         Ok(host)
     }
 
@@ -302,6 +335,7 @@ impl JsAccount {
             .map_err(store_failed)?;
         state.wrote(lsn);
         state.reconfigure(config, &self.env).map_err(store_failed)?;
+        state.configure_inflow(host, None).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

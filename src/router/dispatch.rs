@@ -148,6 +148,11 @@ impl Dispatch {
         self.frame = Frame::default();
     }
 
+    /// Whether this batch has a gate to wait at.
+    pub fn is_held(&self) -> bool {
+        !self.gates.is_empty()
+    }
+
     /// The gates this batch has to wait at, once.
     pub fn take_gates(&mut self) -> Vec<Arc<Gate>> {
         std::mem::take(&mut self.gates)

@@ -7,7 +7,7 @@ use super::facade::Shared;
 use super::journal::body;
 use super::journal::core::{Appended, Class};
 use super::journal::model::NO_STATE;
-use super::journal::record::{Draft, Kind, Location, Record};
+use super::journal::record::{Draft, Header, Kind, Location, Record};
 use super::journal::scan::{Found, Scanner};
 use super::journal::usage::Placed;
 use super::registry::{ConsumerEntry, release};
@@ -54,7 +54,8 @@ impl Compaction {
                 }
                 Some(Found::DamagedBody(at, header)) => {
                     let segment = shared.journal.files.get(at.segment)?;
-                    shared.quarantine.take_in(&segment, at.offset, header.record_len() as u32);
+                    let lost = shared.is_live(at, &header)?.then_some((header.stream, header.seq));
+                    shared.quarantine.damaged(&segment, at.offset, header.record_len() as u32, lost);
                 }
                 Some(Found::Gap { .. } | Found::End(_)) => {}
             }
@@ -78,6 +79,16 @@ impl Shared {
             Kind::Checkpoint => self.carry_checkpoint(record),
             Kind::SegmentEnd | Kind::Torn | Kind::Compaction | Kind::Closed | Kind::Opened => Ok(()),
         }
+    }
+
+    /// Whether the record at `at` is a message that is not gone.
+    fn is_live(&self, at: Location, header: &Header) -> Result<bool, StoreError> {
+        let access = match self.registry.lock().streams.get(&header.stream) {
+            Some(stream) if header.kind == Kind::Message => stream.access.clone(),
+            _ => return Ok(false),
+        };
+        let entry = access.index.lock().entry(header.seq)?;
+        Ok(entry.is_some_and(|entry| entry.at == at))
     }
 
     fn carry_message(&self, placed: Placed, record: &Record) -> Result<(), StoreError> {
@@ -154,15 +165,17 @@ impl Shared {
         record: &Record,
     ) -> Result<(), StoreError> {
         let name = record.subject();
+        let state = consumer.state.map(|placed| self.readable(placed)).transpose()?.flatten();
+        let has_state = state.is_some();
         let mut records = Vec::with_capacity(consumer.deltas.len() + 1);
-        for placed in consumer.state.iter().chain(&consumer.deltas) {
-            let held = self.journal.read(placed.at, placed.len as usize)?;
-            records.push(held.ok_or_else(|| StoreError::Io("a consumer's state is damaged".into()))?);
+        records.extend(state);
+        for placed in &consumer.deltas {
+            records.extend(self.readable(*placed)?);
         }
         let payloads: Vec<_> = records.iter().map(|record| (record, record.payload())).collect();
         let mut drafts = Vec::with_capacity(payloads.len() + 1);
         let blank = Draft { subject: &name, ..Draft::new(Kind::ConsumerState, record.header.stream) };
-        if consumer.state.is_none() {
+        if !has_state {
             drafts.push(Draft { seq: NO_STATE, ..blank });
         }
         for (held, payload) in &payloads {
@@ -175,6 +188,16 @@ impl Shared {
         let old = std::mem::replace(&mut consumer.deltas, places.collect());
         old.into_iter().for_each(|placed| release(&self.journal, Some(placed)));
         Ok(())
+    }
+
+    /// A record, or nothing when it is damaged; that is set aside.
+    fn readable(&self, placed: Placed) -> Result<Option<Record>, StoreError> {
+        let record = self.journal.read(placed.at, placed.len as usize)?;
+        if record.is_none() {
+            let segment = self.journal.files.get(placed.at.segment)?;
+            self.quarantine.damaged(&segment, placed.at.offset, placed.len, None);
+        }
+        Ok(record)
     }
 
     fn carry_deletion(&self, at: Location, record: &Record) -> Result<(), StoreError> {

@@ -70,6 +70,7 @@ impl JournalLog {
             tag: subject_tag(message.subject),
             has_headers: !message.headers.is_empty(),
         };
+        Counters::add(&self.journal().counters.payload_bytes, message.payload.len() as u64);
         self.checked(index.insert(message.seq, message.ts, message.subject, entry))
     }
 }
@@ -110,17 +111,17 @@ impl MessageLog for JournalLog {
         Ok(appended.last().map_or(Lsn::ZERO, |appended| appended.lsn))
     }
 
-    fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError> {
+    fn skip_to(&mut self, last_seq: u64, ts: i64) -> Result<Lsn, StoreError> {
         let mut index = self.index();
         if last_seq <= index.last_seq {
             return Ok(Lsn::ZERO);
         }
         let mut floor = index.floor();
-        floor.last_seq = last_seq;
+        (floor.last_seq, floor.last_ts) = (last_seq, ts);
         floor.first_seq = if index.messages == 0 { last_seq.saturating_add(1) } else { floor.first_seq };
         let removal = Removal { stream: index.stream, floor: Some(floor), tombstone: None, released: &[] };
         let lsn = self.journal().remove(&removal)?;
-        index.skip_to(last_seq);
+        index.skip_to(last_seq, ts);
         Ok(lsn)
     }
 
@@ -268,16 +269,20 @@ impl StreamAccess {
                     return Ok(Some(message(&record)));
                 }
                 Err(error) if attempt == READ_ATTEMPTS_MAX => return Err(error),
-                Ok(_) if attempt == READ_ATTEMPTS_MAX => self.set_aside(&entry),
+                Ok(_) if attempt == READ_ATTEMPTS_MAX => {
+                    // What was never written reads like damage once the journal has failed.
+                    self.journal.check()?;
+                    self.set_aside(&entry, stream, seq);
+                }
                 _ => {}
             }
         }
         Err(StoreError::Damaged { seq })
     }
 
-    fn set_aside(&self, entry: &Entry) {
+    fn set_aside(&self, entry: &Entry, stream: u32, seq: u64) {
         let Ok(segment) = self.journal.files.get(entry.at.segment) else { return };
-        if self.quarantine.take_in(&segment, entry.at.offset, entry.record_len()) {
+        if self.quarantine.damaged(&segment, entry.at.offset, entry.record_len(), Some((stream, seq))) {
             Counters::add(&self.journal.counters.damaged_reads, 1);
         }
     }

@@ -82,6 +82,16 @@ impl Registry {
             consumers,
         };
         self.streams.insert(number, entry);
+        if stream.put.is_none() && !stream.name.is_empty() {
+            self.record_anew(number, &stream.meta);
+        }
+    }
+
+    /// The catalogue knows a stream whose record is lost: the journal must know it again.
+    fn record_anew(&mut self, number: u32, meta: &[u8]) {
+        if let Err(error) = self.update(StreamId(number), None, meta) {
+            log::error!("journal: stream number {number} cannot be recorded anew: {error}");
+        }
     }
 
     /// A number no stream ever had.

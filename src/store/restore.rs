@@ -13,7 +13,7 @@ use super::index::pages::{Item, PageSet, StoredPage};
 use super::index::{SeqIndex, SubjectIndex, Subjects};
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream, NO_STATE};
-use super::journal::record::{Location, Record};
+use super::journal::record::Record;
 use super::journal::usage::Placed;
 use super::stream_index::StreamIndex;
 
@@ -30,9 +30,6 @@ pub struct Restored {
 /// Reads the last complete checkpoint; `None` when there is none that can be used.
 pub fn restore(catalog: &Arc<Catalog>, files: &SegmentFiles) -> Result<Option<Restored>, StoreError> {
     let Some(root) = newest_root(catalog)? else { return Ok(None) };
-    if !files.exists(Location::from(root.replay_from).segment) {
-        return Ok(None);
-    }
     let mut model = Model {
         deletions: root.deletions.clone(),
         tombstone_bytes: root.tombstones.clone(),
@@ -88,12 +85,11 @@ fn stream(
         name: record.name,
         meta: record.meta.into(),
         put: record.put,
-        oldest: record.oldest,
         index,
         state: record.state,
-        floor: 0,
         consumers,
         loaded_up_to: record.up_to,
+        ..ModelStream::new(number, record.oldest)
     }))
 }
 

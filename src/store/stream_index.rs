@@ -109,10 +109,12 @@ impl StreamIndex {
         Ok(())
     }
 
-    /// Gives sequences away up to `last_seq`.
-    pub fn skip_to(&mut self, last_seq: u64) {
+    /// Gives sequences away up to `last_seq`; `ts` is when that was.
+    pub fn skip_to(&mut self, last_seq: u64, ts: i64) {
         self.changed = true;
-        self.last_seq = self.last_seq.max(last_seq);
+        if last_seq > self.last_seq {
+            (self.last_seq, self.last_ts) = (last_seq, ts);
+        }
         if self.messages == 0 {
             self.first_seq = self.last_seq.saturating_add(1);
         }
@@ -169,7 +171,7 @@ impl StreamIndex {
     ) -> Result<(u64, Vec<(u32, u64)>), StoreError> {
         let first = self.first_seq;
         if self.messages == 0 || seq <= first {
-            self.skip_to(seq.saturating_sub(1));
+            self.skip_to(seq.saturating_sub(1), self.last_ts);
             return Ok((0, Vec::new()));
         }
         if seq > self.last_seq {
@@ -185,6 +187,33 @@ impl StreamIndex {
         let released = self.drop_below(seq)?;
         self.find_first(first)?;
         Ok((count, released))
+    }
+
+    /// Takes out the messages in segments that are gone, and learns the subjects of the others anew; returns what it took
+    /// out. Reads every message's subject.
+    pub fn lose_segments(
+        &mut self,
+        exists: &dyn Fn(u32) -> bool,
+        journal: &dyn RecordReader,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut lost = Vec::new();
+        self.changed = true;
+        self.subjects.clear();
+        let mut from = self.first_seq;
+        while let Some((seq, entry)) = self.seqs.next_where(from, self.last_seq, |_| true)? {
+            from = seq + 1;
+            if !exists(entry.at.segment) {
+                self.seqs.remove(seq)?;
+                self.forget_bytes(&entry);
+                self.forget_message(&entry);
+                lost.push(seq);
+            } else if let Some(subject) = self.subject_of(seq, &entry, journal) {
+                self.subjects.add(&subject, seq)?;
+            }
+        }
+        self.live.retain(|segment, _| exists(*segment));
+        self.find_first(self.first_seq)?;
+        Ok(lost)
     }
 
     /// Totals.
@@ -257,7 +286,7 @@ impl StreamIndex {
         self.messages = 0;
         self.bytes = 0;
         self.removals += 1;
-        self.skip_to(seq - 1);
+        self.skip_to(seq - 1, self.last_ts);
         self.first_seq = self.last_seq.saturating_add(1);
         (gone, std::mem::take(&mut self.live).into_iter().collect())
     }

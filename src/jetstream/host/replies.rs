@@ -1,9 +1,11 @@
 //! Replies that wait for the disk.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::jetstream::stream::Answer;
 use crate::store::Lsn;
+use tokio::sync::Notify;
 
 /// What is sent once the store has passed the position the reply waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +18,21 @@ pub enum Reply {
     Message(Box<ReplyMessage>),
     /// The empty message that confirms a consumer's acknowledgement.
     AckConfirmed,
+    /// Nothing is sent: somebody in the broker waits for what was promised before to have left.
+    Signal(Signal),
 }
+
+/// Wakes whoever waits for it.
+#[derive(Debug, Clone, Default)]
+pub struct Signal(pub Arc<Notify>);
+
+impl PartialEq for Signal {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Signal {}
 
 /// An answer that carries more than a body.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use super::model::Model;
 use super::quarantine::Quarantine;
 use super::record::{Header, Kind, Location, Record};
 use super::scan::{Found, Scanner};
-use super::segment::SEGMENT_HEADER_LEN;
-use crate::store::report::RecoveryReport;
+use super::segment::{SEGMENT_HEADER_LEN, Segment};
+use crate::store::report::{RecoveryReport, Region};
 use crate::store::{Lsn, StoreError};
 
 /// What the journal held.
@@ -26,8 +26,8 @@ pub struct Replayed {
     pub torn: bool,
     /// The record that says that the store was closed in order.
     pub closed: Option<Location>,
-    /// The last segment known to be on disk as it was read; later ones may be in the system's cache only.
-    pub synced_segment: u32,
+    /// Up to here everything was on disk when it was read; what follows may be in the system's cache only.
+    pub synced: Location,
 }
 
 /// Reads records in order and decides which count.
@@ -44,7 +44,18 @@ pub struct Replay<'a> {
     open_end: Option<Location>,
     resume: Option<Location>,
     closed: Option<Location>,
-    synced_segment: u32,
+    synced: Location,
+    /// Where reading began: nothing behind it was given back.
+    from: Lsn,
+    /// The segment that must follow the one read last.
+    next: Option<Next>,
+}
+
+/// What the record that ends a segment says.
+struct Next {
+    id: u32,
+    /// It says so; otherwise this is the least it can be.
+    named: bool,
 }
 
 enum Doubtful {
@@ -70,15 +81,27 @@ impl<'a> Replay<'a> {
             open_end: None,
             resume: None,
             closed: None,
-            synced_segment: 0,
+            synced: Location::from(Lsn::ZERO),
+            from: Lsn::ZERO,
+            next: None,
         }
     }
 
     /// Reads everything from `from` on.
     pub fn run(mut self, from: Lsn) -> Result<Replayed, StoreError> {
         let start = Location::from(from);
+        self.synced = start;
+        self.from = from;
+        if from > Lsn::ZERO && !self.files.exists(start.segment) {
+            self.lost_segment(start.segment);
+        }
+        let mut read_up_to = start.segment;
         for id in self.files.ids().into_iter().filter(|id| *id >= start.segment) {
             let offset = if id == start.segment { start.offset } else { SEGMENT_HEADER_LEN };
+            for unreadable in self.files.unreadable_in(read_up_to, id) {
+                self.lost_segment(unreadable);
+            }
+            read_up_to = id;
             self.segment(id, offset)?;
             if self.resume.is_none() {
                 self.resume = Some(Location { segment: id, offset });
@@ -87,14 +110,16 @@ impl<'a> Replay<'a> {
                 break;
             }
         }
+        self.missing_end()?;
         let torn = !self.group.is_empty() || !self.doubtful.is_empty();
         self.discard()?;
+        self.model.settle();
         Ok(Replayed {
             model: self.model,
             resume: self.resume,
             torn,
             closed: self.closed,
-            synced_segment: self.synced_segment,
+            synced: self.synced,
         })
     }
 
@@ -118,7 +143,8 @@ impl<'a> Replay<'a> {
                     self.segment_has_records(id)?;
                     self.doubtful.push(Doubtful::Hole { at, len: end - at.offset, lost: None });
                 }
-                Found::End(at) => self.open_end = last.map(|_| at).or(self.open_end),
+                Found::End(at) if last.is_some() || self.should_hold_records(id) => self.open_end = Some(at),
+                Found::End(_) => {}
             }
         }
         self.report.repaired_records += scanner.repairs();
@@ -126,8 +152,19 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
+    /// Whether an empty segment is suspect: the one before says that it follows, or it has been cut off.
+    fn should_hold_records(&self, id: u32) -> bool {
+        let named = self.next.as_ref().is_some_and(|next| next.named && next.id == id);
+        let is_cut = |segment: Arc<Segment>| segment.file.len().is_ok_and(|len| len < u64::from(segment.len));
+        named || self.files.get(id).is_ok_and(is_cut)
+    }
+
     /// The segment before should have said that it ends; what it should have said is lost.
     fn segment_has_records(&mut self, id: u32) -> Result<(), StoreError> {
+        let skipped = self.next.take_if(|next| next.id <= id).filter(|next| next.named);
+        if let Some(next) = skipped.filter(|next| self.from > Lsn::ZERO && !self.files.exists(next.id)) {
+            self.lost_segment(next.id);
+        }
         match self.open_end.take() {
             Some(at) if at.segment < id => {
                 let len = self.files.len_of(at.segment).saturating_sub(at.offset);
@@ -145,11 +182,13 @@ impl<'a> Replay<'a> {
         self.report.bytes_replayed += u64::from(len);
         self.closed = (record.header.kind == Kind::Closed).then_some(at);
         if record.header.is_synced() {
-            self.synced_segment = at.segment;
+            self.synced = at;
             self.vouch()?;
         }
         if record.header.kind == Kind::Torn {
             self.discard()?;
+        } else if record.header.kind == Kind::SegmentEnd {
+            return Ok(self.ended(at, &record.header));
         } else if self.doubtful.is_empty() {
             self.accept(at, record)?;
         } else {
@@ -158,18 +197,51 @@ impl<'a> Replay<'a> {
         Ok(Location { segment: at.segment, offset: at.offset + len })
     }
 
-    fn accept(&mut self, at: Location, record: Record) -> Result<(), StoreError> {
-        if record.header.kind == Kind::SegmentEnd {
-            return Ok(());
+    /// A segment ended, and no record follows. If the next segment is gone, too, that is damage, and no unfinished commit:
+    /// segments are made ready before they are needed.
+    fn missing_end(&mut self) -> Result<(), StoreError> {
+        let Some(next) = self.next.take() else { return Ok(()) };
+        let missing =
+            if next.named { !self.files.exists(next.id) } else { !self.files.any_in(next.id, u32::MAX) };
+        if missing {
+            self.vouch()?;
+            self.accept_group()?;
+            self.lost_segment(next.id);
         }
+        Ok(())
+    }
+
+    fn lost_segment(&mut self, id: u32) {
+        if self.report.lost_segments.contains(&id) {
+            return;
+        }
+        self.files.note_id(id);
+        self.report.lost_segments.push(id);
+        self.model.doubt(u64::from(self.files.segment_bytes()));
+    }
+
+    /// A segment ends. If no record follows, the next one is written over the one that says so: nothing behind it counts.
+    fn ended(&mut self, at: Location, header: &Header) -> Location {
+        let named = header.seq != 0;
+        let id = if named { header.seq as u32 } else { at.segment.saturating_add(1) };
+        self.next = Some(Next { id, named });
+        at
+    }
+
+    fn accept(&mut self, at: Location, record: Record) -> Result<(), StoreError> {
         if record.header.has_more() {
             self.group.push((at, record));
             return Ok(());
         }
+        self.accept_group()?;
+        self.model.apply(at, &record, self.files)
+    }
+
+    fn accept_group(&mut self) -> Result<(), StoreError> {
         for (at, record) in std::mem::take(&mut self.group) {
             self.model.apply(at, &record, self.files)?;
         }
-        self.model.apply(at, &record, self.files)
+        Ok(())
     }
 
     /// Everything so far was durable: holes are damage, the rest counts.
@@ -206,7 +278,6 @@ impl<'a> Replay<'a> {
             Kind::Message | Kind::StreamPut | Kind::ConsumerPut if !record.header.is_grouped() => {
                 self.model.apply(at, &record, self.files)
             }
-            Kind::SegmentEnd => Ok(()),
             _ => {
                 self.report.records_discarded += 1;
                 Ok(())
@@ -215,26 +286,35 @@ impl<'a> Replay<'a> {
     }
 
     fn damaged(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
+        if lost.is_none() {
+            self.model.doubt(u64::from(len));
+        }
         self.report.damaged_regions += 1;
         self.report.damaged_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        let segment = self.files.get(at.segment)?;
+        let message = lost.filter(|header| header.kind == Kind::Message);
+        self.quarantine.damaged(&segment, at.offset, len, message.map(|header| (header.stream, header.seq)));
+        self.lose(at, len, true, lost);
+        Ok(())
     }
 
     fn torn(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.torn_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        let segment = self.files.get(at.segment)?;
+        self.quarantine.torn(&segment, at.offset, len);
+        self.lose(at, len, false, lost);
+        Ok(())
     }
 
-    fn set_aside(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
-        if let Some(header) = lost {
-            self.model.lose(at, &header);
-            if header.kind == Kind::Message {
-                self.report.note_lost(header.stream, header.seq);
-            }
+    /// What the header says is taken in; what it was about is not there.
+    fn lose(&mut self, at: Location, len: u32, durable: bool, lost: Option<Header>) {
+        let said = lost.map(|header| (header.kind, header.stream, header.seq));
+        self.report.note_region(Region { at, len, durable, lost: said });
+        let Some(header) = lost else { return };
+        self.model.lose(at, &header);
+        if header.kind == Kind::Message {
+            self.report.note_lost(header.stream, header.seq);
         }
-        let segment = self.files.get(at.segment)?;
-        self.quarantine.take_in(&segment, at.offset, len);
-        Ok(())
     }
 
     fn reread(&self, at: Location, len: u32) -> Result<Option<Record>, StoreError> {
