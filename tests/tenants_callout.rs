@@ -130,6 +130,9 @@ fn whom_the_service_refuses_stays_out() {
     ann.expect(REFUSED);
 }
 
+/// What a service might answer with, given its own key.
+type UserToken<'a> = &'a dyn Fn(&Request, &KeyPair) -> String;
+
 #[test]
 fn an_answer_that_does_not_fit_lets_nobody_in() {
     let issuer = KeyPair::new_account();
@@ -137,7 +140,7 @@ fn an_answer_that_does_not_fit_lets_nobody_in() {
     let mut service = Service::start(&broker, issuer);
     let user_of = |request: &Request| request.claims["nats"]["user_nkey"].as_str().unwrap().to_owned();
     let foreign = KeyPair::new_account();
-    let cases: [&dyn Fn(&Request, &KeyPair) -> String; 5] = [
+    let cases: [UserToken; 5] = [
         // Signed by another.
         &|request, _| token(&foreign, &user_of(request), "user", json!({}), json!({ "aud": "APP" })),
         // For another user.

@@ -3,6 +3,7 @@
 mod kit;
 mod tenants_support;
 
+use headwater::jwt::UserClaims;
 use kit::{Broker, Peer};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
@@ -441,4 +442,41 @@ fn a_user_learns_who_it_is() {
     assert_eq!((&data["account"], &data["user_name"]), (&account.public_key().into(), &"joe".into()));
     assert_eq!(data["permissions"]["publish"]["deny"], json!(["x"]));
     assert!(data["expires"].as_i64().unwrap() > 0);
+}
+
+#[test]
+fn no_garbled_token_is_taken_and_none_does_harm() {
+    let (_, account, _) = one_account(json!({}));
+    let user = TestUser::of(&account, json!({}));
+    let bytes = user.token.as_bytes();
+    for at in 0..bytes.len() {
+        for other in [b'A', b'.', b'~', 0xff] {
+            let mut garbled = bytes.to_vec();
+            if garbled[at] == other {
+                continue;
+            }
+            garbled[at] = other;
+            let garbled = String::from_utf8_lossy(&garbled);
+            assert!(UserClaims::decode(&garbled).is_err(), "byte {at} as {other}");
+        }
+        assert!(UserClaims::decode(&user.token[..at]).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn claims_of_the_wrong_shape_are_refused_though_well_signed() {
+    let account = KeyPair::new_account();
+    for nats in [
+        json!({ "pub": [] }),
+        json!({ "pub": { "deny": "all" } }),
+        json!({ "bearer_token": "no" }),
+        json!({ "subs": "many" }),
+        json!({ "times": [{ "start": "noon" }] }),
+        json!({ "src": ["everywhere"] }),
+        json!({ "allowed_connection_types": {} }),
+        json!({ "times_location": "Atlantis/Center" }),
+    ] {
+        let user = TestUser::of(&account, nats.clone());
+        assert!(UserClaims::decode(&user.token).is_err(), "{nats}");
+    }
 }

@@ -121,17 +121,17 @@ impl AccountClaims {
     pub fn decode(text: &str) -> Result<Self, JwtError> {
         let value = token::decode(text, Kind::Account)?;
         let doc = Doc(Some(&value));
-        let nats = doc.at("nats");
+        let nats = doc.object("nats")?;
         Ok(Self {
             claims: Claims::read(doc)?,
-            limits: AccountLimits::read(nats.at("limits"))?,
+            limits: AccountLimits::read(nats.object("limits")?)?,
             exports: nats.list("exports")?.map(ExportClaim::read).collect::<Result<_, _>>()?,
             imports: nats.list("imports")?.map(ImportClaim::read).collect::<Result<_, _>>()?,
             signing_keys: nats.list("signing_keys")?.map(signing_key).collect::<Result<_, _>>()?,
             revocations: nats.numbers_by_key("revocations")?,
-            default_permissions: rights::permissions(nats.at("default_permissions"))?,
+            default_permissions: rights::permissions(nats.object("default_permissions")?)?,
             mappings: mappings(nats)?,
-            external_auth: ExternalAuth::read(nats.at("authorization"))?,
+            external_auth: ExternalAuth::read(nats.object("authorization")?)?,
         })
     }
 
@@ -225,7 +225,7 @@ impl ExportClaim {
             revocations: doc.numbers_by_key("revocations")?,
             response_type: doc.text("response_type")?,
             response_threshold_nanos: doc.number("response_threshold")?,
-            latency: latency(doc.at("service_latency"))?,
+            latency: latency(doc.object("service_latency")?)?,
             account_token_position: doc.number("account_token_position")?,
             allow_trace: doc.flag("allow_trace")?,
         })
@@ -273,7 +273,7 @@ fn signing_key(doc: Doc<'_>) -> Result<(Box<str>, Option<Scope>), JwtError> {
     if doc.str("kind")? != "user_scope" {
         return Err(JwtError::Field("signing_keys"));
     }
-    let scope = Scope { template: UserRights::read(doc.at("template"), -1)? };
+    let scope = Scope { template: UserRights::read(doc.object("template")?, -1)? };
     Ok((doc.str("key")?.into(), Some(scope)))
 }
 
@@ -282,7 +282,7 @@ fn mappings(nats: Doc<'_>) -> Result<Vec<MappingRule>, JwtError> {
     let mut rules = Vec::new();
     for (source, targets) in nats.map("mappings")? {
         let mut destinations = Vec::new();
-        for target in targets.elements() {
+        for target in targets.elements("mappings")? {
             if target.str("cluster")?.is_empty() {
                 let weight = match target.number("weight")? {
                     0 => 100,

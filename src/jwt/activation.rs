@@ -22,7 +22,7 @@ impl ActivationClaims {
     pub fn decode(text: &str) -> Result<Self, JwtError> {
         let value = token::decode(text, Kind::Activation)?;
         let doc = Doc(Some(&value));
-        let nats = doc.at("nats");
+        let nats = doc.object("nats")?;
         let is_service = match nats.str("kind")? {
             "service" => true,
             "stream" => false,

@@ -31,7 +31,7 @@ impl Claims {
             subject: doc.text("sub")?,
             name: doc.text("name")?,
             audience: doc.text("aud")?,
-            tags: doc.at("nats").texts("tags")?,
+            tags: doc.object("nats")?.texts("tags")?,
             issued_at: doc.number("iat")?,
             expires: doc.number("exp")?,
             not_before: doc.number("nbf")?,

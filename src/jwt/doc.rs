@@ -18,6 +18,12 @@ impl<'a> Doc<'a> {
         Doc(self.0.and_then(|value| value.get(name)).filter(|value| !value.is_null()))
     }
 
+    /// The member of this name, which has to be an object.
+    pub fn object(self, name: &'static str) -> Read<Doc<'a>> {
+        let member = self.at(name);
+        if member.0.is_some_and(|value| !value.is_object()) { Err(JwtError::Field(name)) } else { Ok(member) }
+    }
+
     pub fn exists(self) -> bool {
         self.0.is_some()
     }
@@ -56,9 +62,10 @@ impl<'a> Doc<'a> {
         Ok(list.iter().map(|value| Doc(Some(value))))
     }
 
-    /// The elements of this array itself.
-    pub fn elements(self) -> impl Iterator<Item = Doc<'a>> {
-        self.0.and_then(Value::as_array).into_iter().flatten().map(|value| Doc(Some(value)))
+    /// The elements of this value itself, which has to be an array; `name` is what an error calls it.
+    pub fn elements(self, name: &'static str) -> Read<impl Iterator<Item = Doc<'a>>> {
+        let list = self.0.and_then(Value::as_array).ok_or(JwtError::Field(name))?;
+        Ok(list.iter().map(|value| Doc(Some(value))))
     }
 
     pub fn texts(self, name: &'static str) -> Read<Vec<String>> {

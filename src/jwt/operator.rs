@@ -23,7 +23,7 @@ impl OperatorClaims {
     pub fn decode(text: &str) -> Result<Self, JwtError> {
         let value = token::decode(text, Kind::Operator)?;
         let doc = Doc(Some(&value));
-        let nats = doc.at("nats");
+        let nats = doc.object("nats")?;
         Ok(Self {
             claims: Claims::read(doc)?,
             signing_keys: nats.texts("signing_keys")?,

@@ -22,7 +22,7 @@ impl ResponseClaims {
     pub fn decode(text: &str) -> Result<Self, JwtError> {
         let value = token::decode(text, Kind::AuthorizationResponse)?;
         let doc = Doc(Some(&value));
-        let nats = doc.at("nats");
+        let nats = doc.object("nats")?;
         let response = Self {
             claims: Claims::read(doc)?,
             jwt: nats.text("jwt")?,

@@ -50,13 +50,13 @@ impl UserRights {
 /// `pub`, `sub` and `resp` of a user or of an account's defaults.
 pub(super) fn permissions(doc: Doc<'_>) -> Result<PermissionSettings, JwtError> {
     let rules = |name| {
-        let doc = doc.at(name);
+        let doc = doc.object(name)?;
         Ok(SubjectRules { allow: doc.texts("allow")?, deny: doc.texts("deny")? })
     };
     Ok(PermissionSettings {
         publish: rules("pub")?,
         subscribe: rules("sub")?,
-        responses: responses(doc.at("resp"))?,
+        responses: responses(doc.object("resp")?)?,
     })
 }
 

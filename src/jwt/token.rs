@@ -108,7 +108,7 @@ fn check_header(header: &Value) -> Result<(), JwtError> {
 }
 
 fn check_kind(claims: Doc<'_>, kind: Kind, is_old: bool) -> Result<(), JwtError> {
-    let nats = claims.at("nats");
+    let nats = claims.object("nats")?;
     if !is_old && nats.number("version")? != VERSION {
         return Err(JwtError::Version);
     }

@@ -20,7 +20,7 @@ impl UserClaims {
     pub fn decode(text: &str) -> Result<Self, JwtError> {
         let value = token::decode(text, Kind::User)?;
         let doc = Doc(Some(&value));
-        let nats = doc.at("nats");
+        let nats = doc.object("nats")?;
         let user = Self {
             claims: Claims::read(doc)?,
             rights: UserRights::read(nats, 0)?,
