@@ -140,8 +140,22 @@ pub fn case(
     if !found.losses.messages.is_empty() && !excuses.contains(&Excuse::End) {
         is_told(dir, &opened, log_lines::complaints() > complaints)?;
     }
-    for stream in &mut opened.1 {
-        append(stream, &mut streams)?;
+    for _ in 0..REOPENINGS_MAX {
+        let mut after = streams.clone();
+        let appended = opened.1.iter_mut().try_for_each(|stream| append(stream, &mut after));
+        match appended {
+            Ok(()) => {
+                streams = after;
+                break;
+            }
+            // An index that cannot be read is built anew when the store is opened the next time.
+            Err(error) if catalog && error.contains("catalogue") => {
+                opened.0.close();
+                drop(opened);
+                opened = open_and_judge(dir, &Judge { streams: &streams, excuses }, catalog)?.1;
+            }
+            Err(error) => return Err(error),
+        }
     }
     opened.0.flush().map_err(|error| format!("commit: {error}"))?;
     if maintain {

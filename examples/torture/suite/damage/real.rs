@@ -14,6 +14,13 @@ use crate::suite::server::Launch;
 /// How long the clients fill the store.
 const LOAD_TIME: Duration = Duration::from_millis(400);
 
+/// What a client is told while the store is opened anew, because its index could not be read.
+const UNAVAILABLE: &str = " 503";
+
+/// How often and at what distance a client looks whether that is over.
+const REOPENING_LOOKS: u32 = 50;
+const REOPENING_LOOK: Duration = Duration::from_millis(100);
+
 /// Flips a bit at so many places of a store that the broker closed in order, and starts the broker on each; returns how often a
 /// message was lost.
 pub fn flips(binary: &Path, seed: u64, positions: u64) -> Result<u64, String> {
@@ -59,7 +66,14 @@ fn strike(image: &Image, position: u64, rng: &mut Rng) -> Strike {
 fn one(launch: &Launch, ledger: &Ledger) -> Result<u64, String> {
     let logged = launch.log().len();
     let _server = launch.start()?;
-    let broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
+    let mut broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
+    for _ in 0..REOPENING_LOOKS {
+        if !broken.iter().any(|line| line.contains(UNAVAILABLE)) {
+            break;
+        }
+        std::thread::sleep(REOPENING_LOOK);
+        broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
+    }
     let told = launch.log()[logged..].contains("[ERR] journal:");
     match (broken.len(), told) {
         (0, _) => Ok(0),
