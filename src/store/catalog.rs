@@ -63,7 +63,8 @@ impl Catalog {
     pub fn set_aside(path: &Path) -> Result<(), StoreError> {
         let aside = path.with_file_name(SET_ASIDE);
         if path.exists() {
-            let _ = fs::remove_dir_all(&aside);
+            // What was set aside before may be a file; if it cannot go, the renaming says so.
+            let _ = fs::remove_dir_all(&aside).or_else(|_| fs::remove_file(&aside));
             fs::rename(path, &aside).map_err(|error| failed("set aside", &error.to_string()))?;
             log::warn!("catalogue: set aside as {}, it is rebuilt from the journal", aside.display());
         }
