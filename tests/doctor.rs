@@ -6,8 +6,8 @@ mod suite;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use headwater::cli::{self, Answer, Invocation};
 use headwater::store::Store;
 use headwater::store::journal::record::{Kind, Location};
 use suite::damage::base::{Base, options};
@@ -16,17 +16,23 @@ use suite::damage::verdict::{Excuse, Judge};
 use suite::scratch;
 use tempfile::TempDir;
 
-/// The program's exit code and what it printed.
-fn doctor(dir: &Path, flags: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-    let output = command.arg("doctor").arg(dir).args(flags).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    (output.status.code().unwrap(), text)
+/// The exit code and what is printed. In this process: one that is being started holds its parent's locks for a moment.
+fn doctor(dir: &Path, flags: &[&str]) -> (u8, String) {
+    let words = ["doctor", dir.to_str().unwrap()].into_iter().chain(flags.iter().copied());
+    match cli::parse(words.map(str::to_owned)) {
+        Invocation::Doctor(request) => told(request.run()),
+        Invocation::Answer(answer) => told(answer),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn told(answer: Answer) -> (u8, String) {
+    (answer.exit_code, answer.stdout + &answer.stderr)
 }
 
 /// What the program says while it changes nothing.
 #[track_caller]
-fn look(store: &TempDir, flags: &[&str]) -> (i32, String) {
+fn look(store: &TempDir, flags: &[&str]) -> (u8, String) {
     let before = scratch::image(store.path());
     let said = doctor(store.path(), flags);
     assert!(scratch::image(store.path()) == before, "the store was changed");

@@ -5,14 +5,14 @@ pub mod real;
 pub mod strike;
 pub mod verdict;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use headwater::store::{RecoveredStream, Store};
+use headwater::store::{RecoveredStream, Store, StoreError};
 
 use self::base::{Base, Content, Expected, options};
 use self::strike::Strike;
@@ -129,47 +129,60 @@ pub struct Case {
 /// Opens a damaged store, holds it against what must be there, goes on with it, and opens it again.
 pub fn case(
     dir: &Path,
-    streams: &std::collections::BTreeMap<u32, Expected>,
+    streams: &Streams,
     excuses: &HashSet<Excuse>,
     catalog: bool,
     maintain: bool,
 ) -> Result<Case, String> {
-    let mut streams = streams.clone();
     let complaints = log_lines::complaints();
-    let (found, mut opened) = open_and_judge(dir, &Judge { streams: &streams, excuses }, catalog)?;
-    if !found.losses.messages.is_empty() && !excuses.contains(&Excuse::End) {
-        is_told(dir, &opened, log_lines::complaints() > complaints)?;
-    }
+    let mut reopened = false;
     for _ in 0..REOPENINGS_MAX {
-        let mut after = streams.clone();
-        let appended = opened.1.iter_mut().try_for_each(|stream| append(stream, &mut after));
-        match appended {
-            Ok(()) => {
-                streams = after;
-                break;
-            }
-            // An index that cannot be read is built anew when the store is opened the next time.
-            Err(error) if catalog && error.contains("catalogue") => {
-                opened.0.close();
-                drop(opened);
-                opened = open_and_judge(dir, &Judge { streams: &streams, excuses }, catalog)?.1;
-            }
-            Err(error) => return Err(error),
+        let (found, mut opened) = open_and_judge(dir, &Judge { streams, excuses }, catalog)?;
+        reopened |= found.reopened;
+        if !found.losses.messages.is_empty() && !excuses.contains(&Excuse::End) {
+            is_told(dir, &opened, log_lines::complaints() > complaints)?;
         }
+        let written = match go_on(&mut opened, streams, maintain) {
+            Err(StoreError::Poisoned(_)) => {
+                reopened = true;
+                continue;
+            }
+            written => written.map_err(|error| format!("going on: {error}"))?,
+        };
+        drop(opened);
+        let judge = Judge { streams: &written, excuses };
+        let lost = open_again(dir, &judge, &found.losses, catalog)?;
+        return Ok(Case { losses: found.losses, reopened: reopened || lost });
     }
-    opened.0.flush().map_err(|error| format!("commit: {error}"))?;
-    if maintain {
-        opened.0.maintain().map_err(|error| format!("housekeeping: {error}"))?;
-    }
-    opened.0.try_close().map_err(|error| format!("close: {error}"))?;
-    drop(opened);
-    let (again, opened) = open_and_judge(dir, &Judge { streams: &streams, excuses }, catalog)?;
+    Err("the index stays unreadable".into())
+}
+
+/// Whether the index had to be made anew once more.
+fn open_again(dir: &Path, judge: &Judge<'_>, before: &Losses, catalog: bool) -> Result<bool, String> {
+    let (again, opened) = open_and_judge(dir, judge, catalog)?;
     opened.0.try_close().map_err(|error| format!("second close: {error}"))?;
-    match again.losses.messages.difference(&found.losses.messages).next() {
+    match again.losses.messages.difference(&before.messages).next() {
         Some(lost) => Err(format!("message {lost:?} is lost with the second opening")),
-        None => Ok(Case { losses: found.losses, reopened: found.reopened || again.reopened }),
+        None => Ok(again.reopened),
     }
 }
+
+/// Writes to each stream, does the housekeeping, and closes the store; returns what must be there then.
+fn go_on(opened: &mut Open, streams: &Streams, maintain: bool) -> Result<Streams, StoreError> {
+    let mut streams = streams.clone();
+    for stream in &mut opened.1 {
+        append(stream, &mut streams)?;
+    }
+    opened.0.flush()?;
+    if maintain {
+        opened.0.maintain()?;
+    }
+    opened.0.try_close()?;
+    Ok(streams)
+}
+
+/// Streams by number, as they must be found.
+pub type Streams = BTreeMap<u32, Expected>;
 
 type Open = (Arc<Store>, Vec<RecoveredStream>, headwater::store::RecoveryReport);
 
@@ -198,15 +211,12 @@ fn is_told(dir: &Path, (store, _, report): &Open, logged: bool) -> Result<(), St
     }
 }
 
-/// Goes on with a stream: the next sequence is one that was never given.
-fn append(
-    stream: &mut RecoveredStream,
-    streams: &mut std::collections::BTreeMap<u32, Expected>,
-) -> Result<(), String> {
+/// The next sequence is one that was never given.
+fn append(stream: &mut RecoveredStream, streams: &mut Streams) -> Result<(), StoreError> {
     let Some(expected) = streams.get_mut(&stream.id.0) else { return Ok(()) };
     let seq = stream.log.state().last_seq + 1;
     let content: Content = (b"subject.after".to_vec(), Vec::new(), b"went on".to_vec());
-    stream.log.append(&base::message(seq, &content)).map_err(|error| format!("append: {error}"))?;
+    stream.log.append(&base::message(seq, &content))?;
     expected.messages.insert(seq, content);
     expected.last_seq = seq;
     Ok(())

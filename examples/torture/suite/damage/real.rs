@@ -14,12 +14,9 @@ use crate::suite::server::Launch;
 /// How long the clients fill the store.
 const LOAD_TIME: Duration = Duration::from_millis(400);
 
-/// What a client is told while the store is opened anew, because its index could not be read.
-const UNAVAILABLE: &str = " 503";
-
-/// How often and at what distance a client looks whether that is over.
-const REOPENING_LOOKS: u32 = 50;
-const REOPENING_LOOK: Duration = Duration::from_millis(100);
+/// A store that is being opened anew answers nothing for a moment.
+const REOPENING_ATTEMPTS: usize = 50;
+const REOPENING_PAUSE: Duration = Duration::from_millis(100);
 
 /// Flips a bit at so many places of a store that the broker closed in order, and starts the broker on each; returns how often a
 /// message was lost.
@@ -67,11 +64,12 @@ fn one(launch: &Launch, ledger: &Ledger) -> Result<u64, String> {
     let logged = launch.log().len();
     let _server = launch.start()?;
     let mut broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
-    for _ in 0..REOPENING_LOOKS {
-        if !broken.iter().any(|line| line.contains(UNAVAILABLE)) {
+    for _ in 0..REOPENING_ATTEMPTS {
+        // The index turned out to be damaged: the broker opens its store anew by itself.
+        if !broken.iter().any(|what| what.contains(" 503")) {
             break;
         }
-        std::thread::sleep(REOPENING_LOOK);
+        std::thread::sleep(REOPENING_PAUSE);
         broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
     }
     let told = launch.log()[logged..].contains("[ERR] journal:");
