@@ -1,26 +1,27 @@
 //! Times of day at which a user may be connected.
 
-use jiff::civil::Time;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::doc::Doc;
 use super::error::JwtError;
 use crate::clock::UnixNanos;
 
+const NANOS_PER_SECOND: UnixNanos = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
 /// Spans of the day in one time zone; none of them: always.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnectTimes {
-    spans: Vec<(Time, Time)>,
+    /// Start and end in seconds since midnight.
+    spans: Vec<(i64, i64)>,
     /// Empty for the system's own.
     location: String,
 }
 
 impl ConnectTimes {
     pub(super) fn read(doc: Doc<'_>) -> Result<Self, JwtError> {
-        let time = |doc: Doc<'_>, name| -> Result<Time, JwtError> {
-            Time::strptime("%H:%M:%S", doc.str(name)?).map_err(|_| JwtError::Field("times"))
-        };
+        let time = |doc: Doc<'_>, name| time_of_day(doc.str(name)?).ok_or(JwtError::Field("times"));
         let span = |doc| Ok((time(doc, "start")?, time(doc, "end")?));
         let location = doc.text("times_location")?;
         if !location.is_empty() && TimeZone::get(&location).is_err() {
@@ -38,27 +39,30 @@ impl ConnectTimes {
             "" => TimeZone::system(),
             location => TimeZone::get(location).ok()?,
         };
-        let now = Timestamp::from_nanosecond(i128::from(now)).ok()?.to_zoned(zone);
-        let ends = self.spans.iter().filter_map(|span| end_of(span, &now));
-        ends.map(|end| UnixNanos::try_from(end.timestamp().as_nanosecond()).unwrap_or(UnixNanos::MAX)).max()
+        let moment = Timestamp::from_nanosecond(i128::from(now)).ok()?;
+        let local = moment.as_second() + i64::from(zone.to_offset(moment).seconds());
+        let of_day = local.rem_euclid(SECONDS_PER_DAY);
+        let left = self.spans.iter().filter_map(|span| seconds_left(*span, of_day)).max()?;
+        Some(now.saturating_add(left.saturating_mul(NANOS_PER_SECOND)))
     }
 }
 
-/// The end of the span that `now` lies in. A span may cross midnight.
-fn end_of((start, end): &(Time, Time), now: &Zoned) -> Option<Zoned> {
-    let at = |time: Time| now.with().time(time).build().ok();
-    let (from, to) = (at(*start)?, at(*end)?);
-    if from < *now && *now < to {
-        return Some(to);
-    }
-    if start <= end {
-        return None;
-    }
-    if *now < to {
-        return Some(to);
-    }
-    let tomorrow = to.checked_add(1.day()).ok()?;
-    (from < *now).then_some(tomorrow)
+/// How long a span still lasts at this time of day, if it does. It may cross midnight.
+fn seconds_left((start, end): (i64, i64), now: i64) -> Option<i64> {
+    let inside = if start <= end { start < now && now < end } else { now > start || now < end };
+    inside.then(|| (end - now).rem_euclid(SECONDS_PER_DAY))
+}
+
+/// `15:04:05` as seconds since midnight.
+fn time_of_day(text: &str) -> Option<i64> {
+    let number = |text: &str, bound: i64| {
+        let digits = text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|number| digits && *number < bound)
+    };
+    let mut parts = text.split(':');
+    let (hours, minutes) = (number(parts.next()?, 24)?, number(parts.next()?, 60)?);
+    let seconds = number(parts.next()?, 60)?;
+    parts.next().is_none().then_some((hours * 60 + minutes) * 60 + seconds)
 }
 
 #[cfg(test)]
