@@ -26,6 +26,8 @@ pub struct RecoveryReport {
     pub lost_messages: Vec<(u32, u64)>,
     /// Files of the journal that are no segments.
     pub unreadable_files: Vec<String>,
+    /// What lies in the store's directory and is not the store's.
+    pub foreign_files: Vec<String>,
     /// The catalogue could not be used, so the whole journal was read.
     pub catalog_rebuilt: bool,
 }
@@ -53,12 +55,16 @@ impl RecoveryReport {
         for name in &self.unreadable_files {
             log::error!("journal: {name} is not readable as a segment, left as it is");
         }
+        for name in &self.foreign_files {
+            log::warn!("store: {name} is none of its files, left as it is");
+        }
     }
 
     /// Takes in what a replay has found.
     pub(crate) fn add(&mut self, found: RecoveryReport) {
         let unreadable_files = std::mem::take(&mut self.unreadable_files);
-        *self = RecoveryReport { unreadable_files, ..found };
+        let foreign_files = std::mem::take(&mut self.foreign_files);
+        *self = RecoveryReport { unreadable_files, foreign_files, ..found };
     }
 
     /// A message is known to be lost.
