@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_protocol::jetstream::account_info::API_LEVEL;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Interval, timeout};
 
-use crate::account::{Account, ServiceSubscription};
+use crate::account::Account;
 use crate::assemble;
 use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
@@ -18,10 +18,15 @@ use crate::jetstream::JetStream;
 use crate::logging::LogHandle;
 use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
+use crate::operator::Operator;
 use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
-use crate::system;
+use crate::system::{self, OperatorServices};
+use crate::systemd::{Manager, State};
 use crate::version::{NATS_VERSION, VERSION};
+
+/// A sign of life that nobody waits for.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// How long clients wait for the store before they are let in without it.
 const DOOR_HELD_MAX: Duration = Duration::from_millis(250);
@@ -74,7 +79,8 @@ pub struct Broker {
     config: Config,
     source: Arc<BrokerSource>,
     monitoring: Option<Monitoring>,
-    operator_services: Option<ServiceSubscription>,
+    operator_services: OperatorServices,
+    manager: Manager,
 }
 
 impl Broker {
@@ -82,11 +88,16 @@ impl Broker {
     pub async fn start(config: &Config) -> Result<Self, BrokerError> {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
+        assemble::bound_memory(config);
+        let operator = start_operator(config, &server)?;
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
             .map_err(|error| BrokerError::Settings(error.to_string()))?;
+        if operator.is_none() {
+            assemble::apply_exchange(config, &server).map_err(BrokerError::Settings)?;
+        }
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
-        let recovery = jetstream.clone().map(begin_recovery);
+        let recovery = jetstream.clone().map(|jetstream| begin_recovery(jetstream, operator.clone()));
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
         system::serve_accounts(&server);
@@ -103,6 +114,7 @@ impl Broker {
             source,
             monitoring,
             operator_services,
+            manager: Manager::from_environment(),
         };
         broker.write_files(config)
     }
@@ -133,6 +145,8 @@ impl Broker {
         let mut lame_duck = signal(SignalKind::user_defined2())?;
         let mut reopen_log = signal(SignalKind::user_defined1())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut alive = tokio::time::interval(self.manager.watchdog_interval().unwrap_or(NEVER));
+        self.manager.tell(State::Ready);
         let mut ended = Ok(());
         loop {
             tokio::select! {
@@ -140,6 +154,7 @@ impl Broker {
                     ended = Err(std::io::Error::other(failed));
                     break;
                 }
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
                 _ = reopen_log.recv() => {
@@ -149,37 +164,67 @@ impl Broker {
                 }
                 _ = hangup.recv() => {
                     log::info!("Trapped \"hangup\" signal");
-                    match read_again() {
-                        Ok(config) => self.reload(config, log),
-                        Err(error) => log::error!("Failed to reload server configuration: {error}"),
-                    }
+                    // What went wrong has been logged.
+                    let _ = self.reload_again(&read_again, log);
+                }
+                Some(request) = self.operator_services.reloads.recv() => {
+                    request.answer(self.reload_again(&read_again, log));
                 }
                 _ = lame_duck.recv() => {
                     log::info!("Trapped \"user defined signal 2\" signal");
-                    tokio::select! {
-                        () = self.running.lame_duck() => {}
-                        _ = interrupt.recv() => {}
-                    }
+                    self.send_clients_away(&mut interrupt, &mut alive).await;
                     break;
                 }
             }
         }
+        self.manager.tell(State::Stopping);
         self.shutdown().await;
         ended
     }
 
-    /// Goes on with another configuration, if that is possible without a restart.
-    pub fn reload(&mut self, config: Config, log: &LogHandle) {
-        match reload(self.running.server(), &self.config, &config) {
-            Ok(changes) => changes.iter().for_each(|change| log::info!("Reloaded: {change}")),
-            Err(reason) => return log::error!("Failed to reload server configuration: {reason}"),
+    /// Lame duck mode, until it has come to its end or an interrupt ends it.
+    async fn send_clients_away(&self, interrupt: &mut Signal, alive: &mut Interval) {
+        self.manager.tell(State::Stopping);
+        let going = self.running.lame_duck();
+        tokio::pin!(going);
+        loop {
+            tokio::select! {
+                () = &mut going => return,
+                _ = interrupt.recv() => return,
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
+            }
         }
-        if let Err(error) = log.reconfigure(&config.logging) {
-            log::error!("Log cannot be reconfigured: {error}");
+    }
+
+    fn reload_again(
+        &mut self,
+        read_again: &impl Fn() -> Result<Config, ConfigError>,
+        log: &LogHandle,
+    ) -> Result<(), String> {
+        self.manager.tell(State::Reloading);
+        let reloaded = match read_again() {
+            Ok(config) => self.reload(config).map(|()| log.reconfigure(&self.config.logging)),
+            Err(error) => Err(error.to_string()),
+        };
+        self.manager.tell(State::Ready);
+        match reloaded {
+            Ok(Err(error)) => log::error!("Log cannot be reconfigured: {error}"),
+            Ok(Ok(())) => log::info!("Reloaded server configuration"),
+            Err(reason) => {
+                log::error!("Failed to reload server configuration: {reason}");
+                return Err(reason);
+            }
         }
+        Ok(())
+    }
+
+    /// Goes on with another configuration, if that is possible without a restart; on an error nothing has changed.
+    pub fn reload(&mut self, config: Config) -> Result<(), String> {
+        let changes = reload(self.running.server(), &self.config, &config)?;
+        changes.iter().for_each(|change| log::info!("Reloaded: {change}"));
         self.source.set_config(Arc::new(config.clone()));
         self.config = config;
-        log::info!("Reloaded server configuration");
+        Ok(())
     }
 
     /// Stops everything; what was acknowledged is on disk.
@@ -206,10 +251,18 @@ impl Broker {
         Ok(self)
     }
 
-    fn ports(&self) -> Ports {
+    /// Where it can be reached.
+    pub fn ports(&self) -> Ports {
         let address = self.client_addr();
         let monitoring = self.monitoring.iter().flat_map(Monitoring::urls).collect();
-        Ports { nats: vec![format!("nats://{address}")], monitoring, ..Ports::default() }
+        let scheme = if self.config.websocket.tls.is_some() { "wss" } else { "ws" };
+        let websocket = self.running.websocket_addr().map(|address| files::url(scheme, address));
+        Ports {
+            nats: vec![format!("nats://{address}")],
+            monitoring,
+            websocket: websocket.into_iter().collect(),
+            ..Ports::default()
+        }
     }
 }
 
@@ -228,6 +281,12 @@ fn announce(config: &Config, server: &Server) {
     config.warnings.iter().chain(&config.not_served).for_each(|warning| log::warn!("{warning}"));
 }
 
+fn start_operator(config: &Config, server: &Arc<Server>) -> Result<Option<Arc<Operator>>, BrokerError> {
+    let settings = assemble::operator_settings(config).map_err(BrokerError::Settings)?;
+    let start = |settings| Operator::start(server, settings).map_err(BrokerError::Settings);
+    settings.map(start).transpose()
+}
+
 fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStream>, BrokerError> {
     log::info!("Starting JetStream");
     let settings = assemble::jetstream_settings(config, server.name());
@@ -242,7 +301,10 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
     log::info!("  API Level:       {API_LEVEL}");
     log::info!("-------------------------------------------");
     let options = assemble::store_options(config);
-    let limits = assemble::jetstream_limits(config);
+    let limits = match server.operator() {
+        Some(operator) => assemble::jetstream_limits_of_tokens(operator),
+        None => assemble::jetstream_limits(config),
+    };
     let jetstream = JetStream::claim(settings, options, server.clock().clone(), limits)
         .map_err(BrokerError::JetStream)?;
     server.add_hook(jetstream.clone());
@@ -251,14 +313,17 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
 }
 
 /// Reads what the store holds, beside everything else.
-fn begin_recovery(jetstream: Arc<JetStream>) -> Recovery {
+fn begin_recovery(jetstream: Arc<JetStream>, operator: Option<Arc<Operator>>) -> Recovery {
     let began = Instant::now();
-    tokio::task::spawn_blocking(move || {
-        let recovered = jetstream.recover().map_err(BrokerError::JetStream);
-        if recovered.is_ok() {
-            log::info!("Took {:?} to start JetStream", began.elapsed());
+    tokio::spawn(async move {
+        let recovering = jetstream.clone();
+        let recovered = tokio::task::spawn_blocking(move || recovering.recover()).await;
+        recovered.unwrap_or_else(|error| Err(error.to_string())).map_err(BrokerError::JetStream)?;
+        log::info!("Took {:?} to start JetStream", began.elapsed());
+        if let Some(operator) = operator {
+            operator.hold(jetstream.accounts_to_come()).await;
         }
-        recovered
+        Ok(())
     })
 }
 

@@ -133,6 +133,8 @@ fn jetstream_is_a_word_or_a_block() {
     assert_eq!(js.jetstream.store_bytes_max, Some(10 * 1024 * 1024 * 1024));
     assert_eq!(js.jetstream.sync, SyncPolicy::Every(10 * SECOND));
     assert_eq!(config("jetstream { sync_interval: always }").jetstream.sync, SyncPolicy::Always);
+    assert_eq!(config("jetstream {}").jetstream.commit_window, Duration::ZERO);
+    assert_eq!(config("jetstream { commit_window: 5ms }").jetstream.commit_window, SECOND / 200);
 }
 
 #[test]

@@ -40,7 +40,8 @@ impl Rig {
         let settings = assemble::jetstream_settings(&config, "rig");
         let faulty = FaultyDisk::new(&settings.store_dir);
         let disk = Arc::clone(&faulty.controls);
-        let outside = Outside { disk: Arc::new(faulty), clock: Arc::new(SystemClock) };
+        let random = Arc::new(headwater::ids::SystemRandom);
+        let outside = Outside { disk: Arc::new(faulty), clock: Arc::new(SystemClock), random };
         let (options, limits) = (assemble::store_options(&config), assemble::jetstream_limits(&config));
         let jetstream = {
             let _in_runtime = broker.runtime().enter();

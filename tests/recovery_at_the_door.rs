@@ -28,7 +28,8 @@ fn claimed(dir: &Path, brake: &Arc<Brake>) -> (Broker, Arc<JetStream>) {
     let config = config(&format!("jetstream {{ store_dir: \"{}\" }}\n", dir.display()));
     let settings = assemble::jetstream_settings(&config, "rig");
     let disk = SlowDisk::new(RealDisk::new(&settings.store_dir).unwrap(), brake.clone());
-    let outside = Outside { disk: Arc::new(disk), clock: Arc::new(SystemClock) };
+    let random = Arc::new(headwater::ids::SystemRandom);
+    let outside = Outside { disk: Arc::new(disk), clock: Arc::new(SystemClock), random };
     let (options, limits) = (assemble::store_options(&config), assemble::jetstream_limits(&config));
     let jetstream = {
         let _in_runtime = broker.runtime().enter();

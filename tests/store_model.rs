@@ -91,8 +91,8 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
         }
         Step::SkipTo(beyond) => {
             let seq = model.last_seq + beyond;
-            log.skip_to(seq).unwrap();
-            model.skip_to(seq);
+            log.skip_to(seq, store_support::ts(seq)).unwrap();
+            model.skip_to(seq, store_support::ts(seq));
         }
         _ => {}
     }

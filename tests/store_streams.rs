@@ -153,7 +153,7 @@ fn an_empty_stream_keeps_its_last_sequence() {
     after(
         |store| {
             let mut log = create(store, "S");
-            log.skip_to(41).unwrap();
+            log.skip_to(41, store_support::ts(41)).unwrap();
             log.append(&message(42, "a", b"", b"")).unwrap();
             log.remove(42).unwrap().unwrap();
         },

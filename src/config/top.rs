@@ -9,9 +9,11 @@ use super::cluster;
 use super::defaults;
 use super::duration;
 use super::grammar::Node;
+use super::http_auth;
 use super::jetstream;
 use super::keys::{Key, field, nested, timed};
 use super::leafnodes;
+use super::log_format;
 use super::mappings;
 use super::model::Config;
 use super::mqtt;
@@ -83,6 +85,7 @@ pub const KEYS: &[Key<Config>] = &[
     field!("http_port", ["monitor_port"], monitor.http_port, optional_port, restart("HTTPPort")),
     field!("https_port", [], monitor.https_port, optional_port, restart("HTTPSPort")),
     field!("http_base_path", [], monitor.base_path, Node::string, restart("HTTPBasePath")),
+    nested!("http_auth", [], monitor.auth, http_auth::read, restart("HTTPAuth")),
     field!("prof_port", [], profiling.port, optional_port, restart("ProfPort")),
     field!(
         "prof_block_rate",
@@ -131,6 +134,7 @@ pub const KEYS: &[Key<Config>] = &[
         restart("LogSizeLimit")
     ),
     field!("log_max_num", ["logfile_max_num"], logging.files_max, Node::limit, restart("LogMaxFiles")),
+    field!("log_format", [], logging.format, log_format::read, live("LogFormat", "log_format = {}")),
     field!("syslog", [], logging.syslog, Node::bool, live("Syslog", "syslog = {}")),
     field!(
         "remote_syslog",

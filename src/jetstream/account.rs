@@ -11,6 +11,7 @@ use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::overlaps;
 use parking_lot::{Mutex, RwLock};
 
+use super::consumer::config::ConsumerBounds;
 use super::consumers::Consumers;
 use super::env::{Env, Phase};
 use super::host::{StreamHost, StreamState};
@@ -35,11 +36,10 @@ pub struct JsAccount {
     pub account: Arc<Account>,
     /// What all accounts share.
     pub env: Arc<Env>,
-    /// What the account may use.
-    pub limits: AccountLimits,
+    limits: RwLock<AccountLimits>,
     streams: RwLock<BTreeMap<Box<str>, Arc<StreamHost>>>,
     /// Held while streams are created, changed or deleted, so that checks stay true until they are acted on.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<()>,
     api_total: AtomicU64,
     api_errors: AtomicU64,
     /// What its streams store.
@@ -52,7 +52,7 @@ impl JsAccount {
         Self {
             account,
             env,
-            limits,
+            limits: RwLock::new(limits),
             streams: RwLock::default(),
             changing: Mutex::default(),
             api_total: AtomicU64::new(0),
@@ -61,9 +61,31 @@ impl JsAccount {
         }
     }
 
+    /// What the account may use.
+    pub fn limits(&self) -> AccountLimits {
+        *self.limits.read()
+    }
+
+    /// Changes what the account may use from now on; what it uses already stays.
+    pub fn set_limits(&self, limits: AccountLimits) {
+        *self.limits.write() = limits;
+        self.budget.set_max(limits.max_storage, limits.max_memory);
+    }
+
     /// What streams of the account may use.
     pub fn bounds(&self) -> Bounds {
         Bounds { account: self.budget.clone(), ..self.env.bounds.clone() }
+    }
+
+    /// What its consumers may be configured to use.
+    pub fn consumer_bounds(&self) -> ConsumerBounds {
+        let settings = &self.env.settings;
+        ConsumerBounds {
+            server_ack_pending_max: settings.ack_pending_max,
+            server_request_batch_max: settings.request_batch_max,
+            account_ack_pending_max: self.limits().max_ack_pending,
+            account_consumers_max: self.limits().max_consumers,
+        }
     }
 
     /// A stream by its name, in service or not.
@@ -75,6 +97,17 @@ impl JsAccount {
     pub fn expect_stream(&self, name: &str) -> Result<Arc<StreamHost>, ApiError> {
         let host = self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())?;
         if host.in_service() { Ok(host) } else { Err(ErrorCode::ClusterNotAvail.error()) }
+    }
+
+    /// A mirror that may answer direct gets for its origin, and has caught up with it.
+    pub fn direct_mirror_of(&self, origin: &str) -> Option<Arc<StreamHost>> {
+        let answers = |host: &&Arc<StreamHost>| {
+            let state = host.lock();
+            let config = state.machine.config();
+            let mirrors = config.mirror.as_ref().is_some_and(|mirror| mirror.name == origin);
+            config.mirror_direct && mirrors && state.inflow.has_caught_up()
+        };
+        self.streams.read().values().find(answers).cloned()
     }
 
     /// All streams, by name.
@@ -140,6 +173,7 @@ impl JsAccount {
         let mut state = host.lock();
         state.wrote(lsn);
         state.delete_all_consumers(&host);
+        state.end_inflow();
         state.machine.leave();
         drop(state);
         self.streams.write().remove(name);
@@ -171,7 +205,7 @@ impl JsAccount {
     /// What `$JS.API.INFO` tells.
     pub fn info(&self) -> AccountInfo {
         let mut info = AccountInfo {
-            limits: self.limits,
+            limits: self.limits(),
             domain: self.env.settings.domain.clone(),
             ..Default::default()
         };
@@ -187,7 +221,7 @@ impl JsAccount {
             *used += state.log.state().bytes;
             *reserved += u64::try_from(config.max_bytes).unwrap_or(0);
             info.streams += 1;
-            info.consumers += state.consumers.count_public() as u64;
+            info.consumers += state.consumers.count() as u64;
         }
         info
     }
@@ -203,7 +237,7 @@ impl JsAccount {
 
     /// Fills in what a configuration leaves open and checks it.
     pub fn complete(&self, config: StreamConfig, pedantic: bool) -> Result<StreamConfig, ApiError> {
-        let limits = &self.limits;
+        let limits = &self.limits();
         let around = Surroundings {
             stream: &|name| self.stream(name).map(|host| host.lock().machine.config().clone()),
             duplicate_window_max: self.env.settings.duplicate_window_max,
@@ -217,8 +251,8 @@ impl JsAccount {
     }
 
     /// Whether account and server have room for what `config` reserves; `had` bytes of it are reserved already.
-    fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
-        let limits = &self.limits;
+    pub(super) fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
+        let limits = &self.limits();
         if config.max_consumers > 0 && limits.max_consumers > 0 && config.max_consumers > limits.max_consumers
         {
             return Err(ErrorCode::MaximumConsumersLimit.error());
@@ -246,11 +280,18 @@ impl JsAccount {
         self.streams.read().values().map(bytes).sum()
     }
 
-    fn check_new(&self, config: &StreamConfig) -> Result<(), ApiError> {
+    /// Whether the account may have one more stream.
+    pub(super) fn check_stream_count(&self) -> Result<(), ApiError> {
         let streams = self.streams.read().len() as i64;
-        if self.limits.max_streams > 0 && streams >= self.limits.max_streams {
+        let max = self.limits().max_streams;
+        if max > 0 && streams >= max {
             return Err(ErrorCode::MaximumStreamsLimit.error());
         }
+        Ok(())
+    }
+
+    fn check_new(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        self.check_stream_count()?;
         if config.sealed {
             return Err(
                 ErrorCode::StreamInvalidConfig.saying("stream configuration for create can not be sealed")
@@ -264,7 +305,7 @@ impl JsAccount {
         Ok(())
     }
 
-    fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
+    pub(super) fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
         let overlap = |host: &Arc<StreamHost>| {
             *host.name != *config.name && {
                 let state = host.lock();
@@ -298,8 +339,15 @@ impl JsAccount {
             return Err(not_created(error));
         }
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
+        let configured = host.lock().configure_inflow(&host, None);
+        if let Err(error) = configured {
+            let _ = store.delete_stream(id);
+            host.close();
+            return Err(ErrorCode::StreamCreate.with(error));
+        }
         host.capture();
         self.put(host.clone());
+        host.start_inflow();
         Ok(host)
     }
 
@@ -314,6 +362,7 @@ impl JsAccount {
             .map_err(store_failed)?;
         state.wrote(lsn);
         state.reconfigure(config, &self.env).map_err(store_failed)?;
+        state.configure_inflow(host, None).map_err(store_failed)?;
         state.release_unneeded(host);
         Ok(())
     }

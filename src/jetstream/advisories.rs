@@ -1,6 +1,8 @@
 //! What JetStream tells of on its own, on `$JS.EVENT.>` of the account. Nothing is made up for nobody: an event is only
 //! written where somebody listens.
 
+use std::sync::Arc;
+
 use headwater_protocol::jetstream::advisory::{
     AbandonReason, Action, Advisory, ApiAudit, BatchAbandoned, ConsumerAck, ConsumerAction, ConsumerPause,
     ConsumerPinned, ConsumerUnpinned, MaxDeliver, Nak, StreamAction, Terminated,
@@ -13,7 +15,7 @@ use super::env::Env;
 use super::host::StreamHost;
 use crate::account::Account;
 use crate::ids;
-use crate::router::{Dispatch, Message};
+use crate::router::{ClientInfo as Origin, Dispatch, Message};
 
 /// A stream was made, changed or deleted.
 pub fn stream(host: &StreamHost, cx: &mut Dispatch, action: Action) {
@@ -31,22 +33,21 @@ pub fn consumer_deleted(host: &StreamHost, cx: &mut Dispatch, consumer: &str) {
     consumer_action(host, cx, consumer, Action::Delete);
 }
 
-/// A batch was given up.
+/// A batch was given up. Operators hear of it too.
 pub fn batch_abandoned(host: &StreamHost, cx: &mut Dispatch, id: &[u8], reason: AbandonReason) {
     let batch = String::from_utf8_lossy(id);
-    let event = BatchAbandoned {
-        account: "",
-        stream: &host.name,
-        domain: host.env.settings.domain(),
-        batch: &batch,
-        reason,
-    };
+    let domain = host.env.settings.domain();
+    let event = BatchAbandoned { account: "", stream: &host.name, domain, batch: &batch, reason };
     publish(&host.account, &host.env, cx, &Advisory::BatchAbandoned(event));
+    if let Some(system) = host.env.system.get() {
+        let event = BatchAbandoned { account: host.account.name(), ..event };
+        publish(system, &host.env, cx, &Advisory::BatchAbandoned(event));
+    }
 }
 
 /// An API request was answered.
 pub fn api_audit(account: &Account, env: &Env, cx: &mut Dispatch, request: &Message<'_>, response: &[u8]) {
-    let client = origin(cx, env);
+    let client = client_of(cx.origin(), account, env);
     let event = ApiAudit {
         server: &env.settings.server_name,
         client: &client,
@@ -102,7 +103,8 @@ fn consumer_action(host: &StreamHost, cx: &mut Dispatch, consumer: &str, action:
     publish(&host.account, &host.env, cx, &Advisory::ConsumerAction(event));
 }
 
-fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advisory<'_>) {
+/// Publishes an event if anybody listens.
+pub fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advisory<'_>) {
     let subject = advisory.subject();
     if !account.has_interest(subject.as_bytes()) {
         return;
@@ -112,8 +114,11 @@ fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advisory<
 }
 
 /// Who brought the request, as events describe it.
-fn origin(cx: &Dispatch, env: &Env) -> ClientInfo {
-    let Some(client) = cx.origin() else { return ClientInfo::default() };
+pub fn client_of(origin: Option<&Arc<Origin>>, account: &Account, env: &Env) -> ClientInfo {
+    let Some(client) = origin else {
+        let (acc, server) = (account.name().to_string(), env.settings.server_name.clone());
+        return ClientInfo { acc, server, kind: "JetStream".into(), ..ClientInfo::default() };
+    };
     ClientInfo {
         start: Some(Timestamp(client.start)),
         host: client.host.to_string(),

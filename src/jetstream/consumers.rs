@@ -142,6 +142,11 @@ impl Consumers {
         self.by_key.keys().copied().collect()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// How many there are, those of mirroring servers not counted.
     pub fn count_public(&self) -> usize {
         self.iter().filter(|hosted| !hosted.machine.config().direct).count()

@@ -1,15 +1,17 @@
 //! What every stream of the server shares.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::host::StreamHost;
 use super::settings::Settings;
 use super::stream::Bounds;
+use crate::account::Account;
 use crate::clock::{Clock, UnixNanos};
+use crate::ids::Random;
 use crate::router::Gate;
 use crate::store::{CommitObserver, Lsn, Store, StoreError};
 
@@ -19,14 +21,20 @@ pub struct Env {
     pub store: Arc<Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where consumers' seeds come from.
+    pub random: Arc<dyn Random>,
     /// What the configuration says of JetStream.
     pub settings: Settings,
+    /// The account of operators, once it has come into being.
+    pub system: OnceLock<Arc<Account>>,
     /// What streams may use, apart from limits of accounts.
     pub bounds: Bounds,
     /// Where streams' timers and pumps run when nobody else runs them.
     pub runtime: tokio::runtime::Handle,
     /// Closed while more waits for the disk than memory should hold.
     pub ingest_gate: Arc<Gate>,
+    /// A place for each backup or restore that may be under way.
+    pub transfers: Arc<Semaphore>,
     /// Who waits for the disk.
     pub commits: Arc<Commits>,
 }

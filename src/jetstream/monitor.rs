@@ -11,8 +11,8 @@ use super::api::listed_stream;
 use super::env::Phase;
 use super::host::StreamHost;
 use crate::monitor::{
-    HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse,
-    LostMessages, StoreFacts,
+    ConsumerLag, HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor,
+    JetStreamUse, LostMessages, StoreFacts,
 };
 use crate::store::StoreStats;
 
@@ -72,6 +72,11 @@ impl JetStreamMonitor for JetStream {
     fn consumers(&self, account: &str, stream: &str) -> Vec<ConsumerInfo> {
         let host = self.account(account).and_then(|account| account.stream(stream));
         host.map_or_else(Vec::new, |host| consumers_of(&host))
+    }
+
+    fn consumer_lags(&self, account: &str, stream: &str, most: usize) -> Vec<ConsumerLag> {
+        let host = self.account(account).and_then(|account| account.stream(stream));
+        host.map_or_else(Vec::new, |host| consumer_lags(&host, most))
     }
 
     fn problems(&self) -> Vec<HealthProblem> {
@@ -158,6 +163,20 @@ fn account_usage(account: &JsAccount) -> JetStreamAccount {
         found.bytes += state.bytes;
     }
     found
+}
+
+fn consumer_lags(host: &Arc<StreamHost>, most: usize) -> Vec<ConsumerLag> {
+    let mut state = host.lock();
+    let keys: Vec<_> = state.consumers.keys().into_iter().take(most).collect();
+    let mut lags = Vec::with_capacity(keys.len());
+    for key in keys {
+        let Some(info) = state.consumer_info(host, key) else { continue };
+        let oldest = state.consumers.get(key).and_then(|hosted| hosted.machine.oldest_unacked());
+        // One that has been removed meanwhile is not waited for.
+        let oldest_unacked = oldest.and_then(|seq| state.log.timestamp(seq).ok().flatten());
+        lags.push(ConsumerLag { info, oldest_unacked });
+    }
+    lags
 }
 
 fn consumers_of(host: &Arc<StreamHost>) -> Vec<ConsumerInfo> {

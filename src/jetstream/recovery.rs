@@ -8,14 +8,16 @@ use headwater_protocol::jetstream::stream_config::StreamConfig;
 
 use super::JetStream;
 use super::account::JsAccount;
+use super::backup::restore::building::UNFINISHED;
 use super::consumer::{ConsumerMachine, Identity, StreamTraits};
 use super::consumers::{Consumers, Hosted};
 use super::env::{Commits, Env, Phase};
+use super::host::inflow::take_positions;
 use super::host::{StreamHost, StreamState};
 use super::record;
+use super::sourcing::ledger::Record;
 use super::stream::StreamMachine;
-use crate::ids;
-use crate::store::{Lsn, MessageLog, RecoveredConsumer, RecoveredStream};
+use crate::store::{Lsn, MessageLog, RecoveredConsumer, RecoveredStream, Store};
 
 /// The pause before a failed store is opened anew, and what it grows to while that does not help.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -49,7 +51,7 @@ impl JetStream {
         let failures = self.env().failures();
         let (streams, _report) = self.env().store.recover().map_err(|error| error.to_string())?;
         self.unserved.lock().clear();
-        self.stash(streams);
+        self.stash(discard_unfinished(&self.env().store, streams));
         let mut waiting: Vec<(Arc<JsAccount>, Waiting)> = Vec::new();
         for account in self.accounts() {
             let announced = self.announce_streams(&account);
@@ -89,9 +91,23 @@ impl JetStream {
 
     fn bring_up(&self, account: &Arc<JsAccount>, (host, stream): Waiting) {
         match state_of(account, &host, stream) {
-            Ok(state) => host.resume(state),
+            Ok((state, positions)) => self.put_into_service(account, &host, state, &positions),
             Err(error) => self.note_unserved(account.account.name(), &host.name, &error),
         }
+    }
+
+    fn put_into_service(
+        &self,
+        account: &Arc<JsAccount>,
+        host: &Arc<StreamHost>,
+        state: StreamState,
+        positions: &Record,
+    ) {
+        host.resume(state);
+        if let Err(error) = host.lock().configure_inflow(host, Some(positions)) {
+            return self.note_unserved(account.account.name(), &host.name, &error.to_string());
+        }
+        host.start_inflow();
     }
 
     async fn reopen(self: &Arc<Self>, pause: &mut Duration) {
@@ -142,9 +158,10 @@ impl JsAccount {
 fn state_of(
     account: &Arc<JsAccount>,
     host: &StreamHost,
-    stream: RecoveredStream,
-) -> Result<StreamState, String> {
+    mut stream: RecoveredStream,
+) -> Result<(StreamState, Record), String> {
     let env = &account.env;
+    let positions = take_positions(&mut stream.consumers);
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
     let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), env.now())
         .map_err(|error| error.to_string())?;
@@ -157,7 +174,7 @@ fn state_of(
             Err(error) => log::error!("consumer {} > {name} cannot be served: {error}", stream.name),
         }
     }
-    Ok(StreamState::new(machine, stream.log, consumers, created))
+    Ok((StreamState::new(machine, stream.log, consumers, created), positions))
 }
 
 fn recover_consumer(
@@ -168,11 +185,27 @@ fn recover_consumer(
 ) -> Result<Hosted, String> {
     let now = env.now();
     let (created, config) = record::read::<ConsumerConfig>(&consumer.config)?;
-    let identity = Identity { name: consumer.name, created: created.0, seed: ids::random_u64() };
+    let identity = Identity { name: consumer.name, created: created.0, seed: env.random.next_u64() };
     let traits = StreamTraits::of(stream, env.settings.payload_bytes_max);
     let snapshot = consumer.state.unwrap_or_default();
     let deltas = consumer.deltas.iter().map(Vec::as_slice);
     let machine = ConsumerMachine::restore(identity, config, traits, &snapshot, deltas, log, now)
         .map_err(|error| error.to_string())?;
     Ok(Hosted::new(&stream.name, machine))
+}
+
+/// Removes what restores left behind that did not come to their end.
+fn discard_unfinished(store: &Store, streams: Vec<RecoveredStream>) -> Vec<RecoveredStream> {
+    let (unfinished, whole): (Vec<_>, Vec<_>) =
+        streams.into_iter().partition(|stream| stream.account == UNFINISHED);
+    for stream in unfinished {
+        log::warn!(
+            "The restore of stream '{}' was not finished: what there is of it is removed",
+            stream.name
+        );
+        if let Err(error) = store.delete_stream(stream.id) {
+            log::error!("stream '{}': {error}", stream.name);
+        }
+    }
+    whole
 }

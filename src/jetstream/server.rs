@@ -3,36 +3,49 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use headwater_protocol::jetstream::account_info::AccountLimits;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 
 use super::account::JsAccount;
 use super::acks::{Acks, FlowControl};
 use super::api::{Api, NoApi};
+use super::backup::TRANSFERS_MAX;
 use super::env::{Commits, Env};
 use super::recovery::watch_store;
 use super::settings::Settings;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::Clock;
+use crate::ids::{self, Random};
 use crate::monitor::HealthProblem;
 use crate::router::{Gate, Service};
 use crate::server::{HookFuture, ServerHook};
 use crate::store::disk::{Disk, RealDisk};
-use crate::store::{RecoveredStream, Store, StoreOptions, SyncPolicy};
+use crate::store::{RecoveredStream, Store, StoreError, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
 pub type LimitsOf = Box<dyn Fn(&str) -> Option<AccountLimits> + Send + Sync>;
 
+/// What JetStream has from outside; the simulator brings its own.
+pub struct Outside {
+    /// Where the store is.
+    pub disk: Arc<dyn Disk>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where consumers' seeds come from.
+    pub random: Arc<dyn Random>,
+}
+
 /// JetStream, for all accounts.
 pub struct JetStream {
-    /// Itself, for its tasks.
+    /// Itself, for its tasks and for services that need all accounts.
     me: Weak<Self>,
     env: Arc<Env>,
     limits_of: LimitsOf,
     accounts: RwLock<HashMap<Arc<str>, Arc<JsAccount>>>,
-    subscriptions: Mutex<Vec<ServiceSubscription>>,
+    subscriptions: Mutex<HashMap<Arc<str>, Vec<ServiceSubscription>>>,
     /// What the store holds for accounts that have not come into being yet.
     pub(super) recovered: Mutex<HashMap<String, Vec<RecoveredStream>>>,
     /// Streams that the store holds and that cannot be served.
@@ -40,14 +53,6 @@ pub struct JetStream {
     /// Held while streams are put into service, or all of them taken out.
     pub(super) recovering: Mutex<()>,
     stopping: AtomicBool,
-}
-
-/// What JetStream has from outside.
-pub struct Outside {
-    /// Where the store is.
-    pub disk: Arc<dyn Disk>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
 }
 
 impl JetStream {
@@ -87,7 +92,8 @@ impl JetStream {
         check_store_dir(&settings.store_dir)?;
         let dir = &settings.store_dir;
         let disk = RealDisk::new(dir).map_err(|error| format!("create {}: {error}", dir.display()))?;
-        Self::claim_in(Outside { disk: Arc::new(disk), clock }, settings, options, limits_of)
+        let outside = Outside { disk: Arc::new(disk), clock, random: Arc::new(ids::SystemRandom) };
+        Self::claim_in(outside, settings, options, limits_of)
     }
 
     /// Like [`claim`](Self::claim), in a world of the caller's making.
@@ -97,7 +103,7 @@ impl JetStream {
         options: StoreOptions,
         limits_of: LimitsOf,
     ) -> Result<Arc<Self>, String> {
-        let Outside { disk, clock } = outside;
+        let Outside { disk, clock, random } = outside;
         let ingest_gate = Arc::new(Gate::new());
         let relaxed = options.sync != SyncPolicy::Always;
         let store = Store::claim(disk, options).map_err(|error| error.to_string())?;
@@ -107,10 +113,13 @@ impl JetStream {
         let env = Arc::new(Env {
             store,
             clock,
+            system: OnceLock::new(),
+            random,
             bounds: settings.bounds(),
             settings,
             runtime,
             ingest_gate,
+            transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             commits,
         });
         let jetstream = Arc::new_cyclic(|me| Self {
@@ -154,12 +163,19 @@ impl JetStream {
             self.serve_api(account, &js, &format!("$JS.{domain}.API."));
         }
         self.serve(account, "$JS.ACK.>", Arc::new(Acks(js.clone())));
-        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js)));
+        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js.clone())));
+        // Only now can an origin of this account be asked.
+        js.streams().iter().for_each(|host| host.start_inflow());
     }
 
     fn serve_api(&self, account: &Arc<Account>, js: &Arc<JsAccount>, prefix: &str) {
         let api = Api { account: js.clone(), prefix: prefix.as_bytes().into() };
         self.serve(account, &format!("{prefix}>"), Arc::new(api));
+    }
+
+    /// Accounts that the store holds streams of and that have not come into being yet.
+    pub fn accounts_to_come(&self) -> Vec<String> {
+        self.recovered.lock().keys().cloned().collect()
     }
 
     /// Streams that the store holds and that cannot be served, with the reason.
@@ -176,9 +192,23 @@ impl JetStream {
 
     fn serve(&self, account: &Arc<Account>, subject: &str, service: Arc<dyn Service>) {
         match account.subscribe_service(subject, None, service) {
-            Ok(subscription) => self.subscriptions.lock().push(subscription),
+            Ok(subscription) => {
+                self.subscriptions.lock().entry(account.name().clone()).or_default().push(subscription);
+            }
             Err(error) => log::error!("JetStream cannot serve {subject}: {error:?}"),
         }
+    }
+
+    fn is_system(&self, account: &Account) -> bool {
+        **account.name() == *self.env.settings.system_account
+    }
+
+    /// Forgets what the store holds for an account that has not come into being.
+    pub fn discard_recovered(&self, account: &str) -> Result<(), StoreError> {
+        for stream in self.recovered.lock().remove(account).unwrap_or_default() {
+            self.env.store.delete_stream(stream.id)?;
+        }
+        Ok(())
     }
 
     /// Whether the broker is going away.
@@ -201,12 +231,30 @@ impl JetStream {
 
 impl ServerHook for JetStream {
     fn account_created(&self, account: &Arc<Account>) {
+        if self.is_system(account) {
+            let _ = self.env.system.set(account.clone());
+        }
         match (self.limits_of)(account.name()) {
             Some(limits) => self.enable(account, limits),
             None => {
-                let system = **account.name() == *self.env.settings.system_account;
-                self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), system }));
+                let operators = self.is_system(account).then(|| self.me.clone());
+                self.serve(account, "$JS.API.>", Arc::new(NoApi { account: account.clone(), operators }));
             }
+        }
+    }
+
+    fn account_changed(&self, account: &Arc<Account>) {
+        match ((self.limits_of)(account.name()), self.account(account.name())) {
+            (Some(limits), Some(js)) => js.set_limits(limits),
+            (Some(limits), None) => {
+                // What tells clients that there is no JetStream here.
+                let refusing = self.subscriptions.lock().remove(account.name());
+                drop(refusing);
+                self.enable(account, limits);
+            }
+            // What is stored stays, and nothing comes to it.
+            (None, Some(js)) => js.set_limits(AccountLimits { max_memory: 0, max_storage: 0, ..js.limits() }),
+            (None, None) => {}
         }
     }
 
@@ -226,5 +274,5 @@ fn check_store_dir(dir: &Path) -> Result<(), String> {
     if dir.exists() && !dir.is_dir() {
         return Err("storage directory is not a directory".to_owned());
     }
-    std::fs::create_dir_all(dir).map_err(|error| format!("could not create storage directory - {error}"))
+    RealDisk::new(dir).map(drop).map_err(|error| format!("could not create storage directory - {error}"))
 }

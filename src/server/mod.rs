@@ -2,6 +2,7 @@
 //!
 //! [`Server`] is shared by all tasks; [`RunningServer`] is the handle of whoever started it.
 
+mod answers;
 mod clients;
 mod counters;
 mod hooks;
@@ -9,10 +10,12 @@ mod info;
 mod lifecycle;
 mod options;
 mod reload;
+mod websocket;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use nkeys::KeyPair;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -25,30 +28,44 @@ pub use self::hooks::{HookFuture, ServerHook};
 pub use self::lifecycle::{RunningServer, StartError};
 pub use self::options::Options;
 pub(crate) use self::reload::Epoch;
-use crate::account::{Account, Accounts, ServiceSubscription};
+pub use self::websocket::WebSocketSide;
+use crate::account::{Account, Accounts, Realm, SYSTEM_ACCOUNT, ServiceSubscription};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, SystemClock, UnixNanos};
 use crate::ids;
 use crate::net::tls::{HandshakeRate, ServerTls};
+use crate::operator::Operator;
+use crate::router::ConnectionKind;
 
 /// Password checks that take long may run so many at a time.
 const SLOW_LOGINS_MAX: usize = 2;
 
+/// WebSocket connections that may be on their way from accepting to upgrading at a time; more wait.
+const UPGRADES_MAX: usize = 1024;
+
 /// What all tasks of the broker share.
 pub struct Server {
     id: String,
+    /// The secret behind the id.
+    key: KeyPair,
     name: String,
     start: UnixNanos,
     clock: Arc<dyn Clock>,
     options: RwLock<Arc<Options>>,
     authenticator: RwLock<Arc<Authenticator>>,
     tls: RwLock<Option<Arc<ServerTls>>>,
+    websocket: RwLock<Option<Arc<WebSocketSide>>>,
+    /// The port WebSocket clients are told; 0 without a listener.
+    websocket_port: AtomicU16,
+    /// WebSocket connections that are not upgraded yet.
+    upgrades: Semaphore,
     tls_rate: Mutex<HandshakeRate>,
     accounts: Accounts,
     clients: Clients,
     counters: Counters,
     hooks: RwLock<Vec<Arc<dyn ServerHook>>>,
     services: RwLock<Vec<ServiceSubscription>>,
+    operator: OnceLock<Arc<Operator>>,
     slow_logins: Semaphore,
     /// Host and port that INFO names.
     advertised: RwLock<(String, u16)>,
@@ -78,21 +95,30 @@ impl Server {
     pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let authenticator = Authenticator::new(&options.auth).map_err(StartError::Auth)?;
         let tls = options.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
-        let id = ids::server_id();
+        let websocket = options.websocket.as_deref().map(WebSocketSide::new).transpose()?;
+        let key = ids::server_key();
+        let id = key.public_key();
         let name = if options.server_name.is_empty() { id.clone() } else { options.server_name.clone() };
+        let system_account = options.system_account.as_deref().unwrap_or(SYSTEM_ACCOUNT);
+        let realm = Realm::new(&name, system_account, clock.clone());
         let server = Arc::new(Self {
             id,
+            key,
             name,
             start: clock.now(),
             clock,
             authenticator: RwLock::new(Arc::new(authenticator)),
             tls: RwLock::new(tls.map(Arc::new)),
+            websocket: RwLock::new(websocket),
+            websocket_port: AtomicU16::new(0),
+            upgrades: Semaphore::new(UPGRADES_MAX),
             tls_rate: Mutex::new(HandshakeRate::new(options.tls_connections_per_second_max)),
-            accounts: Accounts::new(options.system_account.as_deref()),
+            accounts: Accounts::new(realm),
             clients: Clients::new(options.closed_clients_max),
             counters: Counters::default(),
             hooks: RwLock::default(),
             services: RwLock::default(),
+            operator: OnceLock::new(),
             slow_logins: Semaphore::new(SLOW_LOGINS_MAX),
             advertised: RwLock::new((options.host.clone(), options.port)),
             phase: AtomicU8::new(Phase::Running as u8),
@@ -114,6 +140,11 @@ impl Server {
     /// Unique id: a server's public nkey.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What it signs with; the public part is its id.
+    pub fn key(&self) -> &KeyPair {
+        &self.key
     }
 
     /// Configured name, or the id.
@@ -141,9 +172,38 @@ impl Server {
         self.authenticator.read().clone()
     }
 
+    /// Decides about logins instead, in operator mode.
+    pub fn operator(&self) -> Option<&Arc<Operator>> {
+        self.operator.get()
+    }
+
+    /// Puts the server into operator mode, for good.
+    pub(crate) fn set_operator(&self, operator: Arc<Operator>) {
+        // There is only one, set at the start.
+        let _ = self.operator.set(operator);
+    }
+
     /// How client connections are encrypted.
     pub fn tls(&self) -> Option<Arc<ServerTls>> {
         self.tls.read().clone()
+    }
+
+    /// The WebSocket listener's side of it, if there is one.
+    pub fn websocket(&self) -> Option<Arc<WebSocketSide>> {
+        self.websocket.read().clone()
+    }
+
+    /// The port WebSocket clients connect to; 0 without a listener.
+    pub fn websocket_port(&self) -> u16 {
+        self.websocket_port.load(Ordering::Relaxed)
+    }
+
+    /// Decides about logins of clients that come this way.
+    pub fn authenticator_for(&self, kind: ConnectionKind) -> Arc<Authenticator> {
+        match self.websocket().filter(|_| kind == ConnectionKind::WebSocket) {
+            Some(side) => side.authenticator.clone(),
+            None => self.authenticator(),
+        }
     }
 
     /// All accounts.
@@ -195,6 +255,10 @@ impl Server {
         let mut rate = self.tls_rate.lock();
         let limited = self.options().tls_connections_per_second_max > 0;
         !limited || rate.allow(self.clock.now())
+    }
+
+    pub(crate) fn upgrades(&self) -> &Semaphore {
+        &self.upgrades
     }
 
     pub(crate) fn slow_logins(&self) -> &Semaphore {

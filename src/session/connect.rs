@@ -1,14 +1,19 @@
 //! CONNECT: who the client is and how it wants to be treated.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use headwater_protocol::client::ConnectOptions;
 
 use super::{Session, timer_settings};
 use crate::account::Account;
-use crate::auth::{AuthError, ConnectionType, Credentials, Login, Peer};
+use crate::auth::{
+    AuthError, Authenticator, ConnectionType, Credentials, Login, LoginLimits, Peer, TokenIdentity,
+};
+use crate::callout::{self, Asker};
 use crate::router::{ClientInfo, CloseReason, ConnectionKind, Dispatch};
+use crate::server::ClosedClient;
 
 /// Versions of the protocol that a client may ask for.
 const PROTOCOL_MAX: i32 = 1;
@@ -30,6 +35,7 @@ impl Session {
             self.unsubscribe_all();
         }
         self.connect.update(later);
+        self.add_cookies();
         let login = self.authenticate().await;
         self.accept_login(login)?;
         self.check_protocol()?;
@@ -43,7 +49,7 @@ impl Session {
     /// Treats a client that starts without CONNECT as one that names nobody, which `no_auth_user` may allow.
     pub(super) fn log_in_without_connect(&mut self) -> Result<(), CloseReason> {
         let anonymous = ConnectOptions::default();
-        let login = self.server.authenticator().check(&credentials(&anonymous), &self.peer());
+        let login = self.authenticator().check(&credentials(&anonymous), &self.peer());
         self.accept_login(login)
     }
 
@@ -56,7 +62,28 @@ impl Session {
     }
 
     pub(super) async fn authenticate(&mut self) -> Result<Login, AuthError> {
-        let authenticator = self.server.authenticator();
+        let own = self.authenticate_here().await;
+        callout::decide(&self.server, own, &self.asker()).await
+    }
+
+    /// All that a service which decides about logins is told.
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            cid: self.client.cid(),
+            kind: self.client.kind(),
+            addr: self.client.addr(),
+            connect: &self.connect,
+            nonce: &self.nonce,
+            certificates: &self.certificates,
+            tls: self.client.snapshot().tls,
+        }
+    }
+
+    async fn authenticate_here(&mut self) -> Result<Login, AuthError> {
+        if let Some(operator) = self.server.operator() {
+            return operator.login(&credentials(&self.connect), &self.peer()).await;
+        }
+        let authenticator = self.authenticator();
         if !authenticator.is_slow(&credentials(&self.connect)) {
             return authenticator.check(&credentials(&self.connect), &self.peer());
         }
@@ -77,6 +104,27 @@ impl Session {
         tokio::task::spawn_blocking(check).await.unwrap_or(Err(AuthError::WrongSecret))
     }
 
+    fn authenticator(&self) -> Arc<Authenticator> {
+        self.server.authenticator_for(self.client.kind())
+    }
+
+    /// Credentials that CONNECT leaves out may have come as cookies.
+    fn add_cookies(&mut self) {
+        let Some(cookies) = self.cookies.as_deref() else { return };
+        let connect = &mut *self.connect;
+        let slots = [
+            (&mut connect.jwt, &cookies.jwt),
+            (&mut connect.user, &cookies.user),
+            (&mut connect.pass, &cookies.password),
+            (&mut connect.auth_token, &cookies.token),
+        ];
+        for (slot, cookie) in slots {
+            if slot.as_ref().is_none_or(String::is_empty) {
+                slot.clone_from(cookie);
+            }
+        }
+    }
+
     fn accept_login(&mut self, login: Result<Login, AuthError>) -> Result<(), CloseReason> {
         let names_account = self.connect.account.as_ref().is_some_and(|account| !account.is_empty());
         let login = match login {
@@ -89,16 +137,43 @@ impl Session {
         self.settings.login_required = false;
         self.settings.system_account = Arc::ptr_eq(&account, self.server.accounts().system());
         self.adopt_rights(&login);
+        self.adopt_login_limits(login.limits);
+        self.delegated = login.delegated.clone();
         self.introduce(&login, account);
         let now = Instant::now();
-        let expiry = login.expires.map(|at| now + duration_until(at, self.server.clock().now()));
-        self.timers.logged_in(timer_settings(&self.options, false, self.client.cid()), expiry, now);
+        self.server.hooks().iter().for_each(|hook| hook.client_connected(&self.client));
+        self.timers.logged_in(timer_settings(&self.options, false, &self.client), now);
+        self.adopt_expiry(&login);
         Ok(())
+    }
+
+    /// Has the connection end with the login.
+    pub(super) fn adopt_expiry(&mut self, login: &Login) {
+        let now = self.server.clock().now();
+        let expiry = login.expires.map(|at| Instant::now() + duration_until(at, now));
+        self.timers.expire_at(expiry);
     }
 
     pub(super) fn refuse_login(&mut self, cause: &str) -> CloseReason {
         log::error!("{} - authentication error: {cause}", self.client.log_name());
+        if self.client.account().is_none() {
+            self.introduce_refused();
+        }
         self.fail("Authorization Violation", CloseReason::AuthenticationViolation)
+    }
+
+    /// Lets the rest of the broker know who wanted in.
+    fn introduce_refused(&mut self) {
+        let user =
+            [&self.connect.user, &self.connect.nkey].into_iter().flatten().find(|user| !user.is_empty());
+        let token = self.connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]");
+        let user = user.map(String::as_str).or(token).unwrap_or_default();
+        self.info = Arc::new(self.described(user, None, "".into()));
+        self.client.bind(self.info.clone(), None, "".into());
+        let (client, stop) = (self.client.snapshot(), self.server.clock().now());
+        let reason = CloseReason::AuthenticationViolation;
+        let refused = ClosedClient { client, stop, reason, subjects: Vec::new() };
+        self.server.hooks().iter().for_each(|hook| hook.login_refused(&refused));
     }
 
     /// Leaves the account the client was in, and enters another.
@@ -120,27 +195,41 @@ impl Session {
 
     /// Lets the rest of the broker know who the client is.
     fn introduce(&mut self, login: &Login, account: Arc<Account>) {
-        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
+        self.estimate_rtt();
         let connect = &self.connect;
-        let info = Arc::new(ClientInfo {
-            cid: self.info.cid,
-            kind: self.info.kind,
-            host: self.info.host.clone(),
-            port: self.info.port,
-            start: self.info.start,
-            account: account.name().clone(),
-            user: (&*login.user).into(),
-            name: text(&connect.name),
-            lang: text(&connect.lang),
-            version: text(&connect.version),
-            no_responders: connect.wants_no_responders(),
-            rtt: self.info.rtt.clone(),
-        });
+        let info = Arc::new(self.described(&login.user, login.token.clone(), account.name().clone()));
         self.client.bind(info.clone(), Some(account), login.label.clone());
         self.subscriber().set_trace_name(self.settings.traced.then(|| self.client.log_name().into()));
         self.info = info;
         self.dispatch = Dispatch::from_client(self.info.clone(), connect.wants_echo());
         self.dispatch.skip_crowded(self.options.no_fast_producer_stall);
+    }
+
+    fn described(&self, user: &str, token: Option<Arc<TokenIdentity>>, account: Arc<str>) -> ClientInfo {
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
+        let connect = &self.connect;
+        ClientInfo {
+            cid: self.info.cid,
+            kind: self.info.kind,
+            host: self.info.host.clone(),
+            port: self.info.port,
+            start: self.info.start,
+            account,
+            user: user.into(),
+            name: text(&connect.name),
+            lang: text(&connect.lang),
+            version: text(&connect.version),
+            no_responders: connect.wants_no_responders(),
+            token,
+            rtt: self.info.rtt.clone(),
+        }
+    }
+
+    /// Until a round trip is measured, the time from the connection to CONNECT stands for it.
+    fn estimate_rtt(&self) {
+        let elapsed = self.server.clock().now().saturating_sub(self.info.start).max(1);
+        let rtt = u64::try_from(elapsed).unwrap_or(1);
+        let _ = self.info.rtt.compare_exchange(0, rtt, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn check_protocol(&mut self) -> Result<(), CloseReason> {
@@ -159,8 +248,7 @@ impl Session {
         self.subscriber().set_options(self.connect.wants_echo(), headers);
         self.parser.headers_allowed = headers;
         self.parser.payload_bytes_max = self.payload_bytes_max();
-        let subscriptions_max =
-            smaller_limit(self.options.subscriptions_max, self.account.subscriptions_max());
+        let subscriptions_max = self.subscriptions_max();
         let settings = &mut self.settings;
         settings.verbose = self.connect.is_verbose();
         settings.pedantic = self.connect.is_pedantic();
@@ -172,7 +260,20 @@ impl Session {
     }
 
     pub(super) fn payload_bytes_max(&self) -> usize {
-        smaller(self.options.payload_bytes_max, self.account.payload_bytes_max())
+        let limits = [self.account.payload_bytes_max(), self.login_limits.payload_bytes_max];
+        limits.into_iter().flatten().fold(self.options.payload_bytes_max, usize::min)
+    }
+
+    pub(super) fn subscriptions_max(&self) -> usize {
+        let server = Some(self.options.subscriptions_max).filter(|max| *max > 0);
+        let limits = [server, self.account.subscriptions_max(), self.login_limits.subscriptions_max];
+        limits.into_iter().flatten().fold(usize::MAX, usize::min)
+    }
+
+    pub(super) fn adopt_login_limits(&mut self, limits: LoginLimits) {
+        self.login_limits = limits;
+        self.parser.payload_bytes_max = self.payload_bytes_max();
+        self.settings.subscriptions_max = self.subscriptions_max();
     }
 
     fn headers_agreed(&self) -> bool {
@@ -214,29 +315,4 @@ fn connection_type(kind: ConnectionKind) -> ConnectionType {
 
 fn duration_until(at: i64, now: i64) -> Duration {
     Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
-}
-
-fn smaller(limit: usize, other: Option<usize>) -> usize {
-    other.map_or(limit, |other| limit.min(other))
-}
-
-/// The smaller of two limits of which 0 means none.
-fn smaller_limit(limit: usize, other: Option<usize>) -> usize {
-    match other {
-        Some(other) if limit == 0 => other,
-        other => smaller(limit, other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_smaller_limit_counts() {
-        assert_eq!(smaller_limit(0, None), 0);
-        assert_eq!(smaller_limit(0, Some(5)), 5);
-        assert_eq!(smaller_limit(3, Some(5)), 3);
-        assert_eq!(smaller_limit(7, Some(5)), 5);
-    }
 }

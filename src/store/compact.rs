@@ -165,15 +165,17 @@ impl Shared {
         record: &Record,
     ) -> Result<(), StoreError> {
         let name = record.subject();
+        let state = consumer.state.map(|placed| self.readable(placed)).transpose()?.flatten();
+        let has_state = state.is_some();
         let mut records = Vec::with_capacity(consumer.deltas.len() + 1);
-        for placed in consumer.state.iter().chain(&consumer.deltas) {
-            let held = self.journal.read(placed.at, placed.len as usize)?;
-            records.push(held.ok_or_else(|| StoreError::Io("a consumer's state is damaged".into()))?);
+        records.extend(state);
+        for placed in &consumer.deltas {
+            records.extend(self.readable(*placed)?);
         }
         let payloads: Vec<_> = records.iter().map(|record| (record, record.payload())).collect();
         let mut drafts = Vec::with_capacity(payloads.len() + 1);
         let blank = Draft { subject: &name, ..Draft::new(Kind::ConsumerState, record.header.stream) };
-        if consumer.state.is_none() {
+        if !has_state {
             drafts.push(Draft { seq: NO_STATE, ..blank });
         }
         for (held, payload) in &payloads {
@@ -186,6 +188,16 @@ impl Shared {
         let old = std::mem::replace(&mut consumer.deltas, places.collect());
         old.into_iter().for_each(|placed| release(&self.journal, Some(placed)));
         Ok(())
+    }
+
+    /// A record, or nothing when it is damaged; that is set aside.
+    fn readable(&self, placed: Placed) -> Result<Option<Record>, StoreError> {
+        let record = self.journal.read(placed.at, placed.len as usize)?;
+        if record.is_none() {
+            let segment = self.journal.files.get(placed.at.segment)?;
+            self.quarantine.damaged(&segment, placed.at.offset, placed.len, None);
+        }
+        Ok(record)
     }
 
     fn carry_deletion(&self, at: Location, record: &Record) -> Result<(), StoreError> {

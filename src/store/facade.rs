@@ -17,7 +17,7 @@ use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
 use super::journal::quarantine::{QUARANTINE_DIR, Quarantine};
-use super::journal::record::{Draft, Kind};
+use super::journal::record::{Draft, Kind, Location};
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
@@ -315,6 +315,14 @@ impl Store {
         shared.checkpoint()
     }
 
+    /// Copies bytes of a segment's file to the quarantine.
+    pub(crate) fn set_aside(&self, at: Location, len: u32) -> Result<(), StoreError> {
+        let shared = self.shared()?;
+        let segment = shared.journal.files.get(at.segment)?;
+        shared.quarantine.damaged(&segment, at.offset, len, None);
+        Ok(())
+    }
+
     fn start_threads(&self, shared: &Arc<Shared>) -> io::Result<()> {
         *self.committer.lock() = Some(Committer::start(Arc::clone(&shared.journal))?);
         *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(shared))?);
@@ -375,7 +383,7 @@ impl Shared {
     /// Makes an index reachable for logs, handles and the janitor.
     pub fn access(&self, mut index: StreamIndex) -> StreamAccess {
         if let Some(pages) = self.checkpoints.pages(index.stream) {
-            index.set_source(&pages);
+            index.set_source(&pages, self.journal.options().index_bytes_max / 4);
         }
         StreamAccess {
             journal: Arc::clone(&self.journal),

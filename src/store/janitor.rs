@@ -48,6 +48,7 @@ impl Janitor {
         if self.compaction.is_none() || !shared.journal.with_core(|core| core.is_full()) {
             shared.prepare_next(None)?;
         }
+        shared.trim_indexes();
         let saved = shared.checkpoint_if_due();
         shared.trim_indexes();
         shared.reclaim()?;

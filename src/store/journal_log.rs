@@ -71,7 +71,13 @@ impl JournalLog {
             has_headers: !message.headers.is_empty(),
         };
         Counters::add(&self.journal().counters.payload_bytes, message.payload.len() as u64);
-        self.checked(index.insert(message.seq, message.ts, message.subject, entry))
+        let before = index.resident_bytes();
+        self.checked(index.insert(message.seq, message.ts, message.subject, entry))?;
+        let grown = index.resident_bytes().saturating_sub(before);
+        if grown > 0 {
+            self.journal().index_grew(grown);
+        }
+        Ok(())
     }
 }
 
@@ -111,17 +117,17 @@ impl MessageLog for JournalLog {
         Ok(appended.last().map_or(Lsn::ZERO, |appended| appended.lsn))
     }
 
-    fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError> {
+    fn skip_to(&mut self, last_seq: u64, ts: i64) -> Result<Lsn, StoreError> {
         let mut index = self.index();
         if last_seq <= index.last_seq {
             return Ok(Lsn::ZERO);
         }
         let mut floor = index.floor();
-        floor.last_seq = last_seq;
+        (floor.last_seq, floor.last_ts) = (last_seq, ts);
         floor.first_seq = if index.messages == 0 { last_seq.saturating_add(1) } else { floor.first_seq };
         let removal = Removal { stream: index.stream, floor: Some(floor), tombstone: None, released: &[] };
         let lsn = self.journal().remove(&removal)?;
-        index.skip_to(last_seq);
+        index.skip_to(last_seq, ts);
         Ok(lsn)
     }
 

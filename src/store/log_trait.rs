@@ -160,8 +160,8 @@ pub trait MessageLog: Send {
         messages.iter().try_fold(Lsn::ZERO, |_, message| self.append(message))
     }
 
-    /// Gives sequences up to `last_seq` away without storing anything.
-    fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError>;
+    /// Gives sequences up to `last_seq` away without storing anything; `ts` is when that was.
+    fn skip_to(&mut self, last_seq: u64, ts: UnixNanos) -> Result<Lsn, StoreError>;
 
     /// Removes one message; `None` when it is not there. Works on a full disk.
     fn remove(&mut self, seq: u64) -> Result<Option<(MessageMeta, Lsn)>, StoreError>;

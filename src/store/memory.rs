@@ -108,8 +108,8 @@ impl MessageLog for MemoryLog {
         Ok(Lsn::ZERO)
     }
 
-    fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError> {
-        self.inner.get_mut().skip_to(last_seq);
+    fn skip_to(&mut self, last_seq: u64, ts: i64) -> Result<Lsn, StoreError> {
+        self.inner.get_mut().skip_to(last_seq, ts);
         Ok(Lsn::ZERO)
     }
 
@@ -213,8 +213,10 @@ impl Inner {
         Ok(())
     }
 
-    fn skip_to(&mut self, last_seq: u64) {
-        self.last_seq = self.last_seq.max(last_seq);
+    fn skip_to(&mut self, last_seq: u64, ts: i64) {
+        if last_seq > self.last_seq {
+            (self.last_seq, self.last_ts) = (last_seq, ts);
+        }
     }
 
     /// The first live sequence; the hint it starts from moves along, so that a long gone front costs nothing.
@@ -253,7 +255,7 @@ impl Inner {
         self.subjects.clear();
         self.bytes = 0;
         self.removals += 1;
-        self.skip_to(seq - 1);
+        self.skip_to(seq - 1, self.last_ts);
         count
     }
 

@@ -31,7 +31,9 @@ pub struct StoreStats {
     pub damaged_bytes: u64,
     /// Messages known to be lost with them. Of a region without any header left it is not known how many it held.
     pub messages_lost: u64,
-    /// Records in which a flipped bit was found and flipped back.
+    /// Segments that must have been there and were not, or could not be read.
+    pub lost_segments: u64,
+    /// Records in which a flipped bit was found and flipped back, and segment headers made good.
     pub repaired_records: u64,
     /// Files in the quarantine, those of earlier runs among them.
     pub quarantine_files: u64,
@@ -61,6 +63,7 @@ pub(crate) struct Counters {
     pub damaged_reads: AtomicU64,
     pub payload_bytes: AtomicU64,
     pub repaired_records: AtomicU64,
+    pub lost_segments: AtomicU64,
     pub reopened: AtomicU64,
 }
 
@@ -83,6 +86,7 @@ impl Counters {
             damaged_reads: get(&self.damaged_reads),
             payload_bytes: get(&self.payload_bytes),
             repaired_records: get(&self.repaired_records),
+            lost_segments: get(&self.lost_segments),
             reopened: get(&self.reopened),
             ..StoreStats::default()
         }

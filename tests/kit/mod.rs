@@ -10,14 +10,19 @@
 //! ```
 #![allow(dead_code)] // Not every test file uses everything.
 
+pub mod edge;
 pub mod jetstream;
 pub mod users;
+pub mod websocket;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater::assemble;
+use headwater::config::Config;
+use headwater::operator::Operator;
 use headwater::server::{Options, RunningServer, Server};
 use tokio::runtime::Runtime;
 
@@ -47,6 +52,26 @@ impl Broker {
         let running = runtime.block_on(Server::start(options)).unwrap();
         let addr = running.client_addr();
         Self { runtime, running: Some(running), addr }
+    }
+
+    /// Starts the core broker that this configuration describes.
+    pub fn configured(text: &str) -> Self {
+        let config = configuration(text);
+        let broker = Self::start(assemble::server_options(&config));
+        assemble::apply_account_limits(&config, broker.server());
+        assemble::apply_mappings(&config, broker.server()).unwrap();
+        let context = broker.runtime.enter();
+        match assemble::operator_settings(&config).unwrap() {
+            Some(settings) => drop(Operator::start(broker.server(), settings).unwrap()),
+            None => assemble::apply_exchange(&config, broker.server()).unwrap(),
+        }
+        drop(context);
+        broker
+    }
+
+    /// Goes on with another configuration.
+    pub fn reconfigure(&self, old: &str, new: &str) {
+        headwater::reload::reload(self.server(), &configuration(old), &configuration(new)).unwrap();
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -109,6 +134,14 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.shutdown();
     }
+}
+
+/// What this text says, with any free port.
+pub fn configuration(text: &str) -> Config {
+    let text = format!("host: 127.0.0.1\nport: -1\n{text}");
+    let config = Config::from_text(&text, "test.conf").unwrap_or_else(|error| panic!("{error}"));
+    config.validate().unwrap();
+    config
 }
 
 /// One end of a connection, on the client's side.
@@ -191,6 +224,22 @@ impl Peer {
         }
     }
 
+    /// Reads so many bytes of content and the CR LF behind them.
+    #[track_caller]
+    pub fn take(&mut self, bytes: usize) -> String {
+        String::from_utf8(self.take_bytes(bytes)).unwrap()
+    }
+
+    /// As [`take`](Self::take), for content that is not text.
+    #[track_caller]
+    pub fn take_bytes(&mut self, bytes: usize) -> Vec<u8> {
+        while self.unread.len() < bytes + 2 && self.read_more() {}
+        let mut content: Vec<u8> = self.unread.drain(..(bytes + 2).min(self.unread.len())).collect();
+        assert_eq!(content.len(), bytes + 2, "closed in the middle of a message");
+        content.truncate(bytes);
+        content
+    }
+
     /// Reads an INFO.
     #[track_caller]
     pub fn read_info(&mut self) -> serde_json::Value {
@@ -205,6 +254,16 @@ impl Peer {
     pub fn expect_closed(&mut self) {
         while self.read_more() {}
         assert_eq!(String::from_utf8_lossy(&self.unread), "");
+    }
+
+    /// Reads the end of the connection, however it comes about, and nothing before it.
+    #[track_caller]
+    pub fn expect_closed_or_reset(&mut self) {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => assert_eq!(String::from_utf8_lossy(&rest), ""),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
     }
 
     /// Makes sure that the broker has handled everything so far and has nothing else to say.

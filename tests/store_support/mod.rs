@@ -73,14 +73,16 @@ impl Model {
         self.last_ts = message.ts;
     }
 
-    pub fn skip_to(&mut self, last_seq: u64) {
-        self.last_seq = self.last_seq.max(last_seq);
+    pub fn skip_to(&mut self, last_seq: u64, ts: i64) {
+        if last_seq > self.last_seq {
+            (self.last_seq, self.last_ts) = (last_seq, ts);
+        }
     }
 
     pub fn purge_below(&mut self, seq: u64) -> u64 {
         let before = self.messages.len();
         self.messages = self.messages.split_off(&seq);
-        self.skip_to(seq.saturating_sub(1));
+        self.last_seq = self.last_seq.max(seq.saturating_sub(1));
         (before - self.messages.len()) as u64
     }
 

@@ -34,6 +34,8 @@ pub const BATCH_ID: &[u8] = b"Nats-Batch-Id";
 pub const BATCH_SEQUENCE: &[u8] = b"Nats-Batch-Sequence";
 /// `1` or `eob` on the message that commits the batch (ADR-50).
 pub const BATCH_COMMIT: &[u8] = b"Nats-Batch-Commit";
+/// What all batch headers begin with.
+pub const BATCH_PREFIX: &[u8] = b"Nats-Batch-";
 
 /// When to publish (ADR-51).
 pub const SCHEDULE: &[u8] = b"Nats-Schedule";
@@ -56,6 +58,9 @@ pub const SCHEDULE_NEXT: &[u8] = b"Nats-Schedule-Next";
 
 /// Where a sourced message comes from: stream, sequence, filter, transform, subject, identity.
 pub const STREAM_SOURCE: &[u8] = b"Nats-Stream-Source";
+
+/// What tells a stream from a later one of its name, on requests for consumers and the answers to them.
+pub const STREAM_IDENTITY: &[u8] = b"Nats-Stream-Identity";
 
 /// The stream of a republished or directly read message.
 pub const STREAM: &[u8] = b"Nats-Stream";

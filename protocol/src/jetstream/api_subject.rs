@@ -74,6 +74,8 @@ pub enum ApiSubject<'a> {
         /// The subject whose last message is wanted.
         subject: Option<&'a [u8]>,
     },
+    /// `ACCOUNT.PURGE.<account>`; the system account only.
+    AccountPurge(&'a str),
     /// Anything else, and what only the system account of a cluster is answered.
     Unknown,
 }
@@ -93,6 +95,7 @@ impl<'a> ApiSubject<'a> {
         let mut tokens = Tokens(Some(call));
         let parsed = match tokens.next() {
             Some(b"INFO") => tokens.end(ApiSubject::AccountInfo),
+            Some(b"ACCOUNT") => account_call(tokens),
             Some(b"STREAM") => stream_call(tokens),
             Some(b"CONSUMER") => consumer_call(tokens),
             Some(b"DIRECT") => direct_call(tokens),
@@ -105,7 +108,7 @@ impl<'a> ApiSubject<'a> {
     pub fn stream(&self) -> Option<&'a str> {
         use ApiSubject::*;
         match *self {
-            AccountInfo | StreamNames | StreamList | Unknown => None,
+            AccountInfo | AccountPurge(_) | StreamNames | StreamList | Unknown => None,
             StreamCreate(stream)
             | StreamUpdate(stream)
             | StreamInfo(stream)
@@ -133,6 +136,14 @@ impl<'a> ApiSubject<'a> {
             | ConsumerStepDown(at) => Some(at.stream),
         }
     }
+}
+
+fn account_call(mut tokens: Tokens<'_>) -> Option<ApiSubject<'_>> {
+    if tokens.next()? != b"PURGE" {
+        return None;
+    }
+    let account = tokens.name()?;
+    tokens.end(ApiSubject::AccountPurge(account))
 }
 
 fn stream_call(mut tokens: Tokens<'_>) -> Option<ApiSubject<'_>> {
@@ -310,7 +321,6 @@ mod tests {
             "DIRECT.PUT.S",
             "META.LEADER.STEPDOWN",
             "SERVER.REMOVE",
-            "ACCOUNT.PURGE.A",
             "ACCOUNT.STREAM.MOVE.A.S",
             "stream.names",
         ] {

@@ -45,6 +45,8 @@ impl Page {
 pub enum Response<'a> {
     /// INFO
     AccountInfo(&'a AccountInfo),
+    /// ACCOUNT.PURGE
+    AccountPurge,
     /// STREAM.CREATE, and the end of a restore
     StreamCreate {
         /// The new stream.
@@ -130,6 +132,7 @@ impl Response<'_> {
     pub fn response_type(&self) -> ResponseType {
         match self {
             Response::AccountInfo(_) => ResponseType::AccountInfo,
+            Response::AccountPurge => ResponseType::AccountPurge,
             Response::StreamCreate { .. } => ResponseType::StreamCreate,
             Response::StreamUpdate(_) => ResponseType::StreamUpdate,
             Response::StreamInfo { .. } => ResponseType::StreamInfo,
@@ -165,6 +168,7 @@ impl Response<'_> {
     fn write(&self, out: ObjectWriter) -> ObjectWriter {
         match self {
             Response::AccountInfo(info) => out.entries(info),
+            Response::AccountPurge => out.raw(",\"initiated\":true"),
             Response::StreamCreate { info, did_create: true } => {
                 out.entries(info).raw(",\"did_create\":true")
             }

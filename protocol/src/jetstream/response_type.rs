@@ -34,6 +34,7 @@ macro_rules! response_types {
 
 response_types! {
     AccountInfo = "account_info_response",
+    AccountPurge = "account_purge_response",
     StreamCreate = "stream_create_response",
     StreamUpdate = "stream_update_response",
     StreamNames = "stream_names_response" with r#","total":0,"offset":0,"limit":0,"streams":null"#,
@@ -62,7 +63,7 @@ response_types! {
 }
 
 impl ResponseType {
-    /// The answer to a call; `None` where answers are not JSON, or there are none.
+    /// The answer to a call; `None` where answers are not JSON, or most accounts get none.
     pub fn of(call: &ApiSubject<'_>) -> Option<Self> {
         Some(match call {
             ApiSubject::AccountInfo => Self::AccountInfo,
@@ -90,9 +91,10 @@ impl ResponseType {
             ApiSubject::ConsumerUnpin(_) => Self::ConsumerUnpin,
             ApiSubject::ConsumerReset(_) => Self::ConsumerReset,
             ApiSubject::ConsumerStepDown(_) => Self::ConsumerLeaderStepdown,
-            ApiSubject::MsgNext(_) | ApiSubject::DirectGet { .. } | ApiSubject::Unknown => {
-                return None;
-            }
+            ApiSubject::AccountPurge(_)
+            | ApiSubject::MsgNext(_)
+            | ApiSubject::DirectGet { .. }
+            | ApiSubject::Unknown => return None,
         })
     }
 }

@@ -4,31 +4,30 @@
 //! the stream wrote up to then is settled on disk: what an answer tells is never taken back by a power cut.
 
 mod account_info;
+mod account_purge;
 mod consumer;
 mod message;
 mod stream;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use headwater_protocol::headers;
 use headwater_protocol::jetstream::advisory::Action;
 use headwater_protocol::jetstream::api_subject::{API_PREFIX, ApiSubject};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::from_json::{JsonObject, decode_request};
-use headwater_protocol::jetstream::request::{
-    RestoreRequest, SnapshotRequest, is_empty_request, optional_body,
-};
+use headwater_protocol::jetstream::request::{is_empty_request, optional_body};
 use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
 use super::env::Phase;
 use super::host::StreamHost;
-use super::host::replies::Reply;
-use super::{advisories, api_level};
+use super::host::replies::{Reply, ReplyMessage, Signal};
+use super::{JetStream, advisories, api_level};
 use crate::account::Account;
-use crate::router::{Dispatch, Message, Service};
-pub use stream::listed as listed_stream;
+use crate::router::{ClientInfo, Dispatch, Message, Service};
+pub use stream::{answered as answered_stream, listed as listed_stream, state as stream_state};
 
 /// The subscriber on `$JS.API.>` of an account that has JetStream.
 pub struct Api {
@@ -42,8 +41,8 @@ pub struct Api {
 pub struct NoApi {
     /// The account.
     pub account: Arc<Account>,
-    /// It is the system account, whose answers have a type of their own.
-    pub system: bool,
+    /// JetStream of all accounts, if this is the system account.
+    pub operators: Option<Weak<JetStream>>,
 }
 
 /// One request.
@@ -51,13 +50,19 @@ struct Call<'a> {
     account: &'a Arc<JsAccount>,
     headers: &'a [u8],
     body: &'a [u8],
+    /// Who asks.
+    origin: Option<&'a Arc<ClientInfo>>,
 }
 
 /// What is answered, and the stream whose writes the answer must not overtake.
 struct Answer {
     body: Vec<u8>,
+    /// A header block, or empty.
+    headers: Vec<u8>,
     host: Option<Arc<StreamHost>>,
     event: Option<Event>,
+    /// Who waits for the answer to have left.
+    then: Option<Signal>,
 }
 
 /// What a request did, for those who listen to advisories.
@@ -69,7 +74,11 @@ enum Event {
 
 impl Service for Api {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
-        let subject = ApiSubject::parse(request.subject.strip_prefix(&*self.prefix).unwrap_or_default());
+        let call = request.subject.strip_prefix(&*self.prefix).unwrap_or_default();
+        if is_of_a_bucket(call) && &*self.prefix != API_PREFIX {
+            return self.account.account.publish(cx, &Message { subject: call, ..*request });
+        }
+        let subject = ApiSubject::parse(call);
         match subject {
             ApiSubject::MsgNext(at) => consumer::next::deliver(&self.account, cx, at, request),
             ApiSubject::DirectGet { stream, subject } => {
@@ -88,7 +97,13 @@ impl Api {
     fn answer(&self, cx: &mut Dispatch, subject: ApiSubject<'_>, request: &Message<'_>) {
         let Some(response_type) = ResponseType::of(&subject) else { return };
         let failures = self.account.env.failures();
-        let call = Call { account: &self.account, headers: request.headers, body: request.payload };
+        let origin = cx.origin().cloned();
+        let call = Call {
+            account: &self.account,
+            headers: request.headers,
+            body: request.payload,
+            origin: origin.as_ref(),
+        };
         let answer =
             call.check_phase().and_then(|()| call.check_api_level()).and_then(|()| call.run(subject));
         if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
@@ -102,11 +117,8 @@ impl Api {
         if counts {
             self.account.count_request(answer.is_err());
         }
-        let answer = answer.unwrap_or_else(|error| Answer {
-            body: encode_refusal(response_type, &error),
-            host: None,
-            event: None,
-        });
+        let refuse = |error| Answer::of(None, encode_refusal(response_type, &error));
+        let answer = answer.unwrap_or_else(refuse);
         if counts {
             advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
         }
@@ -114,19 +126,22 @@ impl Api {
     }
 
     /// `failures`: how often the store had failed when the request came.
-    fn send(&self, cx: &mut Dispatch, to: &[u8], answer: Answer, failures: u32) {
-        let Some(host) = answer.host else {
+    fn send(&self, cx: &mut Dispatch, to: &[u8], mut answer: Answer, failures: u32) {
+        let Some(host) = answer.host.take() else {
             send(&self.account.account, cx, to, &answer.body);
             return;
         };
-        if let Some(event) = answer.event {
+        if let Some(event) = answer.event.take() {
             announce(&host, cx, event);
         }
         host.apply(cx, |state| {
             let holds = !state.is_on_disk() || self.account.env.failures() == failures;
             if !to.is_empty() {
-                let body = Reply::Body(answer.body.into());
-                state.promise(to, if holds { body } else { body.refused() });
+                let reply = answer.reply();
+                state.promise(to, if holds { reply } else { reply.refused() });
+            }
+            if let Some(signal) = answer.then.take() {
+                state.promise(b"", Reply::Signal(signal));
             }
         });
     }
@@ -134,9 +149,14 @@ impl Api {
 
 impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
+        if self.account.imports_service(request.subject) {
+            return false;
+        }
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
-        if let Some(response_type) = ResponseType::of(&subject) {
-            let of_system = self.system && subject != ApiSubject::AccountInfo;
+        if let (ApiSubject::AccountPurge(name), Some(operators)) = (subject, &self.operators) {
+            account_purge::deliver(&self.account, operators, cx, name, request);
+        } else if let Some(response_type) = ResponseType::of(&subject) {
+            let of_system = self.operators.is_some() && subject != ApiSubject::AccountInfo;
             let response_type = if of_system { ResponseType::System } else { response_type };
             let refusal = encode_refusal(response_type, &ErrorCode::NotEnabledForAccount.error());
             send(&self.account, cx, request.reply, &refusal);
@@ -183,16 +203,17 @@ impl Call<'_> {
             ApiSubject::ConsumerPause(at) => consumer::pause::answer(self, at),
             ApiSubject::ConsumerUnpin(at) => consumer::unpin::answer(self, at),
             ApiSubject::ConsumerReset(at) => consumer::reset::answer(self, at),
-            ApiSubject::StreamSnapshot(_) => self.read::<SnapshotRequest>().and(Err(not_served())),
-            ApiSubject::StreamRestore(_) => self.read::<RestoreRequest>().and(Err(not_served())),
+            ApiSubject::StreamSnapshot(name) => stream::snapshot::answer(self, name),
+            ApiSubject::StreamRestore(name) => stream::restore::answer(self, name),
             ApiSubject::StreamPeerRemove(_)
             | ApiSubject::StreamPeerEvacuate(_)
             | ApiSubject::StreamCancelMove(_)
             | ApiSubject::StreamStepDown(_)
             | ApiSubject::ConsumerStepDown(_) => Err(ErrorCode::ClusterRequired.error()),
-            ApiSubject::MsgNext(_) | ApiSubject::DirectGet { .. } | ApiSubject::Unknown => {
-                Err(ErrorCode::BadRequest.error())
-            }
+            ApiSubject::AccountPurge(_)
+            | ApiSubject::MsgNext(_)
+            | ApiSubject::DirectGet { .. }
+            | ApiSubject::Unknown => Err(ErrorCode::BadRequest.error()),
         }
     }
 
@@ -227,26 +248,51 @@ impl Call<'_> {
 impl Answer {
     /// An answer that tells nothing of what is on disk.
     fn at_once(response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: None, event: None }
+        Self::of(None, response.encode())
     }
 
     /// An answer that waits for what `host` has written.
     fn after(host: Arc<StreamHost>, response: Response<'_>) -> Self {
-        Self { body: response.encode(), host: Some(host), event: None }
+        Self::of(Some(host), response.encode())
+    }
+
+    fn of(host: Option<Arc<StreamHost>>, body: Vec<u8>) -> Self {
+        Self { body, headers: Vec::new(), host, event: None, then: None }
     }
 
     fn announcing(self, event: Event) -> Self {
         Self { event: Some(event), ..self }
     }
+
+    /// Has somebody told when the answer has left.
+    fn then(self, signal: Signal) -> Self {
+        Self { then: Some(signal), ..self }
+    }
+
+    /// Tells of the stream's identity in a header.
+    fn with_identity(mut self, identity: &str) -> Self {
+        headers::append(&mut self.headers, headers::names::STREAM_IDENTITY, identity.as_bytes());
+        self
+    }
+
+    fn reply(&mut self) -> Reply {
+        let body = std::mem::take(&mut self.body);
+        if self.headers.is_empty() {
+            return Reply::Body(body.into());
+        }
+        let headers = std::mem::take(&mut self.headers);
+        Reply::Message(Box::new(ReplyMessage { headers, payload: body.into() }))
+    }
+}
+
+/// What clients of another domain put into a bucket of this one comes with the domain's prefix before its subject.
+fn is_of_a_bucket(call: &[u8]) -> bool {
+    call.starts_with(b"$KV.") || call.starts_with(b"$OBJ.")
 }
 
 /// Whether we serve the API level a request asks for, if it asks for one.
 fn level_is_served(block: &[u8]) -> bool {
     headers::get(block, headers::names::REQUIRED_API_LEVEL).is_none_or(api_level::is_served)
-}
-
-fn not_served() -> ApiError {
-    ErrorCode::StreamGeneralError.saying("snapshot and restore are not served by this version")
 }
 
 /// Stream names with a path separator are told apart from names that do not exist.

@@ -182,8 +182,8 @@ impl ConsumerMachine {
     }
 
     /// The stream was purged: there is nothing below `first_seq` any more.
-    pub fn on_purged(&mut self, first_seq: u64) {
-        self.apply(Op::Purge { first_seq });
+    pub fn on_purged(&mut self, first_seq: u64, now: UnixNanos) {
+        self.apply(Op::Purge { first_seq, at: now });
         if let Some(list) = &mut self.skip_list {
             list.purge(first_seq);
         }

@@ -62,12 +62,12 @@ impl AwaitedAcks {
     }
 
     /// Adds an entry read back from disk; [`Self::restored`] follows the last.
-    pub(super) fn restore(&mut self, entry: PendingAck) {
+    pub fn restore(&mut self, entry: PendingAck) {
         self.pending.insert(entry);
     }
 
     /// Times what was read back.
-    pub(super) fn restored(&mut self) {
+    pub fn restored(&mut self) {
         self.timer.rebuild(&mut self.pending, &self.wait);
     }
 

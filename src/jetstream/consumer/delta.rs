@@ -10,8 +10,9 @@
 //!   5 restart      sequence step, time step
 //!   6 give up      sequence step
 //!   7 undeliver    sequence step
-//!   8 purge        sequence step
+//!   8 purge        sequence step; read, but written as 10
 //!   9 replace      a snapshot that takes the place of all before, to the end
+//!  10 purge        sequence step, time step
 //! ```
 //!
 //! Steps count from the last value of the same kind in the same list, at first from 0.
@@ -31,8 +32,9 @@ const ACK_THROUGH: u8 = 4;
 const RESTART: u8 = 5;
 const GIVE_UP: u8 = 6;
 const UNDELIVER: u8 = 7;
-const PURGE: u8 = 8;
+const UNDATED_PURGE: u8 = 8;
 const REPLACE: u8 = 9;
+const PURGE: u8 = 10;
 
 /// When a list grows beyond this a snapshot takes its place.
 const DELTA_BYTES_MAX: usize = 1024 * 1024;
@@ -148,7 +150,10 @@ impl Recorder {
             }
             Op::GiveUp { seq } => self.start(GIVE_UP, seq),
             Op::Undeliver { seq } => self.start(UNDELIVER, seq),
-            Op::Purge { first_seq } => self.start(PURGE, first_seq),
+            Op::Purge { first_seq, at } => {
+                self.start(PURGE, first_seq);
+                self.time(at);
+            }
         }
     }
 
@@ -239,7 +244,11 @@ fn apply_entry(
         }
         GIVE_UP => state.apply(Op::GiveUp { seq }),
         UNDELIVER => state.apply(Op::Undeliver { seq }),
-        PURGE => state.apply(Op::Purge { first_seq: seq }),
+        UNDATED_PURGE => state.apply(Op::Purge { first_seq: seq, at: as_signed(base.time) }),
+        PURGE => {
+            let at = read_time(reader, base)?;
+            state.apply(Op::Purge { first_seq: seq, at });
+        }
         _ => return Err(StateError::Malformed("unknown kind of change")),
     }
     Ok(())

@@ -77,6 +77,8 @@ pub enum Op {
     Purge {
         /// The first sequence it may have.
         first_seq: u64,
+        /// When.
+        at: UnixNanos,
     },
 }
 
@@ -155,7 +157,7 @@ impl ConsumerState {
             Op::Restart { seq, since } => self.acks.restart(seq, since),
             Op::GiveUp { seq } => self.give_up(seq),
             Op::Undeliver { seq } => self.acks.undelivered(seq),
-            Op::Purge { first_seq } => self.purge(first_seq),
+            Op::Purge { first_seq, at } => self.purge(first_seq, at),
         }
     }
 
@@ -206,11 +208,12 @@ impl ConsumerState {
         }
     }
 
-    fn purge(&mut self, first_seq: u64) {
+    fn purge(&mut self, first_seq: u64, at: UnixNanos) {
         let last_gone = first_seq.saturating_sub(1);
         while let Some(settled) = self.acks.settle_first_through(last_gone) {
             self.ack_floor.consumer = self.ack_floor.consumer.max(settled.consumer_seq);
             self.ack_floor.stream = self.ack_floor.stream.max(settled.seq);
+            self.acked_at = Some(at);
         }
         self.given_up = self.given_up.split_off(&first_seq);
         // Must not depend on how far the consumer has looked ahead, which is not kept.

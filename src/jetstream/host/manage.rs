@@ -108,7 +108,7 @@ impl StreamState {
         now: i64,
     ) -> Result<ConsumerKey, ApiError> {
         metadata::stamp_consumer(&mut config);
-        let identity = Identity { name: name.to_owned(), created: now, seed: ids::random_u64() };
+        let identity = Identity { name: name.to_owned(), created: now, seed: host.env.random.next_u64() };
         let traits = StreamTraits::of(self.machine.config(), host.env.settings.payload_bytes_max);
         let mut machine = ConsumerMachine::new(identity, config, traits, self.log.as_ref(), now)
             .map_err(|error| ErrorCode::ConsumerStoreFailed.with(error))?;
@@ -208,7 +208,7 @@ impl StreamState {
 
     /// Consumers of memory streams, of mirroring servers, and those that want to, live in memory only.
     pub(super) fn keeps(&self, config: &ConsumerConfig) -> bool {
-        self.log.kind() == StorageKind::File && !config.direct && !config.mem_storage
+        keeps(self.log.kind(), config)
     }
 
     fn store_config(&mut self, host: &StreamHost, machine: &ConsumerMachine) -> Result<(), StoreError> {
@@ -216,6 +216,11 @@ impl StreamState {
         self.wrote(lsn);
         Ok(())
     }
+}
+
+/// Whether a consumer of this configuration is kept on disk, on a stream of this kind.
+pub fn keeps(kind: StorageKind, config: &ConsumerConfig) -> bool {
+    kind == StorageKind::File && !config.direct && !config.mem_storage
 }
 
 fn put_config(

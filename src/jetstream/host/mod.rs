@@ -3,10 +3,12 @@
 //! Whoever brings an input (a publish, a pull, an ack, an API call) applies it under the stream's lock. What the stream
 //! sends leaves through the [pump](pump), with the lock released.
 
+pub mod inflow;
 mod ingest;
 mod inputs;
 mod manage;
 mod parcels;
+mod ports;
 mod pump;
 pub mod replies;
 mod retention;
@@ -23,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-pub use manage::Wanted;
+pub use manage::{Wanted, keeps};
 pub use state::StreamState;
 
 use super::env::Env;
@@ -31,6 +33,7 @@ use crate::account::{Account, ServiceSubscription};
 use crate::clock::UnixNanos;
 use crate::router::{AfterBatch, Dispatch};
 use crate::store::StreamId;
+use ports::Ports;
 use pump::Pump;
 
 impl AfterBatch for StreamHost {
@@ -60,6 +63,7 @@ pub struct StreamHost {
     armed: AtomicI64,
     closed: AtomicBool,
     subscriptions: Mutex<Vec<ServiceSubscription>>,
+    ports: Ports,
 }
 
 impl StreamHost {
@@ -80,6 +84,7 @@ impl StreamHost {
             armed: AtomicI64::new(UnixNanos::MAX),
             closed: AtomicBool::new(false),
             subscriptions: Mutex::default(),
+            ports: Ports::default(),
         });
         host.env.runtime.spawn(timers::run(host.clone()));
         host.wake.notify_one();
@@ -104,12 +109,14 @@ impl StreamHost {
     /// The broker is going away: whoever waits for a consumer is told, and everything is written.
     pub fn stop(self: &Arc<Self>) {
         self.stop_capturing();
+        self.ports.close();
         let mut state = self.lock();
         let now = self.env.now();
         for key in state.consumers.keys() {
             state.with_consumer(self, key, now, |machine, turn| machine.server_shutdown(turn));
         }
         state.write_all_consumers(self);
+        state.save_positions();
         drop(state);
         self.pump(&mut Dispatch::internal());
     }

@@ -1,12 +1,14 @@
 //! Replies that wait for the disk.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use headwater_protocol::jetstream::error::ErrorCode;
 use headwater_protocol::jetstream::response::encode_refusal_like;
 
 use crate::jetstream::stream::Answer;
 use crate::store::Lsn;
+use tokio::sync::Notify;
 
 /// What is sent once the store has passed the position the reply waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +21,23 @@ pub enum Reply {
     Message(Box<ReplyMessage>),
     /// The empty message that confirms a consumer's acknowledgement.
     AckConfirmed,
+    /// Nothing is sent: somebody in the broker waits for what was promised before to have left.
+    Signal(Signal),
     /// Nothing: what was promised cannot be told any more, and silence says so.
     Withdrawn,
 }
+
+/// Wakes whoever waits for it.
+#[derive(Debug, Clone, Default)]
+pub struct Signal(pub Arc<Notify>);
+
+impl PartialEq for Signal {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Signal {}
 
 /// An answer that carries more than a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +62,7 @@ impl Reply {
             Reply::Publish(_) => Reply::Publish(Answer::Refused(Box::new(unavailable))),
             Reply::Body(body) => Reply::Body(encode_refusal_like(&body, &unavailable).into()),
             Reply::Message(_) | Reply::AckConfirmed | Reply::Withdrawn => Reply::Withdrawn,
+            Reply::Signal(signal) => Reply::Signal(signal),
         }
     }
 }

@@ -47,6 +47,7 @@ impl StreamHost {
     /// Takes the stream out of service: the store has failed. What has settled is still sent, what has not is refused, and
     /// whoever waits for a message is told to ask again.
     pub fn suspend(self: &Arc<Self>) {
+        self.ports.close();
         let mut guard = self.lock();
         let state = &mut *guard;
         if !state.in_service {
@@ -81,7 +82,7 @@ impl StreamHost {
     }
 
     /// Finds out what changed while the stream was away: interest, expired messages, limits.
-    fn after_recovery(self: &Arc<Self>) {
+    pub(in crate::jetstream) fn after_recovery(self: &Arc<Self>) {
         let keys = self.lock().consumers.keys();
         for key in keys {
             self.watch_consumer(key);

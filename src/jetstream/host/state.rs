@@ -5,6 +5,7 @@ use headwater_protocol::jetstream::stream_config::{Storage, StreamConfig};
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::transform::Transform;
 
+use super::inflow::Inflow;
 use super::replies::{Replies, Reply, ReplyMessage};
 use super::run_consumers::Parcel;
 use super::service::Carried;
@@ -47,6 +48,8 @@ pub struct StreamState {
     /// Kept for their memory.
     pub(super) effects: Vec<Effect>,
     stream_effects: Vec<StreamEffect>,
+    /// What it takes over from other streams.
+    pub inflow: Inflow,
 }
 
 impl StreamState {
@@ -75,6 +78,7 @@ impl StreamState {
             unwritten: Unwritten::default(),
             effects: Vec::new(),
             stream_effects: Vec::new(),
+            inflow: Inflow::default(),
         };
         state.read_transform();
         state
@@ -96,9 +100,14 @@ impl StreamState {
             let unavailable = Answer::Refused(Box::new(ErrorCode::ClusterNotAvail.error()));
             return self.promise(reply, Reply::Publish(unavailable));
         }
-        let transformed = self.transform.as_ref().and_then(|transform| transform.apply(message.subject));
+        let transformed = self.transformed(message.subject);
         let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
         self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message, reply));
+    }
+
+    /// What the stream's own transform makes of a subject; `None` if it stays as it is.
+    pub(super) fn transformed(&self, subject: &[u8]) -> Option<Vec<u8>> {
+        self.transform.as_ref().and_then(|transform| transform.apply(subject))
     }
 
     /// Promises an answer that may leave once everything the stream has written so far is settled.
@@ -127,13 +136,13 @@ impl StreamState {
     }
 
     /// Purges; returns how many messages went.
-    pub fn purge(&mut self, purge: &Purge) -> Result<u64, Refusal> {
+    pub fn purge(&mut self, purge: &Purge, now: UnixNanos) -> Result<u64, Refusal> {
         let (purged, lsn) = self.machine.purge(self.log.as_mut(), purge)?;
         self.wrote(lsn);
         let first_seq = self.log.state().first_seq;
         for key in self.consumers.keys() {
             if let Some(hosted) = self.consumers.get_mut(key) {
-                hosted.machine.on_purged(first_seq);
+                hosted.machine.on_purged(first_seq, now);
             }
             self.consumers.wake(key);
         }
@@ -161,7 +170,7 @@ impl StreamState {
     }
 
     /// Gives one input to the machine and promises what comes of it; answers go to `reply`.
-    fn with_machine<T>(
+    pub(super) fn with_machine<T>(
         &mut self,
         now: UnixNanos,
         reply: &[u8],

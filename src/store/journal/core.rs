@@ -12,12 +12,12 @@ use super::deferred::{self, Deferred, Removal, TOMBSTONE_SEQS_MAX};
 use super::files::SegmentFiles;
 use super::pending::{Batch, Pending};
 use super::record::{Draft, FLAG_GROUPED, FLAG_MORE, HEADER_LEN, Kind, Location};
-use super::segment::{SEGMENT_HEADER_LEN, Segment};
+use super::segment::{SEGMENT_HEADER_LEN, SEGMENT_TRAILER_LEN, Segment};
 use super::usage::{Floor, Placed, SegmentUse, Usage};
 use crate::store::{Lsn, StoreError};
 
-/// Room kept at the end of every segment for the record that ends it.
-const END_LEN: u64 = HEADER_LEN as u64;
+/// Room kept at the end of every segment: for the record that ends it, and for its header's copy.
+const END_LEN: u64 = HEADER_LEN as u64 + SEGMENT_TRAILER_LEN as u64;
 
 /// What may use the last of the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,14 +92,14 @@ impl JournalCore {
     pub fn new(files: Arc<SegmentFiles>, resume: Resume, reserves: Reserves) -> Self {
         let prepared: BTreeMap<_, _> =
             resume.prepared.into_iter().map(|segment| (segment.id, segment)).collect();
-        let last = prepared.keys().next_back().copied().unwrap_or(0).max(resume.active.id);
+        let next_id = files.next_id();
         let mut core = Self {
             files,
             reserves,
             active: resume.active,
             offset: resume.offset.max(SEGMENT_HEADER_LEN),
             prepared,
-            next_id: last.saturating_add(1),
+            next_id,
             pending: Pending::default(),
             deferred: Deferred::with_floors(resume.floors),
             usage: resume.usage,
@@ -390,7 +390,7 @@ impl JournalCore {
     /// Ends the active segment and goes on in the next; false when there is none.
     fn roll(&mut self) -> bool {
         let Some((_, next)) = self.prepared.pop_first() else { return false };
-        self.put_unchecked(&Draft::new(Kind::SegmentEnd, 0));
+        self.put_unchecked(&Draft { seq: u64::from(next.id), ..Draft::new(Kind::SegmentEnd, 0) });
         let sealed = std::mem::replace(&mut self.active, next);
         self.offset = SEGMENT_HEADER_LEN;
         let lsn = self.deferred_lsn();

@@ -1,5 +1,6 @@
 //! `$JS.API.CONSUMER.RESET.<stream>.<consumer>`
 
+use headwater_protocol::headers;
 use headwater_protocol::jetstream::api_subject::ConsumerAddress;
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::from_json::decode;
@@ -9,6 +10,7 @@ use headwater_protocol::jetstream::response::Response;
 use super::super::{Answer, Call};
 use super::{find, report};
 use crate::jetstream::consumer::ResetError;
+use crate::jetstream::identity;
 use crate::jetstream::stream::Refusal;
 
 /// Sends a consumer back to a sequence, or to the first message that is not acknowledged.
@@ -32,5 +34,10 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
         reset_seq
     };
     let info = report(&host, key)?;
-    Ok(Answer::after(host, Response::ConsumerReset { info: &info, reset_seq }))
+    let identity = identity::of_stream(host.lock().created);
+    let answer = Answer::after(host, Response::ConsumerReset { info: &info, reset_seq });
+    match headers::get(call.headers, headers::names::STREAM_IDENTITY) {
+        Some(_) => Ok(answer.with_identity(&identity)),
+        None => Ok(answer),
+    }
 }

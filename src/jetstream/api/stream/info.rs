@@ -35,7 +35,7 @@ pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     }
     let response = Response::StreamInfo { page, info: &info };
     let body = response.encode_as(response_type(call.headers));
-    Ok(Answer { body, host: Some(host), event: None })
+    Ok(Answer::of(Some(host), body))
 }
 
 /// A create that was forwarded in a cluster asks to be answered as one.

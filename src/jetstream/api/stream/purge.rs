@@ -21,6 +21,6 @@ pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
         below: Some(request.seq).filter(|seq| *seq > 0),
         keep: Some(request.keep).filter(|keep| *keep > 0),
     };
-    let purged = host.lock().purge(&purge)?;
+    let purged = host.lock().purge(&purge, host.env.now())?;
     Ok(Answer::after(host, Response::StreamPurge { purged }))
 }

@@ -22,12 +22,15 @@ pub fn listed(host: &StreamHost) -> StreamInfo {
         created: guard.created,
         state: state(&guard),
         domain: env.settings.domain.clone(),
+        mirror: guard.inflow.mirror_info(env.now()),
+        sources: guard.inflow.sources_info(env.now()),
         ts: Timestamp(env.now()),
         ..StreamInfo::default()
     }
 }
 
-fn state(stream: &host::StreamState) -> StreamState {
+/// What a stream holds.
+pub fn state(stream: &host::StreamState) -> StreamState {
     let log = stream.log.state();
     let time = |nanos| if nanos == 0 { Timestamp::ZERO } else { Timestamp(nanos) };
     StreamState {

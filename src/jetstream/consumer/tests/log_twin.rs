@@ -82,8 +82,8 @@ impl MessageLog for LogTwin {
         Ok(Lsn::ZERO)
     }
 
-    fn skip_to(&mut self, last_seq: u64) -> Result<Lsn, StoreError> {
-        self.last_seq = last_seq;
+    fn skip_to(&mut self, last_seq: u64, ts: i64) -> Result<Lsn, StoreError> {
+        (self.last_seq, self.last_ts) = (last_seq, ts);
         self.note_first();
         Ok(Lsn::ZERO)
     }

@@ -328,7 +328,7 @@ impl World {
         self.scene.log.purge_below(seq).unwrap();
         (1..seq).for_each(|gone| self.forget(gone));
         self.model.looked_at = self.model.looked_at.max(seq);
-        self.scene.consumer.on_purged(seq);
+        self.scene.consumer.on_purged(seq, self.scene.now);
         self.scene.advance();
     }
 

@@ -115,7 +115,7 @@ fn a_purge_takes_the_consumer_along() {
     let mut scene = Scene::new(&SUBJECTS, r#"{"durable_name":"C","ack_policy":"explicit"}"#);
     scene.pull("r", "2");
     scene.log.purge_below(6).unwrap();
-    scene.consumer.on_purged(6);
+    scene.consumer.on_purged(6, scene.now);
     assert_eq!(scene.position(), "delivered 2/5 floor 2/5 unacked 0 redelivered 0 pending 0");
     assert!(scene.lines().is_empty());
     scene.pull("r", "1");
