@@ -4,6 +4,7 @@
 //! The file system is a tmpfs in a mount namespace of its own, which root may make, and on most systems everybody.
 
 mod kit;
+mod store_support;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,11 @@ use std::time::{Duration, Instant};
 
 use kit::jetstream::{Client, NO_ROOM};
 use kit::{MODERN, Peer};
+use store_support::small_disk::way;
 use tempfile::TempDir;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Ways to a mount namespace, from the one that needs most to the one that needs least.
-const WAYS: [&[&str]; 3] = [&["unshare", "-m"], &["unshare", "-r", "-m"], &["sudo", "-n", "unshare", "-m"]];
 
 /// A broker on a file system of so many bytes. When it is killed, it is started once more on the same file system.
 struct SmallDisk {
@@ -91,17 +90,6 @@ fn kill(pid_file: &Path) {
     let killed = Command::new("kill").args(["-9", pid.trim()]).stderr(Stdio::null()).status();
     assert!(killed.is_ok(), "kill -9");
     let _ = std::fs::remove_file(pid_file);
-}
-
-/// The first way to a mount namespace that works here.
-fn way() -> &'static [&'static str] {
-    let works = |way: &&&[&str]| {
-        let mut probe = Command::new(way[0]);
-        probe.args(&way[1..]).args(["sh", "-c", "mount -t tmpfs -o size=1m tmpfs /mnt"]);
-        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        probe.status().is_ok_and(|status| status.success())
-    };
-    WAYS.iter().find(works).expect("a mount namespace: as root, with user namespaces, or with sudo")
 }
 
 /// Publishes until there is no room; returns the last sequence.

@@ -14,9 +14,9 @@ use super::error::io_error;
 use super::facade::{InDoubt, RecoveredConsumer, RecoveredStream, Shared};
 use super::journal::Journal;
 use super::journal::core::{JournalCore, Resume};
-use super::journal::files::SegmentFiles;
+use super::journal::files::{JOURNAL_DIR, SegmentFiles};
 use super::journal::model::{Model, ModelConsumer, ModelStream};
-use super::journal::quarantine::{Held, Quarantine};
+use super::journal::quarantine::{Held, QUARANTINE_DIR, Quarantine};
 use super::journal::record::Location;
 use super::journal::replay::{Replay, Replayed};
 use super::journal::segment::{SEGMENT_HEADER_LEN, Segment};
@@ -31,6 +31,9 @@ use super::{Lsn, StoreError, StreamId, lost};
 
 /// The file whose lock says that the directory is in use.
 const LOCK_FILE: &str = "LOCK";
+
+/// Files that are not the store's, named at most.
+const FOREIGN_FILES_MAX: usize = 100;
 
 /// An opened store, before its threads are started.
 pub(crate) struct Recovered {
@@ -72,6 +75,7 @@ pub(crate) fn recover(
     let (files, oddities) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
     report.unreadable_files = oddities.unreadable;
     report.repaired_records = oddities.repaired;
+    report.foreign_files = foreign_files(&*disk);
     let files = Arc::new(files);
     let catalog_dir = disk.catalog_dir().filter(|_| options.catalog);
     let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max, kept.quarantine.clone()));
@@ -93,6 +97,15 @@ pub(crate) fn recover(
     };
     let streams = replayed.model.streams.into_iter().map(hand_over).collect();
     Ok(Recovered { shared, streams, report })
+}
+
+/// What lies in the store's directory and is not the store's.
+fn foreign_files(disk: &dyn Disk) -> Vec<String> {
+    let ours = |name: &str| {
+        [LOCK_FILE, JOURNAL_DIR, QUARANTINE_DIR].contains(&name) || name.split('.').next() == Some("catalog")
+    };
+    let names = disk.list("").unwrap_or_default();
+    names.into_iter().filter(|name| !ours(name)).take(FOREIGN_FILES_MAX).collect()
 }
 
 fn without_catalog(

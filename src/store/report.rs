@@ -50,6 +50,8 @@ pub struct RecoveryReport {
     pub lost_segments: Vec<u32>,
     /// Files of the journal that are no segments.
     pub unreadable_files: Vec<String>,
+    /// What lies in the store's directory and is not the store's.
+    pub foreign_files: Vec<String>,
     /// The catalogue could not be used, so the whole journal was read.
     pub catalog_rebuilt: bool,
 }
@@ -80,13 +82,17 @@ impl RecoveryReport {
         for name in &self.unreadable_files {
             log::error!("journal: {name} is not readable as a segment, left as it is");
         }
+        for name in &self.foreign_files {
+            log::warn!("store: {name} is none of its files, left as it is");
+        }
     }
 
     /// Takes in what a replay has found.
     pub(crate) fn add(&mut self, found: RecoveryReport) {
         let unreadable_files = std::mem::take(&mut self.unreadable_files);
         let repaired_records = self.repaired_records + found.repaired_records;
-        *self = RecoveryReport { unreadable_files, repaired_records, ..found };
+        let foreign_files = std::mem::take(&mut self.foreign_files);
+        *self = RecoveryReport { unreadable_files, foreign_files, repaired_records, ..found };
     }
 
     /// A region holds no record.
