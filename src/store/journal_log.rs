@@ -70,6 +70,7 @@ impl JournalLog {
             tag: subject_tag(message.subject),
             has_headers: !message.headers.is_empty(),
         };
+        Counters::add(&self.journal().counters.content_bytes, content as u64);
         let before = index.resident_bytes();
         self.checked(index.insert(message.seq, message.ts, message.subject, entry))?;
         let grown = index.resident_bytes().saturating_sub(before);

@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct StoreStats {
     /// Bytes written to the journal.
     pub bytes_written: u64,
+    /// Bytes of index pages written by checkpoints.
+    pub index_bytes_written: u64,
+    /// Bytes of subjects, headers and payloads stored.
+    pub content_bytes: u64,
     /// Commits written.
     pub commits: u64,
     /// fdatasync calls on journal segments.
@@ -37,6 +41,8 @@ pub struct StoreStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub bytes_written: AtomicU64,
+    pub index_bytes_written: AtomicU64,
+    pub content_bytes: AtomicU64,
     pub commits: AtomicU64,
     pub syncs: AtomicU64,
     pub bytes_compacted: AtomicU64,
@@ -56,6 +62,8 @@ impl Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreStats {
             bytes_written: get(&self.bytes_written),
+            index_bytes_written: get(&self.index_bytes_written),
+            content_bytes: get(&self.content_bytes),
             commits: get(&self.commits),
             syncs: get(&self.syncs),
             bytes_compacted: get(&self.bytes_compacted),
