@@ -241,7 +241,8 @@ impl Shared {
         let (mut root, streams) = self.root(attempt);
         for stream in streams {
             if let Some((pages, record)) = self.stream_changes(catalog, stream, state, attempt) {
-                catalog.pages().write(&pages)?;
+                let bytes = pages.finish()?;
+                Counters::add(&self.journal.counters.index_bytes_written, bytes);
                 catalog.apply(&[record])?;
             }
         }

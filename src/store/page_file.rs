@@ -18,6 +18,9 @@ use super::index::pages::{PageSink, StoredPage};
 /// Places begin at multiples of this, in bytes.
 const UNIT_BYTES: u64 = 256;
 
+/// So much is gathered before it is written, in bytes.
+const GATHERED_BYTES_MAX: usize = 256 << 10;
+
 /// A place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -42,17 +45,46 @@ impl Place {
     }
 }
 
-/// Pages on their way to their places, in one piece of memory.
+/// Pages on their way to their places; a little is gathered and written at a time.
 pub struct PageRun<'a> {
     file: &'a PageFile,
     places: Vec<Place>,
+    /// The first place that is not written.
+    unwritten: usize,
+    /// What goes there and to the places after it.
     bytes: Vec<u8>,
+    failure: Option<StoreError>,
 }
 
 impl PageRun<'_> {
     /// Where the pages go.
     pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
         self.places.iter().copied()
+    }
+
+    /// Writes the rest; returns the bytes of all places, or what failed.
+    pub fn finish(mut self) -> Result<u64, StoreError> {
+        self.write();
+        let units: u64 = self.places.iter().map(|place| u64::from(place.units())).sum();
+        self.failure.map_or(Ok(units * UNIT_BYTES), Err)
+    }
+
+    fn write(&mut self) {
+        let mut rest = self.bytes.as_slice();
+        let places = self.places.get(self.unwritten..).unwrap_or_default();
+        for neighbours in places.chunk_by(|before, after| before.end() == after.at) {
+            let units: u32 = neighbours.iter().map(|place| place.units()).sum();
+            let bytes = u64::from(units) * UNIT_BYTES;
+            let Some((these, others)) = rest.split_at_checked(bytes as usize) else { break };
+            let at = neighbours.first().map_or(0, |place| u64::from(place.at) * UNIT_BYTES);
+            if let Err(error) = self.file.file.write_all_at(these, at) {
+                self.failure.get_or_insert(failed("write", &error));
+            }
+            rest = others;
+        }
+        self.file.unsynced.store(true, Ordering::Relaxed);
+        self.unwritten = self.places.len();
+        self.bytes.clear();
     }
 }
 
@@ -65,6 +97,9 @@ impl PageSink for PageRun<'_> {
         let end = self.bytes.len() + units as usize * UNIT_BYTES as usize;
         self.bytes.extend_from_slice(bytes);
         self.bytes.resize(end, 0);
+        if end >= GATHERED_BYTES_MAX {
+            self.write();
+        }
         StoredPage::of(bytes, checkpoint).placed(at, len)
     }
 }
@@ -91,30 +126,15 @@ impl PageFile {
         *self.space.lock() = Space::with_used(pages.map(Place::of).collect());
     }
 
-    /// Begins to gather pages.
+    /// Begins to store pages.
     pub fn run(&self) -> PageRun<'_> {
-        PageRun { file: self, places: Vec::new(), bytes: Vec::new() }
+        PageRun { file: self, places: Vec::new(), unwritten: 0, bytes: Vec::new(), failure: None }
     }
 
     /// Gives places back.
     pub fn free(&self, places: &[Place]) {
         let mut space = self.space.lock();
         places.iter().for_each(|place| space.free(place.at, place.units()));
-    }
-
-    /// Writes pages to their places.
-    pub fn write(&self, run: &PageRun<'_>) -> Result<(), StoreError> {
-        self.unsynced.store(true, Ordering::Relaxed);
-        let mut rest = run.bytes.as_slice();
-        for neighbours in run.places.chunk_by(|before, after| before.end() == after.at) {
-            let units: u32 = neighbours.iter().map(|place| place.units()).sum();
-            let bytes = u64::from(units) * UNIT_BYTES;
-            let Some((these, others)) = rest.split_at_checked(bytes as usize) else { break };
-            let at = neighbours.first().map_or(0, |place| u64::from(place.at) * UNIT_BYTES);
-            self.file.write_all_at(these, at).map_err(|error| failed("write", &error))?;
-            rest = others;
-        }
-        Ok(())
     }
 
     /// The bytes of a page; the caller checks them.
@@ -151,6 +171,8 @@ struct Space {
     by_len: BTreeSet<(u32, u32)>,
     /// Everything from here on is free.
     end: u32,
+    /// Behind the place given last.
+    next: u32,
 }
 
 impl Space {
@@ -166,8 +188,13 @@ impl Space {
         space
     }
 
+    /// Goes on behind the place given last while it is free there, then in the largest free place: a disk writes whole
+    /// blocks, and what is written together should lie together.
     fn allocate(&mut self, len: u32) -> u32 {
-        let Some(&(free, at)) = self.by_len.range((len, 0)..).next() else {
+        let next = self.by_start.get(&self.next).map(|free| (*free, self.next));
+        let fits = |(free, _): &(u32, u32)| *free >= len;
+        let largest = || self.by_len.last().copied();
+        let Some((free, at)) = next.filter(fits).or_else(largest).filter(fits) else {
             let at = self.end;
             self.end = self.end.saturating_add(len);
             return at;
@@ -176,6 +203,7 @@ impl Space {
         if free > len {
             self.insert(at + len, free - len);
         }
+        self.next = at + len;
         at
     }
 
@@ -232,7 +260,7 @@ mod tests {
     fn store(file: &PageFile, pages: &[Vec<u8>]) -> Vec<StoredPage> {
         let mut run = file.run();
         let stored = pages.iter().map(|page| run.put(page, 1)).collect();
-        file.write(&run).unwrap();
+        run.finish().unwrap();
         file.sync().unwrap();
         stored
     }

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub struct StoreStats {
     /// Bytes written to the journal, what compaction copies among them.
     pub bytes_written: u64,
+    /// Bytes of index pages written by checkpoints.
+    pub index_bytes_written: u64,
     /// Commits written.
     pub commits: u64,
     /// fdatasync calls on journal segments.
@@ -55,6 +57,7 @@ pub struct StoreStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub bytes_written: AtomicU64,
+    pub index_bytes_written: AtomicU64,
     pub commits: AtomicU64,
     pub syncs: AtomicU64,
     pub bytes_compacted: AtomicU64,
@@ -78,6 +81,7 @@ impl Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreStats {
             bytes_written: get(&self.bytes_written),
+            index_bytes_written: get(&self.index_bytes_written),
             commits: get(&self.commits),
             syncs: get(&self.syncs),
             bytes_compacted: get(&self.bytes_compacted),
