@@ -3,7 +3,7 @@
 use headwater::store::StoreOptions;
 use headwater::store::disk::Disk;
 
-use crate::disk::{Lie, SimDisk};
+use crate::disk::{Faults, Lie, SimDisk};
 use crate::rng::Rng;
 use crate::world::World;
 
@@ -43,6 +43,82 @@ fn tear_off(world: &World, bytes: usize) {
     file.read_at(&mut held, 0).unwrap();
     let end = (held.iter().rposition(|byte| *byte != 0).unwrap() + 1).next_multiple_of(8);
     file.write_at(&vec![0; bytes], (end - bytes) as u64).unwrap();
+}
+
+/// A message of the stream that a consumer has been handed: where its acknowledgement goes.
+fn pull(world: &World) -> Option<String> {
+    world.publish(
+        "$JS.API.CONSUMER.MSG.NEXT.S.C",
+        "_INBOX.pull",
+        b"",
+        br#"{"batch":1,"expires":60000000000}"#,
+    );
+    let delivered = world.take_received().into_iter().find(|received| received.reply.starts_with(b"$JS.ACK"));
+    delivered.map(|delivered| String::from_utf8(delivered.reply).unwrap())
+}
+
+fn with_delivered_message() -> (World, String) {
+    let world = world();
+    create(&world, r#""retention":"limits""#);
+    let config =
+        br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit","ack_wait":1000000000}}"#;
+    world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", config);
+    world.publish("s.a", "", b"", b"x");
+    commit(&world);
+    world.run_tasks(3);
+    let ack_to = pull(&world).unwrap();
+    (world, ack_to)
+}
+
+fn is_confirmed(world: &World) -> bool {
+    world.run_tasks(3);
+    world.take_received().iter().any(|received| received.subject == b"_INBOX.ack")
+}
+
+/// Everything there is to write has been, a good while ago.
+fn rest(world: &World) {
+    world.pass(200_000_000);
+    world.run_tasks(3);
+    commit(world);
+}
+
+#[test]
+fn an_acknowledgement_is_confirmed_once_it_is_on_disk_and_not_before() {
+    let (mut world, ack_to) = with_delivered_message();
+    rest(&world);
+    world.publish(&ack_to, "_INBOX.ack", b"", b"+ACK");
+    assert!(!is_confirmed(&world));
+    commit(&world);
+    assert!(is_confirmed(&world));
+    world.kill();
+    world.start().unwrap();
+    world.pass(2_000_000_000);
+    world.run_tasks(3);
+    assert_eq!(pull(&world), None);
+}
+
+#[test]
+fn an_acknowledgement_that_could_not_be_written_is_not_confirmed_and_the_message_comes_again() {
+    for faults in [Faults { writes: 1, ..Faults::default() }, Faults { syncs: 1, ..Faults::default() }] {
+        let (mut world, ack_to) = with_delivered_message();
+        rest(&world);
+        world.disk.set_faults(faults);
+        world.publish(&ack_to, "_INBOX.ack", b"", b"+ACK");
+        world.with_store(|store| store.commit()).unwrap().unwrap_err();
+        assert!(!is_confirmed(&world));
+        // The client asks again, of a store that takes nothing any more.
+        world.publish(&ack_to, "_INBOX.ack", b"", b"+ACK");
+        assert!(!is_confirmed(&world));
+        world.pass(5_000_000_000);
+        assert!(!is_confirmed(&world));
+        world.disk.set_faults(Faults::default());
+        world.disk.cut_power(crate::disk::Mood::Forgetful);
+        world.end();
+        world.start().unwrap();
+        world.pass(2_000_000_000);
+        world.run_tasks(3);
+        assert!(pull(&world).is_some(), "{faults:?}");
+    }
 }
 
 /// A publish survived and the removal of what it pushed out did not: nothing removed it until the next publish.
