@@ -202,6 +202,13 @@ impl MessageLog for JournalLog {
         self.checked(subjects.next_match(from, filters, &mut messages))
     }
 
+    fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
+        let mut index = self.index();
+        let last_seq = index.last_seq;
+        let found = self.checked(index.seqs.next_where(from, last_seq, |entry| entry.has_headers))?;
+        Ok(found.map(|(seq, _)| seq))
+    }
+
     fn last_match(&self, up_to: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {
         let mut index = self.index();
         if filters.is_empty() {

@@ -216,3 +216,27 @@ fn a_stream_is_within_its_limits_after_a_crash() {
         assert_eq!(live(&world), [2], "{limit}");
     }
 }
+
+/// Publishes after a restart, expecting that the last message has this id.
+fn is_last_id(world: &World, id: &str) -> bool {
+    let headers = format!("NATS/1.0\r\nNats-Expected-Last-Msg-Id: {id}\r\n\r\n");
+    world.publish("s.a", "_INBOX.change", headers.as_bytes(), b"next");
+    commit(world);
+    answers(world).iter().all(|answer| !answer.contains("error"))
+}
+
+#[test]
+fn after_a_restart_the_last_message_id_is_that_of_the_last_message_and_of_no_other() {
+    let id = b"NATS/1.0\r\nNats-Msg-Id: one\r\n\r\n";
+    let others: [(&[u8], bool); 3] = [(b"", false), (b"NATS/1.0\r\nA: b\r\n\r\n", false), (id, true)];
+    for (last, is_one) in others {
+        let mut world = world();
+        create(&world, r#""retention":"limits""#);
+        world.publish("s.a", "", if is_one { b"" } else { id }, b"first");
+        world.publish("s.a", "", last, b"last");
+        commit(&world);
+        world.kill();
+        world.start().unwrap();
+        assert_eq!(is_last_id(&world, "one"), is_one);
+    }
+}

@@ -278,3 +278,21 @@ fn what_was_kept_behind_a_hole_is_kept_for_good() {
     disk.kill();
     assert_eq!(open_one(&disk).1.consumers[0].config, b"two");
 }
+
+#[test]
+fn messages_with_headers_are_found_without_looking_at_the_others() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    for seq in 1..=20 {
+        let headers: &[u8] = if seq % 7 == 0 { b"NATS/1.0\r\nA: b\r\n\r\n" } else { b"" };
+        log.append(&NewMessage { headers, ..message(seq, b"x") }).unwrap();
+    }
+    log.remove(7).unwrap();
+    store.flush().unwrap();
+    drop((log, store));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    let next = |from| stream.log.next_with_headers(from).unwrap();
+    assert_eq!([next(0), next(14), next(15)], [Some(14), Some(14), None]);
+}
