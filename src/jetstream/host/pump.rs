@@ -51,6 +51,7 @@ impl StreamHost {
 
     fn run_rounds(self: &Arc<Self>, pump: &mut Pump, cx: &mut Dispatch) {
         for _ in 0..ROUNDS_MAX {
+            self.env.store.commit_soon();
             let more = self.collect(pump);
             self.send(pump, cx);
             if !more {
