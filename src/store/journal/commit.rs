@@ -418,11 +418,21 @@ impl Journal {
         if self.options.sync == SyncPolicy::Always {
             self.durable.fetch_max(batch.end.0, Ordering::AcqRel);
         }
-        self.tail.write().trim(batch.end);
+        self.trim_tail(batch.end);
         self.in_flight_bytes.store(0, Ordering::Relaxed);
         self.tell_committed();
         if *self.pressed.lock() {
             self.update_pressure();
+        }
+    }
+
+    /// Lets go of buffers that readers near the tail have had long enough; who reads one still keeps it.
+    fn trim_tail(&self, written: Lsn) {
+        loop {
+            let Some(oldest) = self.tail.write().trim(written) else { return };
+            if oldest.is_unique() {
+                self.core.lock().recycle(oldest.into());
+            }
         }
     }
 
