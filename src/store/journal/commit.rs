@@ -49,6 +49,8 @@ pub trait CommitObserver: Send + Sync {
 struct CommitState {
     /// Segments written and not yet synced.
     unsynced: Vec<Arc<Segment>>,
+    /// More segments are being synced, or could not be.
+    syncing: bool,
     /// The record that says that the journal ends here; it must go before anything follows.
     closed: Option<Location>,
 }
@@ -65,6 +67,8 @@ pub struct Journal {
     pub files: Arc<SegmentFiles>,
     /// Held during a commit.
     commit: Mutex<CommitState>,
+    /// Held during a sync that commits do not wait for.
+    sync: Mutex<()>,
     /// Whether those who append also commit, see [`Journal::commit_soon`].
     in_place: AtomicBool,
     /// Where the bytes begin that wait for a commit.
@@ -101,6 +105,7 @@ impl Journal {
             chores: Signal::default(),
             files,
             commit: Mutex::default(),
+            sync: Mutex::default(),
             in_place: AtomicBool::new(false),
             pending_start: AtomicU64::new(durable.0),
             written: AtomicU64::new(durable.0),
@@ -260,7 +265,7 @@ impl Journal {
     }
 
     fn commit_with(&self, mut state: MutexGuard<'_, CommitState>) -> Result<bool, StoreError> {
-        let taken = self.take(state.unsynced.is_empty());
+        let taken = self.take(state.unsynced.is_empty() && !state.syncing);
         let batch = match taken {
             Ok(Some(batch)) => batch,
             Ok(None) => return Ok(false),
@@ -273,16 +278,20 @@ impl Journal {
         Ok(true)
     }
 
-    /// Makes everything written durable.
+    /// Makes everything written durable. Commits go on meanwhile.
     pub fn sync(&self) -> Result<(), StoreError> {
+        let _one = self.sync.lock();
         let mut state = self.commit.lock();
         if state.unsynced.is_empty() {
             return Ok(());
         }
         let written = self.written();
-        let done = self.sync_segments(&mut state.unsynced);
+        let mut unsynced = std::mem::take(&mut state.unsynced);
+        state.syncing = true;
         drop(state);
+        let done = self.sync_segments(&mut unsynced);
         done.map_err(|error| self.fail(error))?;
+        self.commit.lock().syncing = false;
         self.durable.fetch_max(written.0, Ordering::AcqRel);
         self.tell_committed();
         Ok(())
