@@ -7,7 +7,7 @@ use std::time::Instant;
 use headwater_protocol::jetstream::account_info::API_LEVEL;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::account::{Account, ServiceSubscription};
+use crate::account::Account;
 use crate::assemble;
 use crate::clock::SystemClock;
 use crate::config::files::{self, Ports};
@@ -18,7 +18,7 @@ use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
 use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
-use crate::system;
+use crate::system::{self, OperatorServices};
 use crate::version::{NATS_VERSION, VERSION};
 
 /// Why a broker did not start.
@@ -64,7 +64,7 @@ pub struct Broker {
     config: Config,
     source: Arc<BrokerSource>,
     monitoring: Option<Monitoring>,
-    operator_services: Option<ServiceSubscription>,
+    operator_services: OperatorServices,
 }
 
 impl Broker {
@@ -131,10 +131,11 @@ impl Broker {
                 }
                 _ = hangup.recv() => {
                     log::info!("Trapped \"hangup\" signal");
-                    match read_again() {
-                        Ok(config) => self.reload(config, log),
-                        Err(error) => log::error!("Failed to reload server configuration: {error}"),
-                    }
+                    // What went wrong has been logged.
+                    let _ = self.reload_again(&read_again, log);
+                }
+                Some(request) = self.operator_services.reloads.recv() => {
+                    request.answer(self.reload_again(&read_again, log));
                 }
                 _ = lame_duck.recv() => {
                     log::info!("Trapped \"user defined signal 2\" signal");
@@ -150,18 +151,33 @@ impl Broker {
         Ok(())
     }
 
-    /// Goes on with another configuration, if that is possible without a restart.
-    pub fn reload(&mut self, config: Config, log: &LogHandle) {
-        match reload(self.running.server(), &self.config, &config) {
-            Ok(changes) => changes.iter().for_each(|change| log::info!("Reloaded: {change}")),
-            Err(reason) => return log::error!("Failed to reload server configuration: {reason}"),
+    fn reload_again(
+        &mut self,
+        read_again: &impl Fn() -> Result<Config, ConfigError>,
+        log: &LogHandle,
+    ) -> Result<(), String> {
+        let reloaded = match read_again() {
+            Ok(config) => self.reload(config).map(|()| log.reconfigure(&self.config.logging)),
+            Err(error) => Err(error.to_string()),
+        };
+        match reloaded {
+            Ok(Err(error)) => log::error!("Log cannot be reconfigured: {error}"),
+            Ok(Ok(())) => log::info!("Reloaded server configuration"),
+            Err(reason) => {
+                log::error!("Failed to reload server configuration: {reason}");
+                return Err(reason);
+            }
         }
-        if let Err(error) = log.reconfigure(&config.logging) {
-            log::error!("Log cannot be reconfigured: {error}");
-        }
+        Ok(())
+    }
+
+    /// Goes on with another configuration, if that is possible without a restart; on an error nothing has changed.
+    pub fn reload(&mut self, config: Config) -> Result<(), String> {
+        let changes = reload(self.running.server(), &self.config, &config)?;
+        changes.iter().for_each(|change| log::info!("Reloaded: {change}"));
         self.source.set_config(Arc::new(config.clone()));
         self.config = config;
-        log::info!("Reloaded server configuration");
+        Ok(())
     }
 
     /// Stops everything; what was acknowledged is on disk.
@@ -188,10 +204,18 @@ impl Broker {
         Ok(self)
     }
 
-    fn ports(&self) -> Ports {
+    /// Where it can be reached.
+    pub fn ports(&self) -> Ports {
         let address = self.client_addr();
         let monitoring = self.monitoring.iter().flat_map(Monitoring::urls).collect();
-        Ports { nats: vec![format!("nats://{address}")], monitoring, ..Ports::default() }
+        let scheme = if self.config.websocket.tls.is_some() { "wss" } else { "ws" };
+        let websocket = self.running.websocket_addr().map(|address| files::url(scheme, address));
+        Ports {
+            nats: vec![format!("nats://{address}")],
+            monitoring,
+            websocket: websocket.into_iter().collect(),
+            ..Ports::default()
+        }
     }
 }
 

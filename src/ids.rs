@@ -2,6 +2,22 @@
 
 use nkeys::{KeyPair, KeyPairType};
 
+/// Where seeds come from; the simulator hands in its own.
+pub trait Random: Send + Sync {
+    /// The next number.
+    fn next_u64(&self) -> u64;
+}
+
+/// The system's own source.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn next_u64(&self) -> u64 {
+        random_u64()
+    }
+}
+
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Length of a [`nuid`].

@@ -9,8 +9,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::assemble::tls_settings;
 use crate::broker::BrokerError;
 use crate::config::Config;
-use crate::monitor::{Monitor, MonitorLimits, Source, serve};
-use crate::net::tls::ServerTls;
+use crate::monitor::{Access, Monitor, MonitorLimits, Source, serve};
+use crate::net::tls::{ServerTls, TlsSettings};
 
 /// Monitoring as it runs; dropping it ends it.
 pub struct Monitoring {
@@ -25,7 +25,8 @@ impl Monitoring {
         if monitor.http_port.is_none() && monitor.https_port.is_none() {
             return Ok(None);
         }
-        let endpoints = Arc::new(Monitor::new(source, &monitor.base_path, MonitorLimits::default()));
+        let endpoints = Monitor::new(source, &monitor.base_path, MonitorLimits::default());
+        let endpoints = Arc::new(endpoints.guarded(access(config)));
         let stop = CancellationToken::new();
         let host = monitor.host.clone().unwrap_or_else(|| config.client.host.clone());
         let mut urls = Vec::new();
@@ -49,6 +50,14 @@ impl Monitoring {
     }
 }
 
+fn access(config: &Config) -> Option<Access> {
+    let auth = config.monitor.auth.as_ref()?;
+    auth.user
+        .as_ref()
+        .zip(auth.password.as_ref())
+        .map(|(user, password)| Access::new(user, password.expose()))
+}
+
 async fn listen(
     host: &str,
     port: u16,
@@ -67,6 +76,10 @@ async fn listen(
 fn encryption(config: &Config) -> Result<ServerTls, BrokerError> {
     let tls = config.client.tls.as_ref();
     let tls = tls.ok_or_else(|| BrokerError::Monitoring("https needs a tls block".to_owned()))?;
-    ServerTls::load(&tls_settings(tls).without_client_certificates())
-        .map_err(|error| BrokerError::Monitoring(error.to_string()))
+    let asks_for_certificates = config.monitor.auth.as_ref().is_some_and(|auth| auth.client_certificate);
+    let settings = match asks_for_certificates {
+        true => TlsSettings { verify: true, ..tls_settings(tls) },
+        false => tls_settings(tls).without_client_certificates(),
+    };
+    ServerTls::load(&settings).map_err(|error| BrokerError::Monitoring(error.to_string()))
 }

@@ -3,6 +3,7 @@
 
 mod store_support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use headwater::store::{RecoveryReport, StoreError, StoreOptions};
@@ -59,6 +60,19 @@ fn a_flipped_bit_in_a_body_costs_that_message_and_is_set_aside() {
     let set_aside = std::fs::read_dir(dir.path().join("quarantine")).unwrap().next().unwrap().unwrap();
     let bytes = std::fs::read(set_aside.path()).unwrap();
     assert!(bytes.windows(12).any(|window| window == b"essage 00012"));
+}
+
+#[test]
+fn what_is_damaged_and_lost_is_counted_by_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path(), 500);
+    let (id, at) = segment_of(dir.path(), b"payload of message 000123");
+    flip_bit(&segment(dir.path(), id), at + 3);
+    let (store, streams, _) = open(dir.path(), without_catalog());
+    let stats = store.stats();
+    assert_eq!((stats.damage_regions, stats.messages_lost, stats.quarantine_files), (1, 1, 1));
+    assert!(stats.damaged_bytes >= 24 + RECORD_HEADER);
+    assert_eq!(store.messages_lost(), BTreeMap::from([(streams[0].id, 1)]));
 }
 
 #[test]
@@ -130,7 +144,8 @@ fn damage_found_while_reading_is_told_counted_and_set_aside() {
     flip_bit(&segment(dir.path(), id), at);
     assert!(matches!(stream.log.load(17), Err(StoreError::Damaged { seq: 17 })));
     assert!(matches!(stream.log.load(17), Err(StoreError::Damaged { seq: 17 })));
-    assert_eq!(store.stats().damaged_reads, 1);
+    let stats = store.stats();
+    assert_eq!((stats.damaged_reads, stats.damage_regions, stats.messages_lost), (1, 1, 1));
     assert_eq!(std::fs::read_dir(dir.path().join("quarantine")).unwrap().count(), 1);
     assert!(stream.log.load(18).unwrap().is_some());
     stream.log.remove(17).unwrap().unwrap();

@@ -6,6 +6,7 @@
 //! | [`headers`] | the `NATS/1.0` header block |
 //! | [`client`] | client operations: parser and encoder |
 //! | [`jetstream`] | the JetStream API as data: configs, requests, responses, error table, ack tokens |
+//! | [`websocket`] | WebSocket frames |
 //! | [`decimal`] | numbers as text |
 #![forbid(unsafe_code)]
 #![deny(unused_must_use)]
@@ -16,3 +17,4 @@ pub mod decimal;
 pub mod headers;
 pub mod jetstream;
 pub mod subject;
+pub mod websocket;

@@ -1,8 +1,11 @@
 //! The client listener and the limits of connections.
 
+use std::sync::Arc;
+
 use super::auth::auth_settings;
 use super::tls::tls_settings;
-use crate::config::Config;
+use super::websocket::websocket_options;
+use crate::config::{Config, WriteTimeout};
 use crate::server::Options;
 
 /// What the core broker needs of the configuration.
@@ -15,6 +18,8 @@ pub fn server_options(config: &Config) -> Options {
         port: client.port,
         server_name: config.server.name.clone().unwrap_or_default(),
         tags: config.server.tags.clone(),
+        metadata: config.server.metadata.clone(),
+        feature_flags: config.server.feature_flags.clone(),
         client_advertise: client
             .advertise
             .as_deref()
@@ -33,12 +38,15 @@ pub fn server_options(config: &Config) -> Options {
         auth_timeout: config.auth_timeout(),
         auth: auth_settings(config),
         tls: client.tls.as_ref().map(tls_settings),
+        websocket: websocket_options(config).map(Arc::new),
         allow_non_tls: client.allow_non_tls,
         tls_connections_per_second_max: client
             .tls
             .as_ref()
             .and_then(|tls| tls.connections_per_second_max)
             .map_or(0, |max| u32::try_from(max).unwrap_or(u32::MAX)),
+        proxy_protocol: client.proxy_protocol,
+        write_timeout_retries: limits.write_timeout == WriteTimeout::Retry,
         no_fast_producer_stall: limits.no_fast_producer_stall,
         no_header_support: client.no_header_support,
         lame_duck_duration: config.lame_duck.duration,

@@ -8,6 +8,7 @@ mod client_listener;
 mod jetstream;
 mod mappings;
 mod tls;
+mod websocket;
 
 pub use accounts::{apply_account_limits, jetstream_limits};
 pub use auth::{auth_settings, mqtt_auth_settings, websocket_auth_settings};

@@ -14,6 +14,7 @@ pub mod duration;
 pub mod exchange;
 pub mod files;
 pub mod grammar;
+pub mod http_auth;
 pub mod jetstream;
 mod keys;
 pub mod leaf_remote;

@@ -8,6 +8,7 @@ use super::accounts::Account;
 use super::authorization::{Authorization, User};
 use super::cluster::Cluster;
 use super::defaults;
+use super::http_auth::HttpAuth;
 use super::jetstream::JetStream;
 use super::leafnodes::LeafNodes;
 use super::mappings::Mapping;
@@ -118,6 +119,8 @@ pub struct Monitor {
     /// As `http_port`, with the clients' TLS.
     pub https_port: Option<u16>,
     pub base_path: String,
+    /// Absent: everyone who can connect.
+    pub auth: Option<HttpAuth>,
 }
 
 impl Default for Monitor {
@@ -126,6 +129,7 @@ impl Default for Monitor {
             host: None,
             http_port: None,
             https_port: None,
+            auth: None,
             base_path: defaults::MONITOR_BASE_PATH.to_owned(),
         }
     }

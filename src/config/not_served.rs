@@ -14,7 +14,6 @@ struct Row {
 
 const ROWS: &[Row] = &[
     Row::harmless("leafnodes", |c| c.leafnodes.port.is_some() || !c.leafnodes.remotes.is_empty()),
-    Row::harmless("websocket", |c| c.websocket.port.is_some()),
     Row::harmless("mqtt", |c| c.mqtt.port.is_some()),
     Row::harmless("account exports", |c| c.accounts.iter().any(|account| !account.exports.is_empty())),
     Row::harmless("account imports", |c| c.accounts.iter().any(|account| !account.imports.is_empty())),
@@ -31,7 +30,6 @@ const ROWS: &[Row] = &[
     Row::unsafe_without("proxy_required", |c| {
         c.authorization.proxy_required || c.users().any(|(_, user)| user.proxy_required)
     }),
-    Row::unsafe_without("proxy_protocol", |c| c.client.proxy_protocol),
     Row::unsafe_without("jetstream encryption", |c| {
         c.jetstream.encryption.key.is_some() || c.jetstream.tpm.is_some()
     }),

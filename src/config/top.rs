@@ -9,6 +9,7 @@ use super::cluster;
 use super::defaults;
 use super::duration;
 use super::grammar::Node;
+use super::http_auth;
 use super::jetstream;
 use super::keys::{Key, field, nested, timed};
 use super::leafnodes;
@@ -83,6 +84,7 @@ pub const KEYS: &[Key<Config>] = &[
     field!("http_port", ["monitor_port"], monitor.http_port, optional_port, restart("HTTPPort")),
     field!("https_port", [], monitor.https_port, optional_port, restart("HTTPSPort")),
     field!("http_base_path", [], monitor.base_path, Node::string, restart("HTTPBasePath")),
+    nested!("http_auth", [], monitor.auth, http_auth::read, restart("HTTPAuth")),
     field!("prof_port", [], profiling.port, optional_port, restart("ProfPort")),
     field!(
         "prof_block_rate",

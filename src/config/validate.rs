@@ -11,7 +11,7 @@ type Rule = fn(&Config) -> Result<(), String>;
 
 /// The first rule that `config` breaks.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let rules: [Rule; 10] = [
+    let rules: [Rule; 11] = [
         lame_duck,
         payload,
         system_account,
@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         mqtt,
         jetstream,
         websocket,
+        monitoring,
         served,
     ];
     rules.iter().try_for_each(|rule| rule(config)).map_err(ConfigError::Invalid)
@@ -150,6 +151,19 @@ fn default_js_domain(config: &Config, name: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+fn monitoring(config: &Config) -> Result<(), String> {
+    let monitor = &config.monitor;
+    let wants_certificate = monitor.auth.as_ref().is_some_and(|auth| auth.client_certificate);
+    if wants_certificate && monitor.http_port.is_some() {
+        return Err("http_auth: client_certificate needs https, and http would be open".to_owned());
+    }
+    let has_ca = config.client.tls.as_ref().is_some_and(|tls| tls.ca_file.is_some());
+    if wants_certificate && !has_ca {
+        return Err("http_auth: client_certificate needs a tls block with a ca_file".to_owned());
+    }
+    Ok(())
 }
 
 fn websocket(config: &Config) -> Result<(), String> {

@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::stream::Bounds;
 use crate::account::Account;
 use crate::clock::{Clock, UnixNanos};
+use crate::ids::Random;
 use crate::router::Gate;
 use crate::store::{CommitObserver, Lsn, Store, StoreError};
 
@@ -20,6 +21,8 @@ pub struct Env {
     pub store: Arc<Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where consumers' seeds come from.
+    pub random: Arc<dyn Random>,
     /// What the configuration says of JetStream.
     pub settings: Settings,
     /// The account of operators, once it has come into being.

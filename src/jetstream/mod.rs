@@ -30,4 +30,4 @@ pub mod server;
 pub mod settings;
 pub mod stream;
 
-pub use server::{JetStream, LimitsOf};
+pub use server::{JetStream, LimitsOf, Outside};

@@ -10,8 +10,10 @@ use super::account::JsAccount;
 use super::api::listed_stream;
 use super::host::StreamHost;
 use crate::monitor::{
-    HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse,
+    ConsumerLag, HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor,
+    JetStreamUse, LostMessages, StoreFacts,
 };
+use crate::store::StoreStats;
 
 impl JetStreamMonitor for JetStream {
     fn config(&self) -> JetStreamConfig {
@@ -71,8 +73,39 @@ impl JetStreamMonitor for JetStream {
         host.map_or_else(Vec::new, |host| consumers_of(&host))
     }
 
+    fn consumer_lags(&self, account: &str, stream: &str, most: usize) -> Vec<ConsumerLag> {
+        let host = self.account(account).and_then(|account| account.stream(stream));
+        host.map_or_else(Vec::new, |host| consumer_lags(&host, most))
+    }
+
     fn problems(&self) -> Vec<HealthProblem> {
         self.unserved()
+    }
+
+    fn store(&self) -> Option<StoreFacts> {
+        Some(StoreFacts { state: "ready", stats: self.store_stats(), lost: self.messages_lost() })
+    }
+}
+
+impl JetStream {
+    /// What the store has counted since the start, and how large it is.
+    pub fn store_stats(&self) -> StoreStats {
+        self.env().store.stats()
+    }
+
+    /// The streams that have lost messages to damage since the start.
+    pub fn messages_lost(&self) -> Vec<LostMessages> {
+        let lost = self.env().store.messages_lost();
+        if lost.is_empty() {
+            return Vec::new();
+        }
+        let of = |host: &Arc<StreamHost>| {
+            let messages = *lost.get(&host.id).filter(|_| host.is_on_disk())?;
+            let (account, stream) = (host.account.name().to_string(), host.name.to_string());
+            Some(LostMessages { account, stream, messages })
+        };
+        let hosts = JetStream::accounts(self).into_iter().flat_map(|account| account.streams());
+        hosts.filter_map(|host| of(&host)).collect()
     }
 }
 
@@ -96,6 +129,20 @@ fn account_usage(account: &JsAccount) -> JetStreamAccount {
         found.bytes += state.bytes;
     }
     found
+}
+
+fn consumer_lags(host: &Arc<StreamHost>, most: usize) -> Vec<ConsumerLag> {
+    let mut state = host.lock();
+    let keys: Vec<_> = state.consumers.keys().into_iter().take(most).collect();
+    let mut lags = Vec::with_capacity(keys.len());
+    for key in keys {
+        let Some(info) = state.consumer_info(host, key) else { continue };
+        let oldest = state.consumers.get(key).and_then(|hosted| hosted.machine.oldest_unacked());
+        // One that has been removed meanwhile is not waited for.
+        let oldest_unacked = oldest.and_then(|seq| state.log.timestamp(seq).ok().flatten());
+        lags.push(ConsumerLag { info, oldest_unacked });
+    }
+    lags
 }
 
 fn consumers_of(host: &Arc<StreamHost>) -> Vec<ConsumerInfo> {

@@ -24,14 +24,25 @@ use super::settings::Settings;
 use super::stream::StreamMachine;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::Clock;
-use crate::ids;
+use crate::ids::{self, Random};
 use crate::monitor::HealthProblem;
 use crate::router::{Dispatch, Gate, Service};
 use crate::server::{HookFuture, ServerHook};
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreError, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
 pub type LimitsOf = Box<dyn Fn(&str) -> Option<AccountLimits> + Send + Sync>;
+
+/// What JetStream has from outside; the simulator brings its own.
+pub struct Outside {
+    /// Where the store is.
+    pub disk: Arc<dyn Disk>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where consumers' seeds come from.
+    pub random: Arc<dyn Random>,
+}
 
 /// JetStream, for all accounts.
 pub struct JetStream {
@@ -56,11 +67,24 @@ impl JetStream {
         clock: Arc<dyn Clock>,
         limits_of: LimitsOf,
     ) -> Result<Arc<Self>, String> {
+        check_store_dir(&settings.store_dir)?;
+        let dir = &settings.store_dir;
+        let disk = RealDisk::new(dir).map_err(|error| format!("create {}: {error}", dir.display()))?;
+        let outside = Outside { disk: Arc::new(disk), clock, random: Arc::new(ids::SystemRandom) };
+        Self::start_in(outside, settings, options, limits_of)
+    }
+
+    /// Like [`start`](Self::start), in a world of the caller's making.
+    pub fn start_in(
+        outside: Outside,
+        settings: Settings,
+        options: StoreOptions,
+        limits_of: LimitsOf,
+    ) -> Result<Arc<Self>, String> {
+        let Outside { disk, clock, random } = outside;
         let ingest_gate = Arc::new(Gate::new());
         let relaxed = options.sync != SyncPolicy::Always;
-        check_store_dir(&settings.store_dir)?;
-        let (store, streams, _report) =
-            Store::open(&settings.store_dir, options).map_err(|error| error.to_string())?;
+        let (store, streams, _report) = Store::open_on(disk, options).map_err(|error| error.to_string())?;
         let commits = Arc::new(Commits::new(relaxed, ingest_gate.clone()));
         store.observe(commits.clone());
         let runtime = tokio::runtime::Handle::current();
@@ -68,6 +92,7 @@ impl JetStream {
             store,
             clock,
             system: OnceLock::new(),
+            random,
             bounds: settings.bounds(),
             settings,
             runtime,
@@ -251,7 +276,7 @@ fn recover_consumer(
 ) -> Result<Hosted, String> {
     let now = env.now();
     let (created, config) = record::read::<ConsumerConfig>(&consumer.config)?;
-    let identity = Identity { name: consumer.name, created: created.0, seed: ids::random_u64() };
+    let identity = Identity { name: consumer.name, created: created.0, seed: env.random.next_u64() };
     let traits = StreamTraits::of(stream, env.settings.payload_bytes_max);
     let snapshot = consumer.state.unwrap_or_default();
     let deltas = consumer.deltas.iter().map(Vec::as_slice);

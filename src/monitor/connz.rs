@@ -174,7 +174,7 @@ fn conn_info(
 ) -> ConnInfo {
     let info = &connection.info;
     let end = connection.closed.map_or(now, |(stop, _)| stop);
-    let (kind, client_type) = kind(info.kind);
+    let (kind, client_type) = client_kind(info.kind);
     let tls = connection.tls.as_ref();
     let mut shown = ConnInfo {
         cid: info.cid,
@@ -263,7 +263,8 @@ impl SubscriptionDetail {
     }
 }
 
-fn kind(kind: ConnectionKind) -> (&'static str, &'static str) {
+/// `kind` and `client_type` of events, `kind` and `type` here.
+pub(crate) fn client_kind(kind: ConnectionKind) -> (&'static str, &'static str) {
     match kind {
         ConnectionKind::Nats => ("Client", "nats"),
         ConnectionKind::WebSocket => ("Client", "websocket"),

@@ -1,7 +1,9 @@
 //! The monitoring endpoints over HTTP.
 
+mod access;
 mod answer;
 mod connection;
+mod jsonp;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use access::Access;
 pub use answer::Answer;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -16,7 +19,9 @@ use tokio::task::JoinSet;
 
 use super::query::{BadRequest, Query};
 use super::source::Source;
-use super::{accountz, accstatz, connz, gatewayz, healthz, jsz, leafz, root, routez, subsz, varz};
+use super::{
+    accountz, accstatz, connz, expvarz, gatewayz, healthz, jsz, leafz, metrics, root, routez, subsz, varz,
+};
 use crate::net::tls::ServerTls;
 
 /// How much of the server monitoring may occupy.
@@ -48,6 +53,7 @@ pub struct Monitor {
     source: Arc<dyn Source>,
     base_path: String,
     limits: Limits,
+    access: Option<Access>,
     requests: [AtomicU64; Endpoint::PATHS.len()],
 }
 
@@ -67,11 +73,13 @@ enum Endpoint {
     Healthz,
     Raftz,
     Ipqueuesz,
+    Metrics,
+    Expvarz,
 }
 
 impl Endpoint {
     /// Every path; `/subsz` has two.
-    const PATHS: [(&'static str, Endpoint); 14] = [
+    const PATHS: [(&'static str, Endpoint); 16] = [
         ("/", Endpoint::Root),
         ("/varz", Endpoint::Varz),
         ("/connz", Endpoint::Connz),
@@ -86,6 +94,8 @@ impl Endpoint {
         ("/raftz", Endpoint::Raftz),
         ("/ipqueuesz", Endpoint::Ipqueuesz),
         ("/subscriptionsz", Endpoint::Subsz),
+        ("/metrics", Endpoint::Metrics),
+        ("/debug/vars", Endpoint::Expvarz),
     ];
 
     fn at(path: &str) -> Option<Self> {
@@ -98,14 +108,26 @@ impl Monitor {
     pub fn new(source: Arc<dyn Source>, base_path: &str, limits: Limits) -> Self {
         let trimmed = base_path.trim_matches('/');
         let base_path = if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") };
-        Self { source, base_path, limits, requests: Default::default() }
+        Self { source, base_path, limits, access: None, requests: Default::default() }
+    }
+
+    /// Answers only those who show these credentials.
+    pub fn guarded(self, access: Option<Access>) -> Self {
+        Self { access, ..self }
+    }
+
+    /// Whether a request with this `Authorization` header is answered. Takes long if the password is a hash.
+    fn allows(&self, authorization: &str) -> bool {
+        self.access.as_ref().is_none_or(|access| access.allows(authorization))
     }
 
     /// Answers a request for `path`, with what stands behind the `?` in `query`.
     pub fn answer(&self, path: &str, query: &str) -> Answer {
         let Some(endpoint) = self.endpoint(path) else { return Answer::not_found() };
         self.count(endpoint);
-        self.ask(endpoint, &Query::parse(query)).unwrap_or_else(|BadRequest(text)| Answer::text(400, text))
+        let query = Query::parse(query);
+        let answer = self.ask(endpoint, &query).unwrap_or_else(|BadRequest(text)| Answer::text(400, text));
+        jsonp::wrapped(answer, query.text("callback"))
     }
 
     /// Requests so far, by path; paths never asked for are left out.
@@ -148,10 +170,12 @@ impl Monitor {
             Endpoint::Accstatz => {
                 Answer::json(&accstatz::accstatz(source, &accstatz::AccstatzOptions::from_query(query)?))
             }
-            Endpoint::Jsz => Answer::json(&jsz::jsz(source, &jsz::JszOptions::from_query(query)?)),
+            Endpoint::Jsz => Answer::json(&jsz::jsz_with_store(source, &jsz::JszOptions::from_query(query)?)),
             Endpoint::Healthz => health(source, &healthz::HealthzOptions::from_query(query)?),
             Endpoint::Raftz => Answer::text(404, "No Raft nodes registered".to_owned()),
             Endpoint::Ipqueuesz => Answer::json(&varz::Absent {}),
+            Endpoint::Expvarz => Answer::json(&expvarz::expvarz(source)),
+            Endpoint::Metrics => Answer::metrics(metrics::metrics(source)),
         })
     }
 }

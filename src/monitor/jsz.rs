@@ -11,6 +11,7 @@ use super::query::{BadRequest, Query};
 use super::source::{
     JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse, Source,
 };
+use super::store::StoreFacts;
 use crate::clock::UnixNanos;
 
 /// Accounts per answer when no limit is asked for.
@@ -68,6 +69,9 @@ pub struct Jsz {
     pub account_details: Vec<AccountDetail>,
     /// How many accounts have JetStream, before paging.
     pub total: usize,
+    /// The store, for monitoring only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headwater: Option<StoreFacts>,
 }
 
 /// One account.
@@ -150,6 +154,12 @@ pub fn jsz(source: &dyn Source, options: &JszOptions) -> Jsz {
             .collect(),
         ..empty
     }
+}
+
+/// Shows JetStream and, beyond what nats-server shows, the store.
+pub fn jsz_with_store(source: &dyn Source, options: &JszOptions) -> Jsz {
+    let headwater = source.jetstream().and_then(|jetstream| jetstream.store());
+    Jsz { headwater, ..jsz(source, options) }
 }
 
 /// What one account has, for `$SYS.REQ.ACCOUNT.*.JSZ`; `None` if it has no JetStream.

@@ -7,28 +7,33 @@ pub mod accountz;
 pub mod accstatz;
 mod broker;
 pub mod connz;
+pub mod expvarz;
 pub mod gatewayz;
 pub mod healthz;
 pub mod http;
 pub mod jsz;
 pub mod leafz;
+pub mod metrics;
 mod number;
 mod process;
 mod query;
 mod root;
 pub mod routez;
 mod source;
+mod store;
 pub mod subsz;
 mod uptime;
 pub mod varz;
 
 pub use broker::BrokerSource;
-pub use http::{Limits as MonitorLimits, Monitor, serve};
+pub(crate) use connz::client_kind;
+pub use http::{Access, Limits as MonitorLimits, Monitor, serve};
 pub use process::{ProcessMeter, ProcessUse};
 pub use query::BadRequest;
 pub use source::{
-    AccountExport, AccountFacts, AccountImport, Connection, HealthProblem, JetStreamAccount, JetStreamConfig,
-    JetStreamLimits, JetStreamMonitor, JetStreamUse, Leaf, LinkTraffic, MappingDestination, Peer,
-    ServerFacts, Source, SubscriptionFacts, SubscriptionStats, TlsFacts, Traffic,
+    AccountExport, AccountFacts, AccountImport, Connection, ConsumerLag, HealthProblem, JetStreamAccount,
+    JetStreamConfig, JetStreamLimits, JetStreamMonitor, JetStreamUse, Leaf, LinkTraffic, MappingDestination,
+    Peer, ServerFacts, Source, SubscriptionFacts, SubscriptionStats, TlsFacts, Traffic,
 };
+pub use store::{LostMessages, StoreFacts};
 pub use uptime::uptime;

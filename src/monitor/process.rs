@@ -60,10 +60,16 @@ fn resident_bytes() -> u64 {
     pages.unwrap_or_default().saturating_mul(rustix::param::page_size() as u64)
 }
 
-fn cpu_nanos() -> u64 {
+/// Processor time used so far.
+pub(super) fn cpu_nanos() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let ticks = cpu_ticks(&stat).unwrap_or_default();
     ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1))
+}
+
+/// Open files and sockets; 0 where the system does not tell.
+pub(super) fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
 /// User and system time. The process name, in parentheses, may itself contain blanks and parentheses.

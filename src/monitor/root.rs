@@ -1,7 +1,7 @@
 //! `/`: a page with links to the endpoints, for people.
 
 /// The endpoints worth looking at, by name and path.
-const LINKS: [(&str, &str); 10] = [
+const LINKS: [(&str, &str); 11] = [
     ("General", "/varz"),
     ("JetStream", "/jsz"),
     ("Connections", "/connz"),
@@ -12,6 +12,7 @@ const LINKS: [(&str, &str); 10] = [
     ("LeafNodes", "/leafz"),
     ("Gateways", "/gatewayz"),
     ("Health Probe", "/healthz"),
+    ("Metrics", "/metrics"),
 ];
 
 /// The page, for a server whose endpoints are below `base_path`.

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::number::zero;
 use super::process::ProcessUse;
+use super::store::StoreFacts;
 use super::varz::{Configuration, Listen};
 use crate::clock::UnixNanos;
 use crate::router::{ClientInfo, CloseReason};
@@ -89,8 +90,27 @@ pub trait JetStreamMonitor: Send + Sync {
     /// The consumers of a stream.
     fn consumers(&self, account: &str, stream: &str) -> Vec<ConsumerInfo>;
 
+    /// The consumers of a stream, `most` of them at most, and what they are behind with.
+    fn consumer_lags(&self, account: &str, stream: &str, most: usize) -> Vec<ConsumerLag> {
+        let lag = |info| ConsumerLag { info, oldest_unacked: None };
+        self.consumers(account, stream).into_iter().take(most).map(lag).collect()
+    }
+
     /// Streams that are not well: not recovered, or not writable.
     fn problems(&self) -> Vec<HealthProblem>;
+
+    /// The store, if there is one.
+    fn store(&self) -> Option<StoreFacts> {
+        None
+    }
+}
+
+/// A consumer and what it is behind with.
+#[derive(Debug, Clone)]
+pub struct ConsumerLag {
+    pub info: ConsumerInfo,
+    /// When the oldest message was stored that is delivered and not acknowledged.
+    pub oldest_unacked: Option<UnixNanos>,
 }
 
 /// Who a server is.

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::proxy;
 use super::tls::{
     HandshakeError, HandshakeFirst, LoadedTls, cipher_suite_name, looks_like_tls, version_name,
 };
@@ -40,9 +41,18 @@ pub(super) async fn serve(server: Arc<Server>, stream: TcpStream, addr: SocketAd
 async fn establish(server: &Arc<Server>, client: &Arc<Client>, stream: TcpStream) -> Option<Established> {
     let authenticator = server.authenticator();
     let nonce = if authenticator.nonce_needed() { ids::nonce() } else { String::new() };
-    let mut opening = Opening { server, client, stream, info: server.info_for(client, &nonce) };
+    let mut info = server.info_for(client, &nonce);
+    if server.options().proxy_protocol {
+        // The proxy's address is nobody's business.
+        info.client_ip.clear();
+    }
+    let mut opening = Opening { server, client, stream, info };
     let tls = server.tls().map(|tls| tls.current());
     let first = tls.as_ref().map_or(HandshakeFirst::Never, |tls| tls.handshake_first);
+    let (proxied, waits) = (server.options().proxy_protocol, first != HandshakeFirst::Never);
+    if proxied && waits {
+        opening.read_proxy_header().await?;
+    }
     let tls_first = opening.client_speaks_first(first).await;
     if !tls_first {
         opening.send_info().await?;
@@ -51,6 +61,10 @@ async fn establish(server: &Arc<Server>, client: &Arc<Client>, stream: TcpStream
         log::error!("{} - maximum connections exceeded", client.log_name());
         opening.turn_away("maximum connections exceeded").await;
         return None;
+    }
+    if proxied && !waits {
+        // A client that comes without a proxy waits for INFO.
+        opening.read_proxy_header().await?;
     }
     match tls {
         Some(tls) => opening.encrypt(&tls, tls_first, nonce).await,
@@ -76,6 +90,24 @@ impl Opening<'_> {
                 matches!(timeout(wait, self.stream.peek(&mut [0])).await, Ok(Ok(1..)))
             }
         }
+    }
+
+    /// Learns whom a proxy speaks for. `None` if that went wrong.
+    async fn read_proxy_header(&mut self) -> Option<()> {
+        match proxy::read_header(&mut self.stream).await {
+            Ok(Some(addr)) => {
+                self.client.set_proxied(addr);
+                self.info.client_ip = addr.ip().to_string();
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let from = self.client.addr();
+                log::warn!("Error reading PROXY protocol header from {from}: {error}");
+                give_up(self.server, self.client, CloseReason::ProtocolViolation);
+                return None;
+            }
+        }
+        Some(())
     }
 
     async fn send_info(&mut self) -> Option<()> {
@@ -144,7 +176,7 @@ fn established(
     certificates: Box<[CertificateDer<'static>]>,
 ) -> Established {
     let login_required = server.authenticator().auth_required();
-    Established { transport, nonce: nonce.into(), certificates, login_required }
+    Established { transport, nonce: nonce.into(), certificates, login_required, cookies: None }
 }
 
 fn handshake_failed(server: &Server, client: &Arc<Client>, error: &HandshakeError) {
@@ -153,7 +185,7 @@ fn handshake_failed(server: &Server, client: &Arc<Client>, error: &HandshakeErro
 }
 
 /// Forgets a client that never got as far as a session.
-fn give_up(server: &Server, client: &Arc<Client>, reason: CloseReason) {
+pub(super) fn give_up(server: &Server, client: &Arc<Client>, reason: CloseReason) {
     let stop = server.clock().now();
     let gone = ClosedClient { client: client.snapshot(), stop, reason, subjects: Vec::new() };
     server.clients().remove_or_remember(client, gone);

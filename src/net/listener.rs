@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::time::sleep;
 
-use super::handshake;
+use super::{handshake, websocket};
+use crate::router::ConnectionKind;
 use crate::server::{Server, StartError};
 
 /// Connections that the system may hold until they are accepted.
@@ -22,15 +23,16 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
 pub struct ClientListener {
     listener: TcpListener,
     addr: SocketAddr,
+    kind: ConnectionKind,
 }
 
 impl ClientListener {
     /// Listens on a name or address; port 0 is any free one.
-    pub async fn bind(host: &str, port: u16) -> Result<Self, StartError> {
+    pub async fn bind(host: &str, port: u16, kind: ConnectionKind) -> Result<Self, StartError> {
         let failed = |error| StartError::Listen { address: joined(host, port), error };
         let listener = listen(host, port).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr })
+        Ok(Self { listener, addr, kind })
     }
 
     /// What it listens on.
@@ -49,7 +51,7 @@ impl ClientListener {
             match accepted {
                 Ok((stream, addr)) => {
                     retry_after = RETRY_AFTER_MIN;
-                    spawn_client(server.clone(), stream, addr);
+                    self.spawn_client(server.clone(), stream, addr);
                 }
                 Err(error) => {
                     log::error!(
@@ -62,6 +64,17 @@ impl ClientListener {
             }
         }
     }
+
+    fn spawn_client(&self, server: Arc<Server>, stream: TcpStream, addr: SocketAddr) {
+        // Messages are written in batches already.
+        if let Err(error) = stream.set_nodelay(true) {
+            log::debug!("{addr} - TCP_NODELAY: {error}");
+        }
+        match self.kind {
+            ConnectionKind::WebSocket => tokio::spawn(websocket::serve(server, stream, addr)),
+            _ => tokio::spawn(handshake::serve(server, stream, addr)),
+        };
+    }
 }
 
 /// `host:port`, with brackets around an IPv6 address.
@@ -70,14 +83,6 @@ pub fn joined(host: &str, port: u16) -> String {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
     }
-}
-
-fn spawn_client(server: Arc<Server>, stream: TcpStream, addr: SocketAddr) {
-    // Messages are written in batches already.
-    if let Err(error) = stream.set_nodelay(true) {
-        log::debug!("{addr} - TCP_NODELAY: {error}");
-    }
-    tokio::spawn(handshake::serve(server, stream, addr));
 }
 
 async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {

@@ -5,5 +5,7 @@
 
 mod handshake;
 pub mod listener;
+pub mod proxy;
 pub mod tls;
 pub mod transport;
+pub mod websocket;

@@ -10,15 +10,22 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
+use super::tls::TlsStream;
+use crate::router::CloseReason;
 use crate::router::outbound::{InlineWriter, OwnerWriter};
 
 /// How long the other side may take to accept the goodbye of an encrypted connection.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A stream that only its own task can use.
-pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The connection ends for this reason: the last thing to write, if the stream has a way to say so.
+    fn say_goodbye(&mut self, _reason: CloseReason) {}
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+impl ByteStream for TcpStream {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for TlsStream<S> {}
 
 /// What carries a connection.
 pub enum Transport {
@@ -48,9 +55,10 @@ impl Transport {
         tokio_util::io::poll_read_buf(Pin::new(self), cx, buffer)
     }
 
-    /// Tells the other side that nothing more comes. For a plain connection that happens when its writer is dropped.
-    pub async fn end_writing(&mut self) {
+    /// Tells the other side that nothing more comes, and why. For a plain connection that happens when its writer is dropped.
+    pub async fn end_writing(&mut self, reason: CloseReason) {
         if let Self::Stream(stream) = self {
+            stream.say_goodbye(reason);
             // A peer that is gone already needs no goodbye.
             let _ = timeout(GOODBYE_TIMEOUT, stream.shutdown()).await;
         }

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::ClosedClient;
 use crate::account::Account;
+use crate::session::Client;
 
 /// What a hook does meanwhile.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -13,6 +15,15 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub trait ServerHook: Send + Sync {
     /// An account has come into being; called before any client is in it.
     fn account_created(&self, _account: &Arc<Account>) {}
+
+    /// A client has logged in. Called on its task.
+    fn client_connected(&self, _client: &Client) {}
+
+    /// A client has left.
+    fn client_gone(&self, _gone: &ClosedClient) {}
+
+    /// A client was not let in; it will be gone in a moment.
+    fn login_refused(&self, _refused: &ClosedClient) {}
 
     /// Lame duck mode begins: no new clients, and those there are will be sent away.
     fn lame_duck(&self) -> HookFuture<'_> {

@@ -1,9 +1,12 @@
 //! What INFO says.
 
+use std::sync::atomic::Ordering;
+
 use headwater_protocol::client::Info;
 
 use super::{Phase, Server};
 use crate::net::tls::HandshakeFirst;
+use crate::router::ConnectionKind;
 use crate::session::Client;
 use crate::version::NATS_VERSION;
 
@@ -17,7 +20,25 @@ impl Server {
             client_id: client.cid(),
             client_ip: client.addr().ip().to_string(),
             nonce: nonce.to_owned(),
-            ..self.info()
+            ..self.info_of_kind(client.kind())
+        }
+    }
+
+    fn info_of_kind(&self, kind: ConnectionKind) -> Info {
+        let general = self.info();
+        let Some(side) = self.websocket().filter(|_| kind == ConnectionKind::WebSocket) else {
+            return general;
+        };
+        let encrypted = side.tls.is_some();
+        let login = side.authenticator.auth_required() && side.options.auth.no_auth_user.is_none();
+        Info {
+            host: side.options.host.clone(),
+            port: self.websocket_port.load(Ordering::Relaxed),
+            auth_required: login,
+            tls_required: encrypted,
+            tls_available: encrypted,
+            tls_verify: side.tls.as_ref().is_some_and(|tls| tls.current().verifies_clients),
+            ..general
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use headwater_protocol::client::encode_info;
@@ -14,7 +15,7 @@ use super::{Options, Phase, Server};
 use crate::auth::SettingsError;
 use crate::net::listener::{self, ClientListener};
 use crate::net::tls::TlsError;
-use crate::router::{CloseReason, Receiver};
+use crate::router::{CloseReason, ConnectionKind, Receiver};
 use crate::session::Client;
 
 /// How long clients may take to be gone after a shutdown.
@@ -57,7 +58,8 @@ impl std::error::Error for StartError {}
 pub struct RunningServer {
     server: Arc<Server>,
     client_addr: SocketAddr,
-    listening: JoinHandle<()>,
+    websocket_addr: Option<SocketAddr>,
+    listening: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -69,7 +71,9 @@ impl Server {
     /// Accepts clients.
     pub async fn listen(self: Arc<Self>) -> Result<RunningServer, StartError> {
         let options = self.options();
-        let listener = ClientListener::bind(&options.host, options.port).await?;
+        // Whoever waits for the clients' port finds the others open, too.
+        let websocket = self.bind_websocket(&options).await?;
+        let listener = ClientListener::bind(&options.host, options.port, ConnectionKind::Nats).await?;
         let client_addr = listener.addr();
         *self.advertised.write() =
             options.client_advertise.clone().unwrap_or_else(|| (options.host.clone(), client_addr.port()));
@@ -77,8 +81,28 @@ impl Server {
             "Listening for client connections on {}",
             listener::joined(&options.host, client_addr.port())
         );
-        let listening = tokio::spawn(listener.run(self.clone()));
-        Ok(RunningServer { server: self, client_addr, listening })
+        let mut listening = vec![tokio::spawn(listener.run(self.clone()))];
+        let mut websocket_addr = None;
+        if let Some(listener) = websocket {
+            websocket_addr = Some(listener.addr());
+            listening.push(tokio::spawn(listener.run(self.clone())));
+        }
+        Ok(RunningServer { server: self, client_addr, websocket_addr, listening })
+    }
+
+    async fn bind_websocket(&self, options: &Options) -> Result<Option<ClientListener>, StartError> {
+        let Some(websocket) = &options.websocket else { return Ok(None) };
+        let listener =
+            ClientListener::bind(&websocket.host, websocket.port, ConnectionKind::WebSocket).await?;
+        let port = listener.addr().port();
+        self.websocket_port.store(port, Ordering::Relaxed);
+        let scheme = if websocket.tls.is_some() { "wss" } else { "ws" };
+        let address = listener::joined(&websocket.host, port);
+        log::info!("Listening for websocket clients on {scheme}://{address}");
+        if websocket.tls.is_none() {
+            log::warn!("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
+        }
+        Ok(Some(listener))
     }
 }
 
@@ -93,6 +117,11 @@ impl RunningServer {
         self.client_addr
     }
 
+    /// Where WebSocket clients connect, if they may.
+    pub fn websocket_addr(&self) -> Option<SocketAddr> {
+        self.websocket_addr
+    }
+
     /// Stops: tells the hooks, then closes all connections.
     pub async fn shutdown(self) {
         if self.server.enter(Phase::ShuttingDown) {
@@ -104,7 +133,9 @@ impl RunningServer {
             self.server.clients.all().iter().for_each(send_away);
         }
         let _ = timeout(SHUTDOWN_TIMEOUT, self.server.clients.wait_until_idle()).await;
-        let _ = self.listening.await;
+        for listening in self.listening {
+            let _ = listening.await;
+        }
         log::info!("Server Exiting..");
     }
 

@@ -9,9 +9,10 @@ mod info;
 mod lifecycle;
 mod options;
 mod reload;
+mod websocket;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
@@ -25,14 +26,19 @@ pub use self::hooks::{HookFuture, ServerHook};
 pub use self::lifecycle::{RunningServer, StartError};
 pub use self::options::Options;
 pub(crate) use self::reload::Epoch;
+pub use self::websocket::WebSocketSide;
 use crate::account::{Account, Accounts, ServiceSubscription};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, SystemClock, UnixNanos};
 use crate::ids;
 use crate::net::tls::{HandshakeRate, ServerTls};
+use crate::router::ConnectionKind;
 
 /// Password checks that take long may run so many at a time.
 const SLOW_LOGINS_MAX: usize = 2;
+
+/// WebSocket connections that may be on their way from accepting to upgrading at a time; more wait.
+const UPGRADES_MAX: usize = 1024;
 
 /// What all tasks of the broker share.
 pub struct Server {
@@ -43,6 +49,11 @@ pub struct Server {
     options: RwLock<Arc<Options>>,
     authenticator: RwLock<Arc<Authenticator>>,
     tls: RwLock<Option<Arc<ServerTls>>>,
+    websocket: RwLock<Option<Arc<WebSocketSide>>>,
+    /// The port WebSocket clients are told; 0 without a listener.
+    websocket_port: AtomicU16,
+    /// WebSocket connections that are not upgraded yet.
+    upgrades: Semaphore,
     tls_rate: Mutex<HandshakeRate>,
     accounts: Accounts,
     clients: Clients,
@@ -78,6 +89,7 @@ impl Server {
     pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
         let authenticator = Authenticator::new(&options.auth).map_err(StartError::Auth)?;
         let tls = options.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
+        let websocket = options.websocket.as_deref().map(WebSocketSide::new).transpose()?;
         let id = ids::server_id();
         let name = if options.server_name.is_empty() { id.clone() } else { options.server_name.clone() };
         let server = Arc::new(Self {
@@ -87,6 +99,9 @@ impl Server {
             clock,
             authenticator: RwLock::new(Arc::new(authenticator)),
             tls: RwLock::new(tls.map(Arc::new)),
+            websocket: RwLock::new(websocket),
+            websocket_port: AtomicU16::new(0),
+            upgrades: Semaphore::new(UPGRADES_MAX),
             tls_rate: Mutex::new(HandshakeRate::new(options.tls_connections_per_second_max)),
             accounts: Accounts::new(options.system_account.as_deref()),
             clients: Clients::new(options.closed_clients_max),
@@ -146,6 +161,19 @@ impl Server {
         self.tls.read().clone()
     }
 
+    /// The WebSocket listener's side of it, if there is one.
+    pub fn websocket(&self) -> Option<Arc<WebSocketSide>> {
+        self.websocket.read().clone()
+    }
+
+    /// Decides about logins of clients that come this way.
+    pub fn authenticator_for(&self, kind: ConnectionKind) -> Arc<Authenticator> {
+        match self.websocket().filter(|_| kind == ConnectionKind::WebSocket) {
+            Some(side) => side.authenticator.clone(),
+            None => self.authenticator(),
+        }
+    }
+
     /// All accounts.
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
@@ -195,6 +223,10 @@ impl Server {
         let mut rate = self.tls_rate.lock();
         let limited = self.options().tls_connections_per_second_max > 0;
         !limited || rate.allow(self.clock.now())
+    }
+
+    pub(crate) fn upgrades(&self) -> &Semaphore {
+        &self.upgrades
     }
 
     pub(crate) fn slow_logins(&self) -> &Semaphore {

@@ -1,9 +1,12 @@
 //! What the core broker needs to know, in the form it uses.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::AuthSettings;
 use crate::net::tls::TlsSettings;
+use crate::net::websocket::WebSocketOptions;
 
 /// Settings of the core broker. The defaults are those of an empty configuration, except that the port is a random one.
 #[derive(Debug, Clone)]
@@ -16,6 +19,10 @@ pub struct Options {
     pub server_name: String,
     /// `server_tags`.
     pub tags: Vec<String>,
+    /// `server_metadata`.
+    pub metadata: BTreeMap<String, String>,
+    /// `feature_flags`.
+    pub feature_flags: BTreeMap<String, bool>,
     /// `host:port` that INFO names instead of where the server listens.
     pub client_advertise: Option<(String, u16)>,
     /// Largest message.
@@ -46,10 +53,16 @@ pub struct Options {
     pub auth: AuthSettings,
     /// Encryption, if configured.
     pub tls: Option<TlsSettings>,
+    /// The WebSocket listener, if configured.
+    pub websocket: Option<Arc<WebSocketOptions>>,
     /// Whether clients may do without TLS although it is configured.
     pub allow_non_tls: bool,
     /// TLS handshakes that may start per second; 0 for no limit.
     pub tls_connections_per_second_max: u32,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Whether a client that takes nothing for [`write_deadline`](Self::write_deadline) is kept.
+    pub write_timeout_retries: bool,
     /// Whether producers are never slowed down for slow receivers, which miss messages instead.
     pub no_fast_producer_stall: bool,
     /// Whether clients are told that there are no headers.
@@ -73,6 +86,8 @@ impl Default for Options {
             port: 0,
             server_name: String::new(),
             tags: Vec::new(),
+            metadata: BTreeMap::new(),
+            feature_flags: BTreeMap::new(),
             client_advertise: None,
             payload_bytes_max: 1024 * 1024,
             control_line_bytes_max: 4096,
@@ -88,8 +103,11 @@ impl Default for Options {
             auth_timeout: Duration::from_secs(2),
             auth: AuthSettings::default(),
             tls: None,
+            websocket: None,
             allow_non_tls: false,
             tls_connections_per_second_max: 0,
+            proxy_protocol: false,
+            write_timeout_retries: false,
             no_fast_producer_stall: false,
             no_header_support: false,
             lame_duck_duration: Duration::from_secs(120),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Options, Server, StartError};
+use super::{Options, Server, StartError, WebSocketSide};
 use crate::auth::Authenticator;
 use crate::net::tls::ServerTls;
 use crate::router::{CloseReason, Receiver};
@@ -17,8 +17,10 @@ impl Server {
     pub fn reload(&self, options: Options, auth_changed: bool) -> Result<(), StartError> {
         let authenticator = Authenticator::new(&options.auth).map_err(StartError::Auth)?;
         let tls = options.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
+        let websocket = options.websocket.as_deref().map(WebSocketSide::new).transpose()?;
         let connections_max = options.connections_max;
         *self.tls.write() = tls.map(Arc::new);
+        *self.websocket.write() = websocket;
         *self.authenticator.write() = Arc::new(authenticator);
         if let Some(advertised) = &options.client_advertise {
             *self.advertised.write() = advertised.clone();

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -17,6 +17,8 @@ pub struct Client {
     kind: ConnectionKind,
     start: UnixNanos,
     addr: SocketAddr,
+    /// Where it really comes from, if a proxy said so.
+    proxied: OnceLock<SocketAddr>,
     subscriber: Arc<Subscriber>,
     login: RwLock<Bound>,
     rtt: Arc<AtomicU64>,
@@ -89,6 +91,7 @@ impl Client {
             kind,
             start,
             addr,
+            proxied: OnceLock::new(),
             subscriber: Arc::new(Subscriber::new(cid, outbound_bytes_max)),
             login: RwLock::new(Bound { info: Arc::new(info), account: None, label: "".into() }),
             rtt,
@@ -113,7 +116,25 @@ impl Client {
 
     /// Where it connects from.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.proxied.get().copied().unwrap_or(self.addr)
+    }
+
+    /// A proxy says where it comes from. To be called before it logs in.
+    pub(crate) fn set_proxied(&self, addr: SocketAddr) {
+        if self.proxied.set(addr).is_ok() {
+            let mut login = self.login.write();
+            let known = &login.info;
+            let info = ClientInfo {
+                cid: known.cid,
+                kind: known.kind,
+                host: addr.ip().to_string().into(),
+                port: addr.port(),
+                start: known.start,
+                rtt: known.rtt.clone(),
+                ..ClientInfo::default()
+            };
+            login.info = Arc::new(info);
+        }
     }
 
     /// When it connected.
@@ -180,7 +201,7 @@ impl Client {
             ConnectionKind::Mqtt => "mid",
             ConnectionKind::Leafnode => "lid",
         };
-        let mut name = format!("{} - {prefix}:{}", self.addr, self.cid());
+        let mut name = format!("{} - {prefix}:{}", self.addr(), self.cid());
         let info = &login.info;
         let version = if info.version.is_empty() { String::new() } else { format!("v{}", info.version) };
         let parts = [&*version, &info.lang, &info.name];

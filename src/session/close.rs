@@ -35,7 +35,7 @@ impl Session {
             self.say_last_words().await;
         }
         self.outbound().detach();
-        self.transport.end_writing().await;
+        self.transport.end_writing(reason).await;
         if heard
             && !matches!(
                 reason,
@@ -63,11 +63,13 @@ impl Session {
         self.server.counters().count_close(reason);
         self.log_slow_consumer(reason);
         let stop = self.server.clock().now();
-        self.server.clients().remove(&self.client, ClosedClient { client, stop, reason, subjects });
+        let gone = ClosedClient { client, stop, reason, subjects };
+        self.server.hooks().iter().for_each(|hook| hook.client_gone(&gone));
+        self.server.clients().remove(&self.client, gone);
         log::debug!("{} - Client connection closed: {reason}", self.client.log_name());
     }
 
-    fn log_slow_consumer(&self, reason: CloseReason) {
+    pub(super) fn log_slow_consumer(&self, reason: CloseReason) {
         let name = || self.client.log_name();
         match reason {
             CloseReason::SlowConsumerPendingBytes => {

@@ -7,8 +7,9 @@ use headwater_protocol::client::ConnectOptions;
 
 use super::{Session, timer_settings};
 use crate::account::Account;
-use crate::auth::{AuthError, ConnectionType, Credentials, Login, Peer};
+use crate::auth::{AuthError, Authenticator, ConnectionType, Credentials, Login, Peer};
 use crate::router::{ClientInfo, CloseReason, ConnectionKind, Dispatch};
+use crate::server::ClosedClient;
 
 /// Versions of the protocol that a client may ask for.
 const PROTOCOL_MAX: i32 = 1;
@@ -30,6 +31,7 @@ impl Session {
             self.unsubscribe_all();
         }
         self.connect.update(later);
+        self.add_cookies();
         let login = self.authenticate().await;
         self.accept_login(login)?;
         self.check_protocol()?;
@@ -43,7 +45,7 @@ impl Session {
     /// Treats a client that starts without CONNECT as one that names nobody, which `no_auth_user` may allow.
     pub(super) fn log_in_without_connect(&mut self) -> Result<(), CloseReason> {
         let anonymous = ConnectOptions::default();
-        let login = self.server.authenticator().check(&credentials(&anonymous), &self.peer());
+        let login = self.authenticator().check(&credentials(&anonymous), &self.peer());
         self.accept_login(login)
     }
 
@@ -56,7 +58,7 @@ impl Session {
     }
 
     pub(super) async fn authenticate(&mut self) -> Result<Login, AuthError> {
-        let authenticator = self.server.authenticator();
+        let authenticator = self.authenticator();
         if !authenticator.is_slow(&credentials(&self.connect)) {
             return authenticator.check(&credentials(&self.connect), &self.peer());
         }
@@ -77,6 +79,27 @@ impl Session {
         tokio::task::spawn_blocking(check).await.unwrap_or(Err(AuthError::WrongSecret))
     }
 
+    fn authenticator(&self) -> Arc<Authenticator> {
+        self.server.authenticator_for(self.client.kind())
+    }
+
+    /// Credentials that CONNECT leaves out may have come as cookies.
+    fn add_cookies(&mut self) {
+        let Some(cookies) = self.cookies.as_deref() else { return };
+        let connect = &mut *self.connect;
+        let slots = [
+            (&mut connect.jwt, &cookies.jwt),
+            (&mut connect.user, &cookies.user),
+            (&mut connect.pass, &cookies.password),
+            (&mut connect.auth_token, &cookies.token),
+        ];
+        for (slot, cookie) in slots {
+            if slot.as_ref().is_none_or(String::is_empty) {
+                slot.clone_from(cookie);
+            }
+        }
+    }
+
     fn accept_login(&mut self, login: Result<Login, AuthError>) -> Result<(), CloseReason> {
         let names_account = self.connect.account.as_ref().is_some_and(|account| !account.is_empty());
         let login = match login {
@@ -91,14 +114,32 @@ impl Session {
         self.adopt_rights(&login);
         self.introduce(&login, account);
         let now = Instant::now();
+        self.server.hooks().iter().for_each(|hook| hook.client_connected(&self.client));
         let expiry = login.expires.map(|at| now + duration_until(at, self.server.clock().now()));
-        self.timers.logged_in(timer_settings(&self.options, false, self.client.cid()), expiry, now);
+        self.timers.logged_in(timer_settings(&self.options, false, &self.client), expiry, now);
         Ok(())
     }
 
     pub(super) fn refuse_login(&mut self, cause: &str) -> CloseReason {
         log::error!("{} - authentication error: {cause}", self.client.log_name());
+        if self.client.account().is_none() {
+            self.introduce_refused();
+        }
         self.fail("Authorization Violation", CloseReason::AuthenticationViolation)
+    }
+
+    /// Lets the rest of the broker know who wanted in.
+    fn introduce_refused(&mut self) {
+        let user =
+            [&self.connect.user, &self.connect.nkey].into_iter().flatten().find(|user| !user.is_empty());
+        let token = self.connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]");
+        let user = user.map(String::as_str).or(token).unwrap_or_default();
+        self.info = Arc::new(self.described(user, "".into()));
+        self.client.bind(self.info.clone(), None, "".into());
+        let (client, stop) = (self.client.snapshot(), self.server.clock().now());
+        let reason = CloseReason::AuthenticationViolation;
+        let refused = ClosedClient { client, stop, reason, subjects: Vec::new() };
+        self.server.hooks().iter().for_each(|hook| hook.login_refused(&refused));
     }
 
     /// Leaves the account the client was in, and enters another.
@@ -120,27 +161,32 @@ impl Session {
 
     /// Lets the rest of the broker know who the client is.
     fn introduce(&mut self, login: &Login, account: Arc<Account>) {
-        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
         let connect = &self.connect;
-        let info = Arc::new(ClientInfo {
-            cid: self.info.cid,
-            kind: self.info.kind,
-            host: self.info.host.clone(),
-            port: self.info.port,
-            start: self.info.start,
-            account: account.name().clone(),
-            user: (&*login.user).into(),
-            name: text(&connect.name),
-            lang: text(&connect.lang),
-            version: text(&connect.version),
-            no_responders: connect.wants_no_responders(),
-            rtt: self.info.rtt.clone(),
-        });
+        let info = Arc::new(self.described(&login.user, account.name().clone()));
         self.client.bind(info.clone(), Some(account), login.label.clone());
         self.subscriber().set_trace_name(self.settings.traced.then(|| self.client.log_name().into()));
         self.info = info;
         self.dispatch = Dispatch::from_client(self.info.clone(), connect.wants_echo());
         self.dispatch.skip_crowded(self.options.no_fast_producer_stall);
+    }
+
+    fn described(&self, user: &str, account: Arc<str>) -> ClientInfo {
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
+        let connect = &self.connect;
+        ClientInfo {
+            cid: self.info.cid,
+            kind: self.info.kind,
+            host: self.info.host.clone(),
+            port: self.info.port,
+            start: self.info.start,
+            account,
+            user: user.into(),
+            name: text(&connect.name),
+            lang: text(&connect.lang),
+            version: text(&connect.version),
+            no_responders: connect.wants_no_responders(),
+            rtt: self.info.rtt.clone(),
+        }
     }
 
     fn check_protocol(&mut self) -> Result<(), CloseReason> {

@@ -23,6 +23,7 @@ mod unsubscribe;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -38,8 +39,11 @@ use self::stall::Pause;
 use self::timers::{Due, TimerSettings, Timers};
 use crate::account::Account;
 use crate::net::transport::Transport;
+use crate::net::websocket::LoginCookies;
 use crate::router::outbound::Pushed;
-use crate::router::{ClientInfo, CloseReason, Dispatch, Outbound, Receiver, RouteCache, Subscriber};
+use crate::router::{
+    ClientInfo, CloseReason, ConnectionKind, Dispatch, Outbound, Receiver, RouteCache, Subscriber,
+};
 use crate::server::{Epoch, Options, Server};
 
 /// What the listener found out while it set the connection up.
@@ -52,6 +56,8 @@ pub struct Established {
     pub certificates: Box<[CertificateDer<'static>]>,
     /// Whether the client has to log in.
     pub login_required: bool,
+    /// Credentials that came before CONNECT.
+    pub cookies: Option<Box<LoginCookies>>,
 }
 
 /// The task of one client connection.
@@ -62,6 +68,7 @@ pub struct Session {
     transport: Transport,
     nonce: Box<str>,
     certificates: Box<[CertificateDer<'static>]>,
+    cookies: Option<Box<LoginCookies>>,
     parser: Parser,
     input: Input,
     account: Arc<Account>,
@@ -124,7 +131,7 @@ impl Session {
         let account = server.accounts().global().clone();
         let info = client.info();
         let timers =
-            Timers::new(timer_settings(&options, established.login_required, client.cid()), Instant::now());
+            Timers::new(timer_settings(&options, established.login_required, &client), Instant::now());
         let timer_at = timers.next();
         let mut session = Self {
             parser: Parser::new(options.control_line_bytes_max, options.payload_bytes_max),
@@ -136,6 +143,7 @@ impl Session {
             transport: established.transport,
             nonce: established.nonce,
             certificates: established.certificates,
+            cookies: established.cookies,
             input: Input::default(),
             counted: false,
             rights: None,
@@ -244,10 +252,18 @@ impl Session {
             Due::LoginExpired => {
                 return Err(self.fail("User Authentication Expired", CloseReason::AuthenticationExpired));
             }
+            Due::WriteDeadline if self.options.write_timeout_retries => self.keep_trying(),
             Due::WriteDeadline => return Err(CloseReason::SlowConsumerWriteDeadline),
         }
         self.dispatch.flush();
         Ok(())
+    }
+
+    /// A client that takes nothing is slow, but its connection is kept; what waits for it is bounded as ever.
+    fn keep_trying(&mut self) {
+        self.server.counters().slow_consumers.fetch_add(1, Ordering::Relaxed);
+        self.log_slow_consumer(CloseReason::SlowConsumerWriteDeadline);
+        self.timers.output(true, true, Instant::now());
     }
 
     fn give_memory_back(&mut self) {
@@ -309,13 +325,17 @@ impl Settings {
     }
 }
 
-fn timer_settings(options: &Options, login_required: bool, cid: u64) -> TimerSettings {
+fn timer_settings(options: &Options, login_required: bool, client: &Client) -> TimerSettings {
+    let websocket = options.websocket.as_deref().filter(|_| client.kind() == ConnectionKind::WebSocket);
+    let auth_timeout = websocket.and_then(|websocket| websocket.auth_timeout).unwrap_or(options.auth_timeout);
     TimerSettings {
-        ping_interval: options.ping_interval,
+        ping_interval: websocket
+            .and_then(|websocket| websocket.ping_interval)
+            .unwrap_or(options.ping_interval),
         pings_out_max: options.pings_out_max,
         write_deadline: options.write_deadline,
         short_first_ping: !options.disable_short_first_ping,
-        login_timeout: login_required.then_some(options.auth_timeout),
-        jitter: crate::router::SubjectHash::of(&cid.to_le_bytes()) as u8,
+        login_timeout: login_required.then_some(auth_timeout),
+        jitter: crate::router::SubjectHash::of(&client.cid().to_le_bytes()) as u8,
     }
 }

@@ -33,7 +33,7 @@ impl Session {
         self.parser.control_line_bytes_max = self.options.control_line_bytes_max;
         self.parser.payload_bytes_max = self.payload_bytes_max();
         self.outbound().set_bytes_max(self.options.outbound_bytes_max);
-        self.timers.adjust(timer_settings(&self.options, false, self.client.cid()));
+        self.timers.adjust(timer_settings(&self.options, false, &self.client));
         self.dispatch.skip_crowded(self.options.no_fast_producer_stall);
         self.settings.traced = self.trace_wanted();
         let name = self.settings.traced.then(|| self.client.log_name().into());

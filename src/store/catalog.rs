@@ -83,6 +83,11 @@ impl Catalog {
         Ok(())
     }
 
+    /// Closes sled; nothing can be read or written any more.
+    pub fn close(&self) {
+        close(self.db.write().take());
+    }
+
     /// What was read from it is wrong: it is not to be opened again.
     pub fn distrust(&self) {
         let marked = File::create(self.path.with_file_name(DISTRUSTED)).and_then(|file| file.sync_all());

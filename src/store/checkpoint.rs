@@ -97,6 +97,13 @@ impl Checkpoints {
         Self { catalog, state: Mutex::new(state) }
     }
 
+    /// Lets go of the catalogue's files.
+    pub fn close(&self) {
+        if let Some(catalog) = &self.catalog {
+            catalog.close();
+        }
+    }
+
     /// Where the pages of a stream are fetched from.
     pub fn pages(&self, stream: u32) -> Option<Arc<dyn PageSource>> {
         let catalog = self.catalog.as_ref()?;

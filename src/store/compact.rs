@@ -7,7 +7,7 @@ use super::facade::Shared;
 use super::journal::body;
 use super::journal::core::{Appended, Class};
 use super::journal::model::NO_STATE;
-use super::journal::record::{Draft, Kind, Location, Record};
+use super::journal::record::{Draft, Header, Kind, Location, Record};
 use super::journal::scan::{Found, Scanner};
 use super::journal::usage::Placed;
 use super::registry::{ConsumerEntry, release};
@@ -54,7 +54,8 @@ impl Compaction {
                 }
                 Some(Found::DamagedBody(at, header)) => {
                     let segment = shared.journal.files.get(at.segment)?;
-                    shared.quarantine.take_in(&segment, at.offset, header.record_len() as u32);
+                    let lost = shared.is_live(at, &header)?.then_some((header.stream, header.seq));
+                    shared.quarantine.damaged(&segment, at.offset, header.record_len() as u32, lost);
                 }
                 Some(Found::Gap { .. } | Found::End(_)) => {}
             }
@@ -78,6 +79,16 @@ impl Shared {
             Kind::Checkpoint => self.carry_checkpoint(record),
             Kind::SegmentEnd | Kind::Torn | Kind::Compaction | Kind::Closed | Kind::Opened => Ok(()),
         }
+    }
+
+    /// Whether the record at `at` is a message that is not gone.
+    fn is_live(&self, at: Location, header: &Header) -> Result<bool, StoreError> {
+        let access = match self.registry.lock().streams.get(&header.stream) {
+            Some(stream) if header.kind == Kind::Message => stream.access.clone(),
+            _ => return Ok(false),
+        };
+        let entry = access.index.lock().entry(header.seq)?;
+        Ok(entry.is_some_and(|entry| entry.at == at))
     }
 
     fn carry_message(&self, placed: Placed, record: &Record) -> Result<(), StoreError> {

@@ -79,6 +79,44 @@ pub trait DiskFile: Send + Sync {
 /// A held lock; dropping it lets go.
 pub trait DiskLock: Send + Sync {}
 
+/// Reads until `buf` is full or the file ends, with reads that may each return less than they were asked for.
+pub fn read_fully(
+    buf: &mut [u8],
+    offset: u64,
+    read_some: &mut dyn FnMut(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        let at = offset.saturating_add(filled as u64);
+        match read_some(buf.get_mut(filled..).unwrap_or_default(), at) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Writes all of `buf`, with writes that may each take less than they were given.
+pub fn write_fully(
+    buf: &[u8],
+    offset: u64,
+    write_some: &mut dyn FnMut(&[u8], u64) -> io::Result<usize>,
+) -> io::Result<()> {
+    let mut written = 0;
+    while written < buf.len() {
+        let at = offset.saturating_add(written as u64);
+        match write_some(buf.get(written..).unwrap_or_default(), at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(wrote) => written += wrote,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// A directory of the machine's own file system.
 #[derive(Debug, Clone)]
 pub struct RealDisk {
@@ -89,7 +127,10 @@ impl RealDisk {
     /// The directory `root`, created when missing.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root)?;
+        if !root.is_dir() {
+            fs::create_dir_all(&root)?;
+            sync_ancestors(&root)?;
+        }
         Ok(Self { root })
     }
 
@@ -159,26 +200,27 @@ impl Disk for RealDisk {
     }
 }
 
+/// Makes the names on the way to a new directory durable, as far as we may read the directories they are in.
+fn sync_ancestors(dir: &Path) -> io::Result<()> {
+    for ancestor in fs::canonicalize(dir)?.ancestors().skip(1) {
+        match File::open(ancestor) {
+            Ok(held) => held.sync_all()?,
+            Err(_) => break,
+        }
+    }
+    Ok(())
+}
+
 /// A file of the machine's own file system.
 struct RealFile(File);
 
 impl DiskFile for RealFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buf.len() {
-            let at = offset.saturating_add(filled as u64);
-            match self.0.read_at(buf.get_mut(filled..).unwrap_or_default(), at) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
+        read_fully(buf, offset, &mut |buf, at| self.0.read_at(buf, at))
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(buf, offset)
+        write_fully(buf, offset, &mut |buf, at| self.0.write_at(buf, at))
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -1,10 +1,11 @@
 //! The store as the broker sees it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::checkpoint::Checkpoints;
 use super::disk::{Disk, DiskLock, RealDisk};
@@ -14,14 +15,15 @@ use super::journal::Journal;
 use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
-use super::journal::quarantine::Quarantine;
+use super::journal::quarantine::{QUARANTINE_DIR, Quarantine};
 use super::journal::record::{Draft, Kind};
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
+use super::recovery::Kept;
 use super::registry::Registry;
 use super::report::RecoveryReport;
-use super::stats::StoreStats;
+use super::stats::{Counters, StoreStats};
 use super::stream_index::StreamIndex;
 use super::{Lsn, MessageLog, StorageKind, StoreError, StreamId, recovery};
 
@@ -60,8 +62,15 @@ pub struct RecoveredConsumer {
 
 /// The disk, with all streams on it. Share it in an `Arc`; dropping it without [`Store::close`] is what a crash is: what
 /// was not committed is lost, nothing else.
+///
+/// A store that has failed refuses everything until [`Store::recover`] has opened it anew.
 pub struct Store {
-    pub(crate) shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    options: StoreOptions,
+    kept: Kept,
+    observers: Mutex<Vec<Arc<dyn CommitObserver>>>,
+    /// `None` until it was opened, and while it is opened anew.
+    shared: RwLock<Option<Arc<Shared>>>,
     committer: Mutex<Option<Committer>>,
     janitor_thread: Mutex<Option<JanitorThread>>,
     /// Housekeeping of a store without threads.
@@ -93,22 +102,70 @@ impl Store {
 
     /// Opens the store in `disk`'s directory.
     pub fn open_on(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, StoreError> {
-        let options = options.bounded();
+        let store = Self::claim(disk, options)?;
+        let (streams, report) = store.recover()?;
+        Ok((store, streams, report))
+    }
+
+    /// Takes the directory for this process and reads nothing of it yet: that is left to [`Store::recover`], before which
+    /// everything is refused.
+    pub fn claim(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
         let lock = recovery::lock(&*disk)?;
-        let recovered = recovery::recover(&options, disk)?;
-        let shared = Arc::new(recovered.shared);
-        let store = Store {
-            shared,
+        Ok(Arc::new(Store {
+            disk,
+            options: options.bounded(),
+            kept: Kept::default(),
+            observers: Mutex::default(),
+            shared: RwLock::default(),
             committer: Mutex::default(),
             janitor_thread: Mutex::default(),
             janitor: Mutex::default(),
             lock: Mutex::new(Some(lock)),
-        };
-        if options.threads {
-            store.start_threads().map_err(recovery::no_thread)?;
+        }))
+    }
+
+    /// Reads what is on disk; from then on the store works.
+    ///
+    /// On a store that works or has failed already, this begins anew as after a crash: what was not durable may be gone,
+    /// and logs handed out before refuse everything. A failed write or sync leaves nothing that could be relied upon but
+    /// what the disk tells when it is read again.
+    pub fn recover(&self) -> Result<(Vec<RecoveredStream>, RecoveryReport), StoreError> {
+        let lock = self.lock.lock();
+        if lock.is_none() {
+            return Err(closed());
+        }
+        self.abandon();
+        let recovered = recovery::recover(&self.options, Arc::clone(&self.disk), &self.kept)?;
+        let shared = Arc::new(recovered.shared);
+        for observer in self.observers.lock().iter() {
+            observer.reopened(shared.journal.durable());
+            shared.journal.observe(Arc::clone(observer));
+        }
+        *self.shared.write() = Some(Arc::clone(&shared));
+        if self.options.threads {
+            self.start_threads(&shared).map_err(recovery::no_thread)?;
         }
         recovered.report.log();
-        Ok((Arc::new(store), recovered.streams, recovered.report))
+        Ok((recovered.streams, recovered.report))
+    }
+
+    /// Lets go of everything but the directory. Nothing is written.
+    fn abandon(&self) {
+        let Some(shared) = self.shared.write().take() else { return };
+        shared.journal.shut();
+        drop(self.janitor_thread.lock().take());
+        drop(self.committer.lock().take());
+        *self.janitor.lock() = Janitor::default();
+        shared.checkpoints.close();
+        Counters::add(&self.kept.counters.reopened, 1);
+    }
+
+    fn shared(&self) -> Result<Arc<Shared>, StoreError> {
+        self.shared.read().clone().ok_or_else(closed)
+    }
+
+    fn journal(&self) -> Option<Arc<Journal>> {
+        self.shared.read().as_ref().map(|shared| Arc::clone(&shared.journal))
     }
 
     /// Creates a stream. A memory stream leaves no trace on disk; nor do its consumers.
@@ -119,12 +176,13 @@ impl Store {
         meta: &[u8],
         kind: StorageKind,
     ) -> Result<(StreamId, Box<dyn MessageLog>, Lsn), StoreError> {
-        let mut registry = self.shared.registry.lock();
+        let shared = self.shared()?;
+        let mut registry = shared.registry.lock();
         let number = registry.next_stream();
         if kind == StorageKind::Memory {
             return Ok((StreamId(number), Box::new(MemoryLog::new()), Lsn::ZERO));
         }
-        let access = self.shared.access(StreamIndex::new(number));
+        let access = shared.access(StreamIndex::new(number));
         let lsn = registry.create(number, (account, name), meta, access.clone())?;
         Ok((StreamId(number), Box::new(JournalLog::new(access)), lsn))
     }
@@ -168,7 +226,7 @@ impl Store {
 
     /// Whether a consumer has so many changes that its whole state should be written with [`Store::put_consumer_state`].
     pub fn wants_consumer_state(&self, id: StreamId, name: &str) -> bool {
-        self.shared.registry.lock().wants_consumer_state(id, name)
+        self.shared().is_ok_and(|shared| shared.registry.lock().wants_consumer_state(id, name))
     }
 
     /// Deletes a consumer.
@@ -178,45 +236,63 @@ impl Store {
 
     /// Up to where everything has been written.
     pub fn written(&self) -> Lsn {
-        self.shared.journal.written()
+        self.journal().map_or(Lsn::ZERO, |journal| journal.written())
     }
 
     /// Up to where everything is on disk.
     pub fn durable(&self) -> Lsn {
-        self.shared.journal.durable()
+        self.journal().map_or(Lsn::ZERO, |journal| journal.durable())
     }
 
     /// Whether appenders should pause; observers are told when this changes.
     pub fn pressure(&self) -> bool {
-        self.shared.journal.pressure()
+        self.journal().is_some_and(|journal| journal.pressure())
     }
 
-    /// Has `observer` told of every commit from now on.
+    /// Has `observer` told of every commit from now on, of failures, and of the store being opened anew.
     pub fn observe(&self, observer: Arc<dyn CommitObserver>) {
-        self.shared.journal.observe(observer);
+        self.observers.lock().push(Arc::clone(&observer));
+        if let Some(journal) = self.journal() {
+            journal.observe(observer);
+        }
     }
 
-    /// Counters and sizes.
+    /// Counters and sizes; of a store that is not open, the counters only. Reads the quarantine's directory.
     pub fn stats(&self) -> StoreStats {
-        self.shared.journal.stats()
+        let damage = self.kept.quarantine.lock().damage().clone();
+        StoreStats {
+            damage_regions: damage.regions,
+            damaged_bytes: damage.bytes,
+            messages_lost: damage.lost.values().sum(),
+            quarantine_files: self.disk.list(QUARANTINE_DIR).map_or(0, |names| names.len() as u64),
+            ..self.journal().map_or_else(|| self.kept.counters.snapshot(), |journal| journal.stats())
+        }
+    }
+
+    /// How many messages of each stream are known to be lost to damage, since the process started. Streams that have lost
+    /// none are not named.
+    pub fn messages_lost(&self) -> BTreeMap<StreamId, u64> {
+        let quarantine = self.kept.quarantine.lock();
+        quarantine.damage().lost.iter().map(|(stream, messages)| (StreamId(*stream), *messages)).collect()
     }
 
     /// Commits everything appended so far and makes it durable.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.shared.journal.flush()
+        self.shared()?.journal.flush()
     }
 
     /// Commits what waits, as the committer would; false when nothing waited. For stores without threads.
     pub fn commit(&self) -> Result<bool, StoreError> {
-        self.shared.journal.commit()
+        self.shared()?.journal.commit()
     }
 
     /// Housekeeping until nothing is left to do, as the janitor would. For stores without threads.
     pub fn maintain(&self) -> Result<(), StoreError> {
+        let shared = self.shared()?;
         let mut janitor = self.janitor.lock();
         for _ in 0..MAINTAIN_ROUNDS_MAX {
-            let left = janitor.round(&self.shared)?;
-            self.shared.journal.flush()?;
+            let left = janitor.round(&shared)?;
+            shared.journal.flush()?;
             if left == Left::Nothing {
                 break;
             }
@@ -226,13 +302,14 @@ impl Store {
 
     /// Makes everything durable and brings the catalogue up to date, so that a restart reads little of the journal.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
-        self.shared.journal.flush()?;
-        self.shared.checkpoint()
+        let shared = self.shared()?;
+        shared.journal.flush()?;
+        shared.checkpoint()
     }
 
-    fn start_threads(&self) -> io::Result<()> {
-        *self.committer.lock() = Some(Committer::start(Arc::clone(&self.shared.journal))?);
-        *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(&self.shared))?);
+    fn start_threads(&self, shared: &Arc<Shared>) -> io::Result<()> {
+        *self.committer.lock() = Some(Committer::start(Arc::clone(&shared.journal))?);
+        *self.janitor_thread.lock() = Some(JanitorThread::start(Arc::clone(shared))?);
         Ok(())
     }
 
@@ -246,13 +323,17 @@ impl Store {
 
     /// [`Store::close`], telling what failed.
     pub fn try_close(&self) -> Result<(), StoreError> {
-        let journal = &self.shared.journal;
+        let mut lock = self.lock.lock();
         drop(self.janitor_thread.lock().take());
         drop(self.committer.lock().take());
-        let untouched = journal.is_closed() && self.shared.is_saved();
-        let closed = if untouched { Ok(()) } else { self.shared.finish() };
-        journal.shut();
-        drop(self.lock.lock().take());
+        let shared = self.shared.read().clone();
+        let closed = shared.map_or(Ok(()), |shared| {
+            let untouched = shared.journal.is_closed() && shared.is_saved();
+            let closed = if untouched { Ok(()) } else { shared.finish() };
+            shared.journal.shut();
+            closed
+        });
+        drop(lock.take());
         closed
     }
 
@@ -262,9 +343,14 @@ impl Store {
         id: StreamId,
         change: impl FnOnce(&mut Registry) -> Result<Lsn, StoreError>,
     ) -> Result<Lsn, StoreError> {
-        let mut registry = self.shared.registry.lock();
+        let shared = self.shared()?;
+        let mut registry = shared.registry.lock();
         if registry.streams.contains_key(&id.0) { change(&mut registry) } else { Ok(Lsn::ZERO) }
     }
+}
+
+fn closed() -> StoreError {
+    StoreError::Poisoned("the store is not open".into())
 }
 
 impl Shared {

@@ -70,6 +70,7 @@ impl JournalLog {
             tag: subject_tag(message.subject),
             has_headers: !message.headers.is_empty(),
         };
+        Counters::add(&self.journal().counters.payload_bytes, message.payload.len() as u64);
         self.checked(index.insert(message.seq, message.ts, message.subject, entry))
     }
 }
@@ -268,16 +269,20 @@ impl StreamAccess {
                     return Ok(Some(message(&record)));
                 }
                 Err(error) if attempt == READ_ATTEMPTS_MAX => return Err(error),
-                Ok(_) if attempt == READ_ATTEMPTS_MAX => self.set_aside(&entry),
+                Ok(_) if attempt == READ_ATTEMPTS_MAX => {
+                    // What was never written reads like damage once the journal has failed.
+                    self.journal.check()?;
+                    self.set_aside(&entry, stream, seq);
+                }
                 _ => {}
             }
         }
         Err(StoreError::Damaged { seq })
     }
 
-    fn set_aside(&self, entry: &Entry) {
+    fn set_aside(&self, entry: &Entry, stream: u32, seq: u64) {
         let Ok(segment) = self.journal.files.get(entry.at.segment) else { return };
-        if self.quarantine.take_in(&segment, entry.at.offset, entry.record_len()) {
+        if self.quarantine.damaged(&segment, entry.at.offset, entry.record_len(), Some((stream, seq))) {
             Counters::add(&self.journal.counters.damaged_reads, 1);
         }
     }

@@ -15,12 +15,12 @@ use super::journal::Journal;
 use super::journal::core::{JournalCore, Resume};
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream};
-use super::journal::quarantine::Quarantine;
+use super::journal::quarantine::{Held, Quarantine};
 use super::journal::record::Location;
 use super::journal::replay::{Replay, Replayed};
 use super::journal::segment::{SEGMENT_HEADER_LEN, Segment};
 use super::journal_log::JournalLog;
-use super::options::StoreOptions;
+use super::options::{StoreOptions, SyncPolicy};
 use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::restore::{Restored, restore};
@@ -31,11 +31,24 @@ use super::{Lsn, StoreError, StreamId};
 /// The file whose lock says that the directory is in use.
 const LOCK_FILE: &str = "LOCK";
 
+/// A last commit is never longer than this by much.
+const REWRITTEN_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes of it written at a time.
+const REWRITE_STEP_BYTES: u32 = 256 << 10;
+
 /// An opened store, before its threads are started.
 pub(crate) struct Recovered {
     pub shared: Shared,
     pub streams: Vec<RecoveredStream>,
     pub report: RecoveryReport,
+}
+
+/// What outlives a store that is opened anew in the same process.
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
+    pub counters: Arc<Counters>,
+    pub quarantine: Arc<Mutex<Held>>,
 }
 
 /// Takes the directory for this process.
@@ -53,19 +66,25 @@ pub(crate) fn no_thread(error: io::Error) -> StoreError {
 }
 
 /// Reads catalogue and journal and makes the journal ready to be written on.
-pub(crate) fn recover(options: &StoreOptions, disk: Arc<dyn Disk>) -> Result<Recovered, StoreError> {
+pub(crate) fn recover(
+    options: &StoreOptions,
+    disk: Arc<dyn Disk>,
+    kept: &Kept,
+) -> Result<Recovered, StoreError> {
     let mut report = RecoveryReport::default();
     let (files, unreadable) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
     report.unreadable_files = unreadable;
     let files = Arc::new(files);
     let catalog_dir = disk.catalog_dir().filter(|_| options.catalog);
-    let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max));
+    let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max, kept.quarantine.clone()));
     let (replayed, checkpoints) = match catalog_dir {
         Some(dir) => with_catalog(dir, &files, &quarantine, &mut report)?,
         None => without_catalog(&files, &quarantine, &mut report)?,
     };
-    sync_unsure(&files, &replayed)?;
-    let journal = Arc::new(resume(&files, &replayed, options)?);
+    let rewritten_bytes_max = if options.sync == SyncPolicy::Always { REWRITTEN_BYTES_MAX } else { 0 };
+    make_sure(&files, &replayed, rewritten_bytes_max)?;
+    Counters::add(&kept.counters.repaired_records, report.repaired_records);
+    let journal = Arc::new(resume(&files, &replayed, options, kept.counters.clone())?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry, checkpoints };
     let streams =
@@ -158,11 +177,32 @@ fn from_checkpoint(
     Ok(FromCheckpoint::Restored(Box::new(replayed), Box::new(checkpoints), Box::new(report)))
 }
 
-/// What was read may be in the system's cache only; it is about to be relied upon.
-fn sync_unsure(files: &SegmentFiles, replayed: &Replayed) -> Result<(), StoreError> {
-    let last = replayed.resume.map_or(0, |at| at.segment);
-    for id in files.ids().into_iter().filter(|id| (replayed.synced_segment..=last).contains(id)) {
-        files.get(id)?.sync()?;
+/// What was read may be in the system's cache only; it is about to be relied upon. After a failed sync the system takes its
+/// cache for written although it is not: so what nobody vouches for is written once more, up to `bytes_max` of it.
+fn make_sure(files: &SegmentFiles, replayed: &Replayed, bytes_max: u64) -> Result<(), StoreError> {
+    let Some(end) = replayed.resume else { return Ok(()) };
+    let from = replayed.synced;
+    let mut bytes_left = if replayed.closed.is_some() { 0 } else { bytes_max };
+    for id in files.ids().into_iter().filter(|id| (from.segment..=end.segment).contains(id)) {
+        let segment = files.get(id)?;
+        let start = if id == from.segment { from.offset } else { SEGMENT_HEADER_LEN };
+        let end = if id == end.segment { end.offset } else { segment.len };
+        rewrite(&segment, start, end, &mut bytes_left)?;
+        segment.sync()?;
+    }
+    Ok(())
+}
+
+fn rewrite(segment: &Segment, start: u32, end: u32, bytes_left: &mut u64) -> Result<(), StoreError> {
+    let mut at = start.max(SEGMENT_HEADER_LEN);
+    while at < end && *bytes_left > 0 {
+        let bytes = segment.read(at, (end - at).min(REWRITE_STEP_BYTES) as usize)?;
+        if bytes.is_empty() {
+            break;
+        }
+        segment.write(at, &bytes)?;
+        at += bytes.len() as u32;
+        *bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
     }
     Ok(())
 }
@@ -171,6 +211,7 @@ fn resume(
     files: &Arc<SegmentFiles>,
     replayed: &Replayed,
     options: &StoreOptions,
+    counters: Arc<Counters>,
 ) -> Result<Journal, StoreError> {
     let at = match replayed.resume {
         Some(at) => at,
@@ -189,8 +230,7 @@ fn resume(
         floors,
     };
     let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
-    let mut journal =
-        Journal::new(Arc::clone(files), core, at.into(), options.clone(), Arc::new(Counters::default()));
+    let mut journal = Journal::new(Arc::clone(files), core, at.into(), options.clone(), counters);
     journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
     Ok(journal)
 }

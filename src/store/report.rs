@@ -50,9 +50,6 @@ impl RecoveryReport {
                 self.records_discarded
             );
         }
-        for (stream, seq) in &self.lost_messages {
-            log::error!("journal: message {seq} of stream number {stream} is lost");
-        }
         for name in &self.unreadable_files {
             log::error!("journal: {name} is not readable as a segment, left as it is");
         }

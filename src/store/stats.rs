@@ -2,15 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters since the store was opened, and a few sizes of now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+use serde::Serialize;
+
+/// Counters since the process opened the store first, and a few sizes of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct StoreStats {
-    /// Bytes written to the journal.
+    /// Bytes written to the journal, what compaction copies among them.
     pub bytes_written: u64,
     /// Commits written.
     pub commits: u64,
     /// fdatasync calls on journal segments.
     pub syncs: u64,
+    /// Bytes of payloads of the messages stored; [`Self::bytes_written`] over these is what the flash feels.
+    pub payload_bytes: u64,
     /// Records appended.
     pub records: u64,
     /// Bytes copied forward by compaction.
@@ -21,6 +25,18 @@ pub struct StoreStats {
     pub checkpoints: u64,
     /// Records found damaged while reading.
     pub damaged_reads: u64,
+    /// Places of the journal that were on disk once and are damaged now, found at a start or while reading.
+    pub damage_regions: u64,
+    /// Bytes of them.
+    pub damaged_bytes: u64,
+    /// Messages known to be lost with them. Of a region without any header left it is not known how many it held.
+    pub messages_lost: u64,
+    /// Records in which a flipped bit was found and flipped back.
+    pub repaired_records: u64,
+    /// Files in the quarantine, those of earlier runs among them.
+    pub quarantine_files: u64,
+    /// Times the store was opened anew after a disk error.
+    pub reopened: u64,
     /// Bytes appended and not yet written.
     pub pending_bytes: u64,
     /// Segments on disk.
@@ -43,6 +59,9 @@ pub(crate) struct Counters {
     pub segments_reclaimed: AtomicU64,
     pub checkpoints: AtomicU64,
     pub damaged_reads: AtomicU64,
+    pub payload_bytes: AtomicU64,
+    pub repaired_records: AtomicU64,
+    pub reopened: AtomicU64,
 }
 
 impl Counters {
@@ -62,6 +81,9 @@ impl Counters {
             segments_reclaimed: get(&self.segments_reclaimed),
             checkpoints: get(&self.checkpoints),
             damaged_reads: get(&self.damaged_reads),
+            payload_bytes: get(&self.payload_bytes),
+            repaired_records: get(&self.repaired_records),
+            reopened: get(&self.reopened),
             ..StoreStats::default()
         }
     }

@@ -1,5 +1,6 @@
 //! What all answers of the server are wrapped in.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
@@ -30,6 +31,15 @@ pub struct ServerInfo {
     pub domain: String,
     /// The nats-server version it stands for.
     pub ver: &'static str,
+    /// `server_tags`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// `server_metadata`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// `feature_flags`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub feature_flags: BTreeMap<String, bool>,
     /// Whether it has JetStream.
     pub jetstream: bool,
     /// Bits for what it is able to do; 0 without JetStream.
@@ -56,6 +66,9 @@ impl ServerInfo {
             id: server.id().to_owned(),
             domain: options.jetstream_domain.clone(),
             ver: NATS_VERSION,
+            tags: options.tags.clone(),
+            metadata: options.metadata.clone(),
+            feature_flags: options.feature_flags.clone(),
             jetstream: options.jetstream,
             flags: if options.jetstream { JETSTREAM_FLAGS } else { 0 },
             seq: LAST_SEQ.fetch_add(1, Ordering::Relaxed) + 1,

@@ -1,141 +1,151 @@
-//! `$SYS.REQ.SERVER.PING[.<what>]` and `$SYS.REQ.SERVER.<id>.<what>`: operators' tools ask the server about itself.
+//! `$SYS.REQ.SERVER.PING[.<what>]` and `$SYS.REQ.SERVER.<id>.<what>`: operators' tools ask the server about itself, and tell it
+//! what to do.
 //!
 //! The answers are those of monitoring over HTTP, in an envelope that says who gives them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use headwater_protocol::client::encode_info;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
-use super::envelope::ServerInfo;
+use super::desk::{Desk, NoOptions, Outcome, json, read};
+use super::events;
+use super::reload::ReloadRequest;
 use super::statsz::statsz;
 use crate::account::Account;
-use crate::monitor::{BadRequest, Source};
-use crate::monitor::{accountz, connz, gatewayz, healthz, jsz, leafz, routez, subsz, varz};
-use crate::router::{Dispatch, Message, Service};
-use crate::server::Server;
+use crate::monitor::{accountz, connz, expvarz, gatewayz, healthz, jsz, leafz, routez, subsz, varz};
+use crate::router::{CloseReason, Dispatch, Message, Receiver, Service};
+use crate::session::Client;
 
 /// What the subjects begin with.
 pub(super) const PREFIX: &str = "$SYS.REQ.SERVER.";
 
 /// The service, in the system account.
 pub(super) struct ServerRequests {
-    pub(super) server: Arc<Server>,
-    pub(super) source: Arc<dyn Source>,
+    pub(super) desk: Arc<Desk>,
     pub(super) account: Arc<Account>,
+    pub(super) reloads: mpsc::Sender<ReloadRequest>,
 }
 
-/// Which servers are meant; what is left out matches all.
+/// Which client an order is about.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Filter {
-    server_name: String,
-    cluster: String,
-    host: String,
-    domain: String,
-    tags: Vec<String>,
-    exact_match: bool,
+struct ClientOrder {
+    cid: u64,
 }
 
-/// Of requests that have none besides the filter.
-#[derive(Debug, Default, Deserialize)]
-struct NoOptions {}
-
-/// What is wrong with a request.
+/// Profiles are something of Go's.
 #[derive(Debug, Serialize)]
-struct Problem {
-    code: u16,
-    description: String,
+struct NoProfile {
+    profile: Option<()>,
+    error: &'static str,
 }
 
 impl Service for ServerRequests {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
-        let Some(what) = self.asked(request.subject) else { return false };
-        let answer = match self.answer(what, request.payload) {
-            Some(Ok(Some(answer))) => answer,
-            Some(Ok(None)) => return true,
-            Some(Err(problem)) => self.enveloped("error", &problem),
-            None => return false,
+        let Some((what, to_all)) = self.asked(request.subject) else { return false };
+        let reply = match request.reply {
+            // Without somewhere to answer, the summary is for everyone.
+            b"" if what == "STATSZ" => events::statsz_subject(self.desk.server.id()).into_bytes(),
+            reply => reply.to_vec(),
         };
-        if !request.reply.is_empty() {
-            self.account
-                .publish(cx, &Message { subject: request.reply, payload: &answer, ..Message::default() });
+        let outcome = match self.order(what, request).filter(|_| !to_all) {
+            Some(outcome) => outcome,
+            None => self.answer(what, request.payload),
+        };
+        match outcome {
+            Outcome::Unknown => return false,
+            Outcome::Answer(answer) if !reply.is_empty() => {
+                self.account
+                    .publish(cx, &Message { subject: &reply, payload: &answer, ..Message::default() });
+            }
+            Outcome::Answer(_) | Outcome::Silence => {}
         }
         true
     }
 }
 
 impl ServerRequests {
-    /// What is asked, if it is this server that is asked.
-    fn asked<'a>(&self, subject: &'a [u8]) -> Option<&'a str> {
+    /// What is asked, if it is this server that is asked, and whether all servers are.
+    fn asked<'a>(&self, subject: &'a [u8]) -> Option<(&'a str, bool)> {
         let rest = std::str::from_utf8(subject).ok()?.strip_prefix(PREFIX)?;
         match rest.split_once('.') {
-            None if rest == "PING" => Some("STATSZ"),
-            Some((to, what)) if to == "PING" || to == self.server.id() => Some(what),
+            None if rest == "PING" => Some(("STATSZ", true)),
+            Some(("PING", what)) => Some((what, true)),
+            Some((to, what)) if to == self.desk.server.id() => Some((what, false)),
             _ => None,
         }
     }
 
-    /// `None` for what nobody knows; nothing to say where the filter means others.
-    fn answer(&self, what: &str, body: &[u8]) -> Option<Result<Option<Vec<u8>>, Problem>> {
-        let source = &*self.source;
-        let answer = match what {
-            "IDZ" => self.with(body, |NoOptions {}| Ok(self.identity())),
-            "STATSZ" => self.with(body, |NoOptions {}| Ok(self.enveloped("statsz", &statsz(source)))),
-            "VARZ" => self.with(body, |NoOptions {}| Ok(self.data(&varz::varz(source, BTreeMap::new())))),
-            "ROUTEZ" => self.with(body, |NoOptions {}| Ok(self.data(&routez::routez(source)))),
-            "GATEWAYZ" => self.with(body, |NoOptions {}| Ok(self.data(&gatewayz::gatewayz(source)))),
-            "CONNZ" => self.with(body, |options| Ok(self.data(&connz::connz(source, &options)?))),
-            "SUBSZ" => self.with(body, |options| Ok(self.data(&subsz::subsz(source, &options)?))),
-            "LEAFZ" => self.with(body, |options| Ok(self.data(&leafz::leafz(source, &options)))),
-            "ACCOUNTZ" => self.with(body, |options| Ok(self.data(&accountz::accountz(source, &options)?))),
-            "JSZ" => self.with(body, |options| Ok(self.data(&jsz::jsz(source, &options)))),
-            "HEALTHZ" => self.with(body, |options| Ok(self.data(&healthz::healthz(source, &options)))),
-            _ => return None,
-        };
-        Some(answer)
-    }
-
-    fn with<O: DeserializeOwned + Default>(
-        &self,
-        body: &[u8],
-        answer: impl FnOnce(O) -> Result<Vec<u8>, BadRequest>,
-    ) -> Result<Option<Vec<u8>>, Problem> {
-        let bad = |description: String| Problem { code: 400, description };
-        let filter: Filter = read(body).map_err(bad)?;
-        if !self.is_meant(&filter) {
-            return Ok(None);
+    fn answer(&self, what: &str, body: &[u8]) -> Outcome {
+        let (desk, source) = (&*self.desk, &*self.desk.source);
+        match what {
+            "IDZ" => desk.answering(body, |NoOptions {}| Outcome::Answer(self.identity())),
+            "STATSZ" => desk.answering(body, |NoOptions {}| {
+                Outcome::Answer(desk.enveloped(&[("statsz", json(&statsz(source)))]))
+            }),
+            "VARZ" => desk.with(body, |NoOptions {}| Ok(json(&varz::varz(source, BTreeMap::new())))),
+            "ROUTEZ" => desk.with(body, |NoOptions {}| Ok(json(&routez::routez(source)))),
+            "GATEWAYZ" => desk.with(body, |NoOptions {}| Ok(json(&gatewayz::gatewayz(source)))),
+            "CONNZ" => desk.with(body, |options| Ok(json(&connz::connz(source, &options)?))),
+            "SUBSZ" => desk.with(body, |options| Ok(json(&subsz::subsz(source, &options)?))),
+            "LEAFZ" => desk.with(body, |options| Ok(json(&leafz::leafz(source, &options)))),
+            "ACCOUNTZ" => desk.with(body, |options| Ok(json(&accountz::accountz(source, &options)?))),
+            "JSZ" => desk.with(body, |options| Ok(json(&jsz::jsz(source, &options)))),
+            "HEALTHZ" => desk.with(body, |options| Ok(json(&healthz::healthz(source, &options)))),
+            "EXPVARZ" => desk.with(body, |NoOptions {}| Ok(json(&expvarz::expvarz(source)))),
+            "IPQUEUESZ" | "RAFTZ" => desk.with(body, |NoOptions {}| Ok(json(&varz::Absent {}))),
+            "PROFILEZ" => desk.with(body, |NoOptions {}| {
+                Ok(json(&NoProfile { profile: None, error: "this server has no profiles" }))
+            }),
+            _ => Outcome::Unknown,
         }
-        let options = read(body).map_err(bad)?;
-        answer(options).map(Some).map_err(|BadRequest(text)| bad(text))
     }
 
-    fn is_meant(&self, filter: &Filter) -> bool {
-        let options = self.server.options();
-        let fits = |wanted: &str, actual: &str| {
-            wanted.is_empty() || if filter.exact_match { wanted == actual } else { actual.contains(wanted) }
-        };
-        fits(&filter.server_name, self.server.name())
-            && fits(&filter.host, &options.host)
-            && fits(&filter.domain, &options.jetstream_domain)
-            && filter.cluster.is_empty()
-            && filter.tags.iter().all(|tag| options.tags.contains(tag))
+    /// What only one server at a time is told to do.
+    fn order(&self, what: &str, request: &Message<'_>) -> Option<Outcome> {
+        Some(match what {
+            "RELOAD" => self.reload(request),
+            "KICK" => self.client_order(request.payload, "no such client or leafnode id", |client| {
+                client.subscriber().outbound().close_after_flush(CloseReason::Kicked);
+            }),
+            "LDM" => self.client_order(request.payload, "no such client id", |client| {
+                let mut line = Vec::new();
+                let info = self.desk.server.info_for(client, "");
+                encode_info(&mut line, &headwater_protocol::client::Info { ldm: true, ..info });
+                client.send_line(&line);
+            }),
+            _ => return None,
+        })
+    }
+
+    fn client_order(&self, body: &[u8], unknown: &str, order: impl FnOnce(&Client)) -> Outcome {
+        // What cannot be read is not answered, as in nats-server.
+        let Ok(ClientOrder { cid }) = read(body) else { return Outcome::Silence };
+        self.desk.order(body, |NoOptions {}| {
+            let client = self.desk.server.clients().get(cid).ok_or_else(|| unknown.to_owned())?;
+            order(&client);
+            Ok(())
+        })
+    }
+
+    /// The reload itself takes its time elsewhere; its outcome is answered then.
+    fn reload(&self, request: &Message<'_>) -> Outcome {
+        self.desk.answering(request.payload, |NoOptions {}| {
+            let desk = self.desk.clone();
+            match self.reloads.try_send(ReloadRequest::new(desk, self.account.clone(), request.reply)) {
+                Ok(()) => Outcome::Silence,
+                Err(_) => Outcome::Answer(self.desk.done(Err("a reload is under way already".to_owned()))),
+            }
+        })
     }
 
     fn identity(&self) -> Vec<u8> {
-        let host = self.server.options().host.clone();
-        let identity = Identity { name: self.server.name(), host: &host, id: self.server.id() };
-        serde_json::to_vec(&identity).unwrap_or_default()
-    }
-
-    fn data(&self, data: &impl Serialize) -> Vec<u8> {
-        self.enveloped("data", data)
-    }
-
-    fn enveloped(&self, key: &'static str, data: &impl Serialize) -> Vec<u8> {
-        let answer = Enveloped { server: ServerInfo::now(&self.server), key, data };
-        serde_json::to_vec(&answer).unwrap_or_default()
+        let server = &self.desk.server;
+        let host = server.options().host.clone();
+        json(&Identity { name: server.name(), host: &host, id: server.id() })
     }
 }
 
@@ -144,29 +154,4 @@ struct Identity<'a> {
     name: &'a str,
     host: &'a str,
     id: &'a str,
-}
-
-/// `{"server":{…},"<key>":{…}}`
-struct Enveloped<'a, T> {
-    server: ServerInfo,
-    key: &'static str,
-    data: &'a T,
-}
-
-impl<T: Serialize> Serialize for Enveloped<'_, T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("server", &self.server)?;
-        map.serialize_entry(self.key, self.data)?;
-        map.end()
-    }
-}
-
-/// Nothing at all asks for the defaults.
-fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
-    if body.trim_ascii().is_empty() {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
 }

@@ -22,6 +22,7 @@ mod message;
 mod nats_cli_client;
 mod normalise;
 mod provision;
+mod websocket;
 
 use client::Client;
 use crash::{Load, survives_two_kills};

@@ -10,7 +10,9 @@
 //! ```
 #![allow(dead_code)] // Not every test file uses everything.
 
+pub mod edge;
 pub mod users;
+pub mod websocket;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -195,6 +197,16 @@ impl Peer {
     pub fn expect_closed(&mut self) {
         while self.read_more() {}
         assert_eq!(String::from_utf8_lossy(&self.unread), "");
+    }
+
+    /// Reads the end of the connection, however it comes about, and nothing before it.
+    #[track_caller]
+    pub fn expect_closed_or_reset(&mut self) {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => assert_eq!(String::from_utf8_lossy(&rest), ""),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
     }
 
     /// Makes sure that the broker has handled everything so far and has nothing else to say.

@@ -1,6 +1,7 @@
 //! What the store's tests share: small stores, a model to hold them against, disks that misbehave.
 #![allow(dead_code)]
 
+pub mod cached;
 pub mod disk;
 
 use std::collections::{BTreeMap, BTreeSet};

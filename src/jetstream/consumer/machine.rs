@@ -204,6 +204,11 @@ impl ConsumerMachine {
         self.state.ack_floor.stream
     }
 
+    /// The lowest sequence that is delivered and not acknowledged.
+    pub fn oldest_unacked(&self) -> Option<u64> {
+        self.state.acks.pending().first().map(|pending| pending.seq)
+    }
+
     /// Whether it can do anything with a new message now: the cheap answer to whether [`Self::advance`] is worth calling.
     pub fn wants_messages(&self) -> bool {
         if self.settings.is_push() { self.push.active } else { !self.waiting.is_empty() }

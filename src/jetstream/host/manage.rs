@@ -107,7 +107,7 @@ impl StreamState {
         now: i64,
     ) -> Result<ConsumerKey, ApiError> {
         metadata::stamp_consumer(&mut config);
-        let identity = Identity { name: name.to_owned(), created: now, seed: ids::random_u64() };
+        let identity = Identity { name: name.to_owned(), created: now, seed: host.env.random.next_u64() };
         let traits = StreamTraits::of(self.machine.config(), host.env.settings.payload_bytes_max);
         let mut machine = ConsumerMachine::new(identity, config, traits, self.log.as_ref(), now)
             .map_err(|error| ErrorCode::ConsumerStoreFailed.with(error))?;

@@ -29,7 +29,7 @@ use super::env::Env;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::UnixNanos;
 use crate::router::{AfterBatch, Dispatch};
-use crate::store::StreamId;
+use crate::store::{StorageKind, StreamId};
 use pump::Pump;
 
 impl AfterBatch for StreamHost {
@@ -87,6 +87,11 @@ impl StreamHost {
     /// The stream's state. Nothing may be sent, and no other stream touched, while it is held.
     pub fn lock(&self) -> MutexGuard<'_, StreamState> {
         self.state.lock()
+    }
+
+    /// Whether its messages are kept in files.
+    pub fn is_on_disk(&self) -> bool {
+        self.lock().log.kind() == StorageKind::File
     }
 
     /// Captures nothing any more.

@@ -15,6 +15,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 pub(super) async fn run(host: Arc<StreamHost>) {
     loop {
         tokio::select! {
+            biased;
             () = host.wake.notified() => {}
             () = tokio::time::sleep(host.time_to_deadline()) => {}
         }

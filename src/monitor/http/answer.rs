@@ -3,8 +3,12 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
-use hyper::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use serde::Serialize;
+
+use crate::monitor::metrics;
 
 /// What a request is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,19 @@ impl Answer {
         Self { status: 200, content_type: HTML, body: page.into_bytes() }
     }
 
+    pub(super) fn metrics(text: String) -> Self {
+        Self { status: 200, content_type: metrics::CONTENT_TYPE, body: text.into_bytes() }
+    }
+
+    /// Who asks has to say who they are.
+    pub(super) fn unauthorized() -> Self {
+        Self::text(401, "Unauthorized\n".to_owned())
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.content_type == JSON
+    }
+
     pub(super) fn not_found() -> Self {
         Self::text(404, "404 page not found\n".to_owned())
     }
@@ -65,6 +82,9 @@ impl Answer {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if self.content_type == JSON {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        if self.status == 401 {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"monitoring\""));
         }
         if is_missing_page {
             headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -62,10 +62,14 @@ async fn answer_one(
     last: bool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let uri = request.uri().clone();
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let authorization = authorization.unwrap_or_default().to_owned();
     // Snapshots take locks and may be large, so they stay off the threads that serve clients.
-    let answered =
-        tokio::task::spawn_blocking(move || monitor.answer(uri.path(), uri.query().unwrap_or_default()))
-            .await;
+    let answered = tokio::task::spawn_blocking(move || match monitor.allows(&authorization) {
+        true => monitor.answer(uri.path(), uri.query().unwrap_or_default()),
+        false => Answer::unauthorized(),
+    })
+    .await;
     let mut response = answered.unwrap_or_else(|_| Answer::internal_error()).into_response();
     if last {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -13,6 +13,9 @@ const PLANS_MAX: usize = 16;
 /// Subjects a plan lists; beyond this their messages are looked for by tag alone.
 const LISTED_SUBJECTS_MAX: usize = 16;
 
+/// Subjects in the index that cost about as much to go through as the subject of one message costs to read.
+const SUBJECTS_WORTH_A_READ: u64 = 8;
+
 /// What a set of filters means for the live subjects of a stream.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -23,8 +26,10 @@ pub struct Plan {
     pub subjects: Option<Vec<Box<[u8]>>>,
     /// The tags of the matching subjects; of some that no longer live, too.
     pub tags: TagSet,
-    /// No live subject that does not match has one of the tags: a tag proves a match.
-    pub exact: bool,
+    /// No live subject that does not match has one of the tags: a tag proves a match. `None`: not looked into.
+    exact: Option<bool>,
+    /// Subjects of messages that had to be read because it was not known whether their tags prove a match.
+    read: u64,
 }
 
 impl Plan {
@@ -34,13 +39,28 @@ impl Plan {
             matched: 0,
             subjects: Some(Vec::new()),
             tags: TagSet::default(),
-            exact: true,
+            exact: None,
+            read: 0,
         };
         for filter in filters {
             filter::visit_matching(index, filter, &mut |subject, _| plan.take_in(subject))?;
         }
-        plan.exact = plan.tags_are_exact(index)?;
         Ok(plan)
+    }
+
+    /// Whether a tag is known to prove a match.
+    pub fn tags_prove_match(&self) -> bool {
+        self.exact == Some(true)
+    }
+
+    /// Notes that the subject of a message was read for want of that proof. Looking for it means going through all
+    /// subjects, so it is not done before the reads have come to a fair share of that.
+    pub fn subject_was_read(&mut self, index: &mut SubjectIndex) -> Result<(), StoreError> {
+        self.read += 1;
+        if self.exact.is_none() && self.read.saturating_mul(SUBJECTS_WORTH_A_READ) >= index.len() {
+            self.exact = Some(self.tags_are_exact(index)?);
+        }
+        Ok(())
     }
 
     /// Whether a subject matches one of the filters.
@@ -72,8 +92,8 @@ impl Plan {
     fn subject_added(&mut self, subject: &[u8]) {
         if self.matches(subject) {
             self.take_in(subject);
-        } else if self.exact {
-            self.exact = !self.tags.contains(subject_tag(subject));
+        } else if self.tags_prove_match() {
+            self.exact = Some(!self.tags.contains(subject_tag(subject)));
         }
     }
 
@@ -96,7 +116,7 @@ pub struct PlanCache {
 
 impl PlanCache {
     /// The plan for `filters`.
-    pub fn get(&mut self, index: &mut SubjectIndex, filters: &[Bytes]) -> Result<&Plan, StoreError> {
+    pub fn get(&mut self, index: &mut SubjectIndex, filters: &[Bytes]) -> Result<&mut Plan, StoreError> {
         match self.plans.iter().position(|plan| plan.filters == filters) {
             Some(at) if at + 1 == self.plans.len() => {}
             Some(at) => {
@@ -111,7 +131,7 @@ impl PlanCache {
                 self.plans.push(plan);
             }
         }
-        self.plans.last().ok_or_else(|| StoreError::Io("no plan".into()))
+        self.plans.last_mut().ok_or_else(|| StoreError::Io("no plan".into()))
     }
 
     /// A subject has its first live message.

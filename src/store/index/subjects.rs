@@ -3,12 +3,12 @@
 //! Both twins – journal and memory – answer through this, so that they answer the same.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use bytes::Bytes;
 
 use super::filter;
-use super::plan::PlanCache;
+use super::plan::{Plan, PlanCache};
 use super::postings::{Bound, Postings};
 use super::subject::SubjectIndex;
 use super::tags::{TagSet, subject_tag};
@@ -199,7 +199,7 @@ impl Subjects {
         }
         let up_to = certain.map_or(u64::MAX, |seq| seq.saturating_sub(1));
         while let Some(seq) = messages.next_tagged(start, up_to, Some(&plan.tags))? {
-            if plan.exact || messages.subject(seq)?.is_some_and(|subject| plan.matches(&subject)) {
+            if is_match(plan, &mut self.index, seq, messages)? {
                 return Ok(Some(seq));
             }
             start = seq.saturating_add(1);
@@ -209,6 +209,38 @@ impl Subjects {
 
     /// The last live message at or before `up_to` that matches; filters must not be empty.
     pub fn last_match(
+        &mut self,
+        up_to: u64,
+        filters: &[Bytes],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<u64>, StoreError> {
+        match filters {
+            [filter] if !filter::has_wildcards(filter) => self.last_of(filter, up_to, messages),
+            _ => self.last_by_plan(up_to, filters, messages),
+        }
+    }
+
+    /// The same for one literal subject. Clients ask for one key after the other: a plan for each would drive out those
+    /// of the consumers.
+    fn last_of(
+        &mut self,
+        subject: &[u8],
+        up_to: u64,
+        messages: &mut dyn Messages,
+    ) -> Result<Option<u64>, StoreError> {
+        let candidates = last_candidates(&mut self.index, &[subject], up_to)?;
+        let certain = candidates.certain;
+        match candidates.uncertain {
+            Some(uncertain) if certain.is_none_or(|seq| uncertain > seq) => {
+                let tags = TagSet::one(subject_tag(subject));
+                let from = certain.map_or(0, |seq| seq.saturating_add(1));
+                Ok(prev_of(subject, &tags, from..=uncertain, messages)?.or(certain))
+            }
+            _ => Ok(certain),
+        }
+    }
+
+    fn last_by_plan(
         &mut self,
         up_to: u64,
         filters: &[Bytes],
@@ -230,7 +262,7 @@ impl Subjects {
         }
         let from = certain.map_or(0, |seq| seq.saturating_add(1));
         while let Some(seq) = messages.prev_tagged(from, end, Some(&plan.tags))? {
-            if plan.exact || messages.subject(seq)?.is_some_and(|subject| plan.matches(&subject)) {
+            if is_match(plan, &mut self.index, seq, messages)? {
                 return Ok(Some(seq));
             }
             let Some(before) = seq.checked_sub(1) else { break };
@@ -249,7 +281,7 @@ impl Subjects {
     ) -> Result<u64, StoreError> {
         let (matched, exact) = {
             let plan = self.plans.get(&mut self.index, filters)?;
-            (plan.matched, plan.exact)
+            (plan.matched, plan.tags_prove_match())
         };
         if from > up_to || matched == 0 {
             return Ok(0);
@@ -354,12 +386,12 @@ fn next_candidates(
 
 fn last_candidates(
     index: &mut SubjectIndex,
-    subjects: &[Box<[u8]>],
+    subjects: &[impl AsRef<[u8]>],
     up_to: u64,
 ) -> Result<Candidates, StoreError> {
     let mut candidates = Candidates::default();
     for subject in subjects {
-        match index.get(subject)? {
+        match index.get(subject.as_ref())? {
             Some(Postings::Listed(seqs)) => {
                 let before = seqs.partition_point(|seq| *seq <= up_to).checked_sub(1);
                 candidates.certain = candidates.certain.max(before.and_then(|at| seqs.get(at).copied()));
@@ -410,17 +442,41 @@ fn find_last(
     from: u64,
     messages: &mut dyn Messages,
 ) -> Result<Bound, StoreError> {
-    let tags = TagSet::one(subject_tag(subject));
-    let mut up_to = bound.seq;
     if bound.exact {
         return Ok(bound);
     }
-    while let Some(seq) = messages.prev_tagged(from, up_to, Some(&tags))? {
+    let tags = TagSet::one(subject_tag(subject));
+    Ok(prev_of(subject, &tags, from..=bound.seq, messages)?.map_or(bound, Bound::exact))
+}
+
+/// The last live message of a subject in a range of sequences.
+fn prev_of(
+    subject: &[u8],
+    tags: &TagSet,
+    range: RangeInclusive<u64>,
+    messages: &mut dyn Messages,
+) -> Result<Option<u64>, StoreError> {
+    let mut up_to = *range.end();
+    while let Some(seq) = messages.prev_tagged(*range.start(), up_to, Some(tags))? {
         if messages.subject(seq)?.is_some_and(|held| *held == *subject) {
-            return Ok(Bound::exact(seq));
+            return Ok(Some(seq));
         }
         let Some(before) = seq.checked_sub(1) else { break };
         up_to = before;
     }
-    Ok(bound)
+    Ok(None)
+}
+
+/// Whether a message that has one of a plan's tags matches it.
+fn is_match(
+    plan: &mut Plan,
+    index: &mut SubjectIndex,
+    seq: u64,
+    messages: &mut dyn Messages,
+) -> Result<bool, StoreError> {
+    if plan.tags_prove_match() {
+        return Ok(true);
+    }
+    plan.subject_was_read(index)?;
+    Ok(messages.subject(seq)?.is_some_and(|subject| plan.matches(&subject)))
 }

@@ -24,8 +24,14 @@ pub trait CommitObserver: Send + Sync {
     /// Everything up to `written` has been written, everything up to `durable` is on disk.
     fn committed(&self, written: Lsn, durable: Lsn);
 
-    /// A write or sync failed: nothing that waited is on disk, and nothing will be until the store was reopened.
+    /// A write or sync failed: what waited may not be on disk, and nothing will be until the store was opened anew. May be
+    /// called with locks held: it must not touch a log.
     fn failed(&self, error: &StoreError);
+
+    /// The store was opened anew: what is on disk ends at `durable`, wherever it was before.
+    fn reopened(&self, durable: Lsn) {
+        let _ = durable;
+    }
 
     /// `high`: more waits for the disk than `pending_bytes_max`, appenders should pause; then, less than half of it does.
     fn pressure(&self, high: bool) {
@@ -238,6 +244,11 @@ impl Journal {
     pub(super) fn wake(&self) {
         drop(self.core.lock());
         self.wake.notify_all();
+    }
+
+    /// The error that made the journal refuse everything, if one did.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.core.lock().failure().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// Counters and sizes.

@@ -52,6 +52,10 @@ impl SegmentFiles {
                 unreadable.push(name);
             }
         }
+        if files.known.read().is_empty() {
+            // The directory may be new, and what will be in it lasts no longer than its own name does.
+            files.disk.sync_dir("").map_err(|error| io_error("sync the store's directory", &error))?;
+        }
         Ok((files, unreadable))
     }
 

@@ -1,6 +1,6 @@
-//! Damaged bytes are set aside before anything is written over them.
+//! Damaged bytes are set aside before anything is written over them, and what is damaged and lost is counted.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -12,30 +12,73 @@ use crate::store::disk::Disk;
 /// Where damaged bytes go.
 pub const QUARANTINE_DIR: &str = "quarantine";
 
-/// Regions remembered so that none is set aside twice.
-const REGIONS_MAX: usize = 1024;
+/// Regions remembered so that none is set aside or counted twice; beyond them neither happens.
+const REGIONS_MAX: usize = 1 << 14;
 
 /// Sets damaged regions aside as files of their own, up to a limit.
 pub struct Quarantine {
     disk: Arc<dyn Disk>,
     bytes_max: u64,
-    held: Mutex<Held>,
+    held: Arc<Mutex<Held>>,
 }
 
+/// What was set aside since the process started. It outlives a store that is opened anew.
 #[derive(Default)]
-struct Held {
+pub struct Held {
     bytes: u64,
     regions: HashSet<Location>,
+    damage: Damage,
+}
+
+/// What of the journal was on disk once and cannot be read any more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Damage {
+    /// Places.
+    pub regions: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Messages known to be lost with them, by stream number. Of a region without any header left it is not known.
+    pub lost: BTreeMap<u32, u64>,
+}
+
+impl Held {
+    /// What was found damaged since the process started.
+    pub fn damage(&self) -> &Damage {
+        &self.damage
+    }
 }
 
 impl Quarantine {
-    /// A quarantine that takes in at most `bytes_max` bytes per run.
-    pub fn new(disk: Arc<dyn Disk>, bytes_max: u64) -> Self {
-        Self { disk, bytes_max, held: Mutex::default() }
+    /// A quarantine that takes in at most `bytes_max` bytes in a process's life, `held` of them already.
+    pub fn new(disk: Arc<dyn Disk>, bytes_max: u64, held: Arc<Mutex<Held>>) -> Self {
+        Self { disk, bytes_max, held }
     }
 
-    /// Copies `len` bytes at `offset` to a file. True when the region was not seen before.
-    pub fn take_in(&self, segment: &Segment, offset: u32, len: u32) -> bool {
+    /// Sets `len` bytes at `offset` aside and counts them as damaged. `lost` is the stream and sequence of the message they
+    /// were, if that is known. True when the region was not seen before.
+    pub fn damaged(&self, segment: &Segment, offset: u32, len: u32, lost: Option<(u32, u64)>) -> bool {
+        if !self.take_in(segment, offset, len, "damaged") {
+            return false;
+        }
+        if let Some((stream, seq)) = lost {
+            log::error!("journal: message {seq} of stream number {stream} is lost");
+        }
+        let damage = &mut self.held.lock().damage;
+        damage.regions += 1;
+        damage.bytes += u64::from(len);
+        if let Some((stream, _)) = lost {
+            *damage.lost.entry(stream).or_default() += 1;
+        }
+        true
+    }
+
+    /// Sets bytes of a commit aside that was never finished: nothing that anybody was promised.
+    pub fn torn(&self, segment: &Segment, offset: u32, len: u32) {
+        self.take_in(segment, offset, len, "unfinished");
+    }
+
+    /// Copies a region to a file. True when it was not seen before.
+    fn take_in(&self, segment: &Segment, offset: u32, len: u32, what: &str) -> bool {
         let at = Location { segment: segment.id, offset };
         let mut held = self.held.lock();
         if held.regions.len() >= REGIONS_MAX || !held.regions.insert(at) {
@@ -45,12 +88,15 @@ impl Quarantine {
         held.bytes += if fits { u64::from(len) } else { 0 };
         drop(held);
         let name = format!("{QUARANTINE_DIR}/{:010}-{offset:010}.bin", segment.id);
-        log::error!(
-            "journal: {len} damaged bytes in segment {} at {offset}, set aside as {name}",
-            segment.id
-        );
-        let copied = if fits { self.copy(segment, offset, len, &name) } else { Ok(()) };
-        if let Err(error) = copied {
+        if !fits {
+            log::error!(
+                "journal: {len} {what} bytes in segment {} at {offset}; the quarantine is full",
+                segment.id
+            );
+            return true;
+        }
+        log::error!("journal: {len} {what} bytes in segment {} at {offset}, set aside as {name}", segment.id);
+        if let Err(error) = self.copy(segment, offset, len, &name) {
             log::error!("journal: could not set aside {name}: {error}");
         }
         true

@@ -26,8 +26,8 @@ pub struct Replayed {
     pub torn: bool,
     /// The record that says that the store was closed in order.
     pub closed: Option<Location>,
-    /// The last segment known to be on disk as it was read; later ones may be in the system's cache only.
-    pub synced_segment: u32,
+    /// Up to here everything was on disk when it was read; what follows may be in the system's cache only.
+    pub synced: Location,
 }
 
 /// Reads records in order and decides which count.
@@ -44,7 +44,7 @@ pub struct Replay<'a> {
     open_end: Option<Location>,
     resume: Option<Location>,
     closed: Option<Location>,
-    synced_segment: u32,
+    synced: Location,
 }
 
 enum Doubtful {
@@ -70,13 +70,14 @@ impl<'a> Replay<'a> {
             open_end: None,
             resume: None,
             closed: None,
-            synced_segment: 0,
+            synced: Location::from(Lsn::ZERO),
         }
     }
 
     /// Reads everything from `from` on.
     pub fn run(mut self, from: Lsn) -> Result<Replayed, StoreError> {
         let start = Location::from(from);
+        self.synced = start;
         for id in self.files.ids().into_iter().filter(|id| *id >= start.segment) {
             let offset = if id == start.segment { start.offset } else { SEGMENT_HEADER_LEN };
             self.segment(id, offset)?;
@@ -94,7 +95,7 @@ impl<'a> Replay<'a> {
             resume: self.resume,
             torn,
             closed: self.closed,
-            synced_segment: self.synced_segment,
+            synced: self.synced,
         })
     }
 
@@ -145,7 +146,7 @@ impl<'a> Replay<'a> {
         self.report.bytes_replayed += u64::from(len);
         self.closed = (record.header.kind == Kind::Closed).then_some(at);
         if record.header.is_synced() {
-            self.synced_segment = at.segment;
+            self.synced = at;
             self.vouch()?;
         }
         if record.header.kind == Kind::Torn {
@@ -217,24 +218,28 @@ impl<'a> Replay<'a> {
     fn damaged(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.damaged_regions += 1;
         self.report.damaged_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        let segment = self.files.get(at.segment)?;
+        let message = lost.filter(|header| header.kind == Kind::Message);
+        self.quarantine.damaged(&segment, at.offset, len, message.map(|header| (header.stream, header.seq)));
+        self.lose(at, lost);
+        Ok(())
     }
 
     fn torn(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.torn_bytes += u64::from(len);
-        self.set_aside(at, len, lost)
+        let segment = self.files.get(at.segment)?;
+        self.quarantine.torn(&segment, at.offset, len);
+        self.lose(at, lost);
+        Ok(())
     }
 
-    fn set_aside(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
-        if let Some(header) = lost {
-            self.model.lose(at, &header);
-            if header.kind == Kind::Message {
-                self.report.note_lost(header.stream, header.seq);
-            }
+    /// What the header says is taken in; what it was about is not there.
+    fn lose(&mut self, at: Location, lost: Option<Header>) {
+        let Some(header) = lost else { return };
+        self.model.lose(at, &header);
+        if header.kind == Kind::Message {
+            self.report.note_lost(header.stream, header.seq);
         }
-        let segment = self.files.get(at.segment)?;
-        self.quarantine.take_in(&segment, at.offset, len);
-        Ok(())
     }
 
     fn reread(&self, at: Location, len: u32) -> Result<Option<Record>, StoreError> {

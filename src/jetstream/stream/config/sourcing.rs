@@ -224,9 +224,9 @@ fn check_api_prefix(prefix: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     if !is_literal(prefix.as_bytes()) {
-        let text =
-            format_args!("stream external api prefix {prefix:?} must be a valid subject without wildcards");
-        return Err(invalid(text));
+        return Err(invalid(format_args!(
+            "stream external api prefix {prefix:?} must be a valid subject without wildcards"
+        )));
     }
     if overlaps(prefix.as_bytes(), API_PREFIX.as_bytes()) {
         return Err(ErrorCode::StreamExternalApiOverlap.with_both(prefix, API_PREFIX));

@@ -1,0 +1,47 @@
+//! From the start of the process to the first ack, after a kill.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::Load;
+use super::setup::{create_stream, publish_acked};
+use crate::contender::Server;
+use crate::contender::Sync::Relaxed;
+use crate::figures::Run;
+use crate::wire::Client;
+
+const GROUP: &str = "kill -9 to first ack";
+
+pub fn loads() -> Vec<Load> {
+    vec![
+        Load::stream(
+            GROUP,
+            "1,000,000 messages in 100 subjects",
+            (Relaxed, Relaxed),
+            1_000_000,
+            |server, messages| recover(server, messages, 100),
+        ),
+        Load::stream(
+            GROUP,
+            "1,000,000 messages in as many subjects",
+            (Relaxed, Relaxed),
+            1_000_000,
+            |server, messages| recover(server, messages, messages),
+        ),
+    ]
+}
+
+fn recover(server: &mut Server, messages: u64, subjects: u64) -> io::Result<Run> {
+    let mut client = Client::connect(server.addr)?;
+    create_stream(&mut client, "BENCH", "bench.in.*", "")?;
+    publish_acked(client, messages, 256, 128, |n| format!("bench.in.{}", n % subjects))?;
+    let took = server.crash_and_restart(acknowledges)?;
+    Ok(Run::special("ms", took.as_secs_f64() * 1e3))
+}
+
+/// Whether a publish is acknowledged now.
+fn acknowledges(addr: SocketAddr) -> io::Result<bool> {
+    let mut client = Client::connect(addr)?;
+    client.subscribe("bench.first", "", 1)?;
+    client.request("bench.in.0", "bench.first", b"x").map(|ack| ack.starts_with(b"{\"stream\""))
+}

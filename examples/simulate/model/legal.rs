@@ -1,0 +1,109 @@
+//! Why a message may go.
+
+use std::collections::BTreeMap;
+
+use headwater_protocol::headers::names;
+use headwater_protocol::jetstream::stream_config::{Discard, Retention};
+
+use super::stream::StreamModel;
+
+/// Why a message may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody asked for it.
+    Asked,
+    /// It was too old, or its own time was over.
+    Age,
+    /// Limits allow no more messages, bytes, or messages of its subject.
+    Limit,
+    /// A newer message replaced it.
+    Rollup,
+    /// Those who wanted it had it.
+    Had,
+}
+
+impl Reason {
+    /// Whether it went because a newer message came.
+    pub fn makes_room(self) -> bool {
+        matches!(self, Reason::Limit | Reason::Rollup)
+    }
+}
+
+/// What is needed to judge many messages of one stream.
+pub struct Reasons {
+    now: i64,
+    /// For each message: how many live ones follow, how many of its subject, and the bytes of it and those.
+    after: BTreeMap<u64, After>,
+    /// The newest message that replaced all others.
+    rolled_up: u64,
+    /// The newest message of each subject that replaced the others of it.
+    rolled_up_by_subject: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Copy)]
+struct After {
+    messages: u64,
+    of_subject: u64,
+    bytes: u64,
+}
+
+impl Reasons {
+    /// The reasons there are in a stream, in which what goes now still counts as live.
+    pub fn of(stream: &StreamModel, now: i64) -> Self {
+        let mut reasons =
+            Self { now, after: BTreeMap::new(), rolled_up: 0, rolled_up_by_subject: BTreeMap::new() };
+        let (mut messages, mut bytes) = (0, 0);
+        let mut of_subject: BTreeMap<&str, u64> = BTreeMap::new();
+        for (seq, stored) in stream.live().rev() {
+            bytes += stored.accounted_bytes(stream.is_file()).unwrap_or(0);
+            let same = of_subject.entry(stored.subject()).or_default();
+            reasons.after.insert(seq, After { messages, of_subject: *same, bytes });
+            messages += 1;
+            *same += 1;
+        }
+        for (seq, stored) in &stream.messages {
+            match stored.header(names::ROLLUP) {
+                Some(b"all") => reasons.rolled_up = *seq,
+                Some(_) => drop(reasons.rolled_up_by_subject.insert(stored.subject().to_owned(), *seq)),
+                None => {}
+            }
+        }
+        reasons
+    }
+
+    /// Why message `seq` may go; `None` if it must stay.
+    pub fn find(&mut self, stream: &StreamModel, seq: u64) -> Option<Reason> {
+        let stored = stream.messages.get(&seq)?;
+        let config = &stream.config;
+        let older_than = |age: i64| age > 0 && self.now - stored.ts >= age;
+        if stream.unwanted.contains(&seq) {
+            return Some(Reason::Asked);
+        }
+        if older_than(config.max_age) || stored.end().is_some_and(|end| end <= self.now) {
+            return Some(Reason::Age);
+        }
+        if seq < self.rolled_up || self.rolled_up_by_subject.get(stored.subject()).is_some_and(|by| seq < *by)
+        {
+            return Some(Reason::Rollup);
+        }
+        if self.had(stream, seq, stored.subject()) {
+            return Some(Reason::Had);
+        }
+        let after = self.after.get(&seq)?;
+        let beyond = |used: u64, max: i64| u64::try_from(max).is_ok_and(|max| max > 0 && used > max);
+        let full = beyond(after.messages + 1, config.max_msgs) || beyond(after.bytes, config.max_bytes);
+        let subject_full = beyond(after.of_subject + 1, config.max_msgs_per_subject);
+        (subject_full || (full && config.discard == Discard::Old)).then_some(Reason::Limit)
+    }
+
+    fn had(&self, stream: &StreamModel, seq: u64, subject: &str) -> bool {
+        let mut all = stream.consumers.values().chain(&stream.former_consumers);
+        match stream.config.retention {
+            Retention::Limits => false,
+            Retention::WorkQueue => {
+                all.any(|consumer| consumer.acked.contains(seq) || !consumer.awaits_acks())
+            }
+            Retention::Interest => !stream.consumers.values().any(|consumer| consumer.may_need(seq, subject)),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What was sent, and what a stream should hold of it.
+
+use headwater_protocol::headers::{self, names};
+
+/// A message's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    pub subject: String,
+    pub headers: Vec<u8>,
+    pub payload: Vec<u8>,
+}
+
+/// A message that was sent to a stream.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub subject: String,
+    pub headers: Vec<u8>,
+    /// What should be stored; `None` where the stream makes something else of it.
+    pub content: Option<Content>,
+    /// The batch it belongs to.
+    pub batch: Option<u64>,
+    /// By how much its subject counts on.
+    pub increment: Option<i64>,
+}
+
+/// A message in a stream.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Which attempt it is; `None` if the stream made it up.
+    pub attempt: Option<u64>,
+    /// Its bytes; `None` if it went before anybody saw it.
+    pub content: Option<Content>,
+    /// When it was stored.
+    pub ts: i64,
+    /// The batch it belongs to.
+    pub batch: Option<u64>,
+    /// It was acknowledged, or seen by a client: it must not be lost.
+    pub promised: bool,
+    /// Whether it is there.
+    pub presence: Presence,
+}
+
+/// Whether a message is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    Live,
+    /// It was rightly removed.
+    Gone {
+        /// It had to make room for this message.
+        cause: Option<u64>,
+        /// A client was told that it is gone.
+        promised: bool,
+    },
+}
+
+impl Stored {
+    /// A message of the stream's own.
+    pub fn made_up(content: Content, ts: i64) -> Self {
+        Self {
+            attempt: None,
+            content: Some(content),
+            ts,
+            batch: None,
+            promised: true,
+            presence: Presence::Live,
+        }
+    }
+
+    /// Whether it is there.
+    pub fn is_live(&self) -> bool {
+        self.presence == Presence::Live
+    }
+
+    /// Its subject, if anybody saw it.
+    pub fn subject(&self) -> &str {
+        self.content.as_ref().map_or("", |content| &content.subject)
+    }
+
+    /// A header of it.
+    pub fn header(&self, name: &[u8]) -> Option<&[u8]> {
+        headers::get(&self.content.as_ref()?.headers, name)
+    }
+
+    /// Its own end, from `Nats-TTL` in whole seconds.
+    pub fn end(&self) -> Option<i64> {
+        let seconds = std::str::from_utf8(self.header(names::TTL)?).ok()?;
+        let seconds: i64 = seconds.trim_end_matches('s').parse().ok()?;
+        Some(self.ts + seconds * 1_000_000_000)
+    }
+
+    /// What it counts against `max_bytes`.
+    pub fn accounted_bytes(&self, file: bool) -> Option<u64> {
+        let content = self.content.as_ref()?;
+        let bytes = content.subject.len() + content.headers.len() + content.payload.len();
+        let own = match (file, content.headers.is_empty()) {
+            (false, _) => 16,
+            (true, true) => 30,
+            (true, false) => 34,
+        };
+        Some((bytes + own) as u64)
+    }
+
+    /// What a counter's message says.
+    pub fn count(&self) -> Option<i64> {
+        let value: serde_json::Value = serde_json::from_slice(&self.content.as_ref()?.payload).ok()?;
+        value.get("val")?.as_str()?.parse().ok()
+    }
+}

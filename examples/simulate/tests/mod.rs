@@ -1,0 +1,3 @@
+//! The promises over many short runs, and the stories of promises that were broken once.
+
+mod stories;

@@ -1,0 +1,105 @@
+//! After a disk error the store is opened anew in the same process: what was durable is there, what comes next is safe.
+
+mod store_support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use headwater::store::disk::Disk;
+use headwater::store::{MessageLog, Store, StoreError, StoreOptions};
+use store_support::cached::CachedDisk;
+use store_support::disk::{Controls, FaultyDisk};
+use store_support::{Model, create, message, tiny};
+
+fn append(log: &mut dyn MessageLog, model: &mut Model, seq: u64) {
+    let message = message(seq, "a.b", b"", b"some payload");
+    log.append(&message).unwrap();
+    model.append(&message);
+}
+
+fn faulty(dir: &std::path::Path) -> (Arc<Store>, Arc<Controls>) {
+    let disk = FaultyDisk::new(dir);
+    let controls = Arc::clone(&disk.controls);
+    (Store::open_on(Arc::new(disk), tiny()).unwrap().0, controls)
+}
+
+/// The only stream, opened anew.
+fn recovered(store: &Store) -> Box<dyn MessageLog> {
+    let (mut streams, _) = store.recover().unwrap();
+    assert_eq!(streams.len(), 1);
+    streams.remove(0).log
+}
+
+#[test]
+fn a_failed_write_is_got_over_and_nothing_durable_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, controls) = faulty(dir.path());
+    let (mut log, mut model) = (create(&store, "S"), Model::default());
+    (1..=20).for_each(|seq| append(&mut *log, &mut model, seq));
+    store.flush().unwrap();
+    log.append(&message(21, "a.b", b"", b"never written")).unwrap();
+    controls.write_fails.store(true, Ordering::Relaxed);
+    assert!(matches!(store.commit(), Err(StoreError::Poisoned(_))));
+    assert!(matches!(log.append(&message(22, "a", b"", b"")), Err(StoreError::Poisoned(_))));
+    assert!(store.recover().is_err(), "the disk is still broken");
+    assert!(store.create_stream("A", "T", b"", headwater::store::StorageKind::File).is_err());
+    controls.write_fails.store(false, Ordering::Relaxed);
+    let mut anew = recovered(&store);
+    model.check(&*anew);
+    append(&mut *anew, &mut model, 21);
+    store.flush().unwrap();
+    model.check(&*anew);
+    assert!(matches!(log.append(&message(23, "a", b"", b"")), Err(StoreError::Poisoned(_))));
+    assert_eq!(store.stats().reopened, 1);
+    assert_eq!(store.stats().messages_lost, 0);
+}
+
+#[test]
+fn what_a_failed_sync_left_in_the_cache_is_on_disk_before_it_is_relied_upon() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(CachedDisk::new(dir.path()));
+    let options = StoreOptions { catalog: false, ..tiny() };
+    let (store, ..) = Store::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options.clone()).unwrap();
+    let (mut log, mut model) = (create(&store, "S"), Model::default());
+    (1..=5).for_each(|seq| append(&mut *log, &mut model, seq));
+    store.flush().unwrap();
+    (6..=9).for_each(|seq| append(&mut *log, &mut model, seq));
+    disk.sync_fails.store(true, Ordering::Relaxed);
+    assert!(store.flush().is_err());
+    disk.sync_fails.store(false, Ordering::Relaxed);
+    let mut anew = recovered(&store);
+    let last = anew.state().last_seq;
+    model.messages.retain(|seq, _| *seq <= last);
+    (last + 1..=last + 3).for_each(|seq| append(&mut *anew, &mut model, seq));
+    store.flush().unwrap();
+    model.check(&*anew);
+    drop((anew, log, store));
+    disk.power_cut();
+    let (_store, mut streams, report) = Store::open_on(disk, options).unwrap();
+    assert_eq!(report.damaged_regions, 0);
+    model.check(&*streams.remove(0).log);
+}
+
+#[test]
+fn counters_go_on_and_no_damage_is_counted_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = faulty(dir.path());
+    let (mut log, mut model) = (create(&store, "S"), Model::default());
+    (1..=29).for_each(|seq| append(&mut *log, &mut model, seq));
+    store.flush().unwrap();
+    append(&mut *log, &mut model, 30);
+    store.flush().unwrap();
+    let before = store.stats();
+    assert_eq!(before.payload_bytes, 30 * 12);
+    drop(log);
+    let path = store_support::segment(dir.path(), 1);
+    let at = store_support::position_of(dir.path(), 1, b"some payload").unwrap();
+    store_support::flip_bit(&path, at);
+    for _ in 0..2 {
+        let log = recovered(&store);
+        assert_eq!(log.state().messages, 29);
+        let stats = store.stats();
+        assert_eq!((stats.damage_regions, stats.messages_lost), (1, 1));
+        assert!(stats.bytes_written >= before.bytes_written);
+    }
+}
