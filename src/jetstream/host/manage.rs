@@ -137,7 +137,8 @@ impl StreamState {
             hosted.deliver_group = (!group.is_empty()).then(|| group.as_bytes().into());
         }
         self.rewrite_config(host, key)?;
-        self.release_unneeded(host);
+        let floor = self.consumers.get(key).map_or(0, |hosted| hosted.machine.ack_floor());
+        self.release_unneeded(host, floor);
         self.consumers.wake(key);
         Ok(key)
     }
@@ -160,7 +161,7 @@ impl StreamState {
             let lsn = host.env.store.delete_consumer(host.id, name).map_err(Refusal::from)?;
             self.wrote(lsn);
         }
-        self.release_unneeded(host);
+        self.release_unneeded(host, hosted.machine.ack_floor());
         Ok(())
     }
 

@@ -68,6 +68,7 @@ impl StreamHost {
         let now = self.env.now();
         let mut state = self.lock();
         let due = self.tick(&mut state, now);
+        state.tell_removed(self, now);
         let settled = self.env.settled();
         if state.visible.advance(settled) {
             state.consumers.wake_hungry();

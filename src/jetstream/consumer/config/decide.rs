@@ -78,8 +78,10 @@ fn decide_update(
         return Err(ErrorCode::ConsumerWorkQueueConsumerNotUnique.error());
     }
     check_update(existing, &config, situation.deliver_interest)?;
-    if config.inactive_threshold != existing.inactive_threshold {
-        fill_inactive_threshold(&mut config);
+    // As with nats-server, whether a consumer is short-lived goes by the name it was made with.
+    let changed = config.inactive_threshold != existing.inactive_threshold;
+    if changed && config.inactive_threshold <= 0 && existing.durable_name.is_empty() {
+        config.inactive_threshold = INACTIVE_THRESHOLD_DEFAULT;
     }
     Ok(Decision::Update(config))
 }
