@@ -94,7 +94,7 @@ impl StreamState {
             bounds,
             existing: existing.map(|hosted| hosted.machine.config()),
             deliver_interest,
-            others: &self.consumers.configs_but(name),
+            others: &|| self.consumers.configs_but(name),
         };
         decide(wanted.config, wanted.action, wanted.pedantic, &situation)
     }
