@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headwater_protocol::jetstream::account_info::API_LEVEL;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{Interval, timeout};
 
 use crate::account::Account;
 use crate::assemble;
@@ -16,10 +18,21 @@ use crate::jetstream::JetStream;
 use crate::logging::LogHandle;
 use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
+use crate::operator::Operator;
 use crate::reload::reload;
 use crate::server::{RunningServer, Server, StartError};
 use crate::system::{self, OperatorServices};
+use crate::systemd::{Manager, State};
 use crate::version::{NATS_VERSION, VERSION};
+
+/// A sign of life that nobody waits for.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+
+/// How long clients wait for the store before they are let in without it.
+const DOOR_HELD_MAX: Duration = Duration::from_millis(250);
+
+/// What reading the store comes to.
+type Recovery = JoinHandle<Result<(), BrokerError>>;
 
 /// Why a broker did not start.
 #[derive(Debug)]
@@ -59,12 +72,15 @@ impl From<StartError> for BrokerError {
 pub struct Broker {
     running: RunningServer,
     jetstream: Option<Arc<JetStream>>,
+    /// Reading what the store holds, while that goes on.
+    recovery: Option<Recovery>,
     ports_file: Option<std::path::PathBuf>,
     /// What the broker runs with now.
     config: Config,
     source: Arc<BrokerSource>,
     monitoring: Option<Monitoring>,
     operator_services: OperatorServices,
+    manager: Manager,
 }
 
 impl Broker {
@@ -72,24 +88,33 @@ impl Broker {
     pub async fn start(config: &Config) -> Result<Self, BrokerError> {
         let server = Server::new(assemble::server_options(config), Arc::new(SystemClock))?;
         announce(config, &server);
+        assemble::bound_memory(config);
+        let operator = start_operator(config, &server)?;
         assemble::apply_account_limits(config, &server);
         assemble::apply_mappings(config, &server)
             .map_err(|error| BrokerError::Settings(error.to_string()))?;
+        if operator.is_none() {
+            assemble::apply_exchange(config, &server).map_err(BrokerError::Settings)?;
+        }
         let jetstream = if config.jetstream.enabled { Some(start_jetstream(config, &server)?) } else { None };
+        let recovery = jetstream.clone().map(|jetstream| begin_recovery(jetstream, operator.clone()));
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
         system::serve_accounts(&server);
         let operator_services = system::serve_operators(&server, source.clone());
         let monitoring = Monitoring::start(config, source.clone()).await?;
+        let recovery = hold_the_door(recovery).await?;
         let running = server.listen().await?;
         let broker = Self {
             running,
             jetstream,
+            recovery,
             ports_file: None,
             config: config.clone(),
             source,
             monitoring,
             operator_services,
+            manager: Manager::from_environment(),
         };
         broker.write_files(config)
     }
@@ -120,8 +145,16 @@ impl Broker {
         let mut lame_duck = signal(SignalKind::user_defined2())?;
         let mut reopen_log = signal(SignalKind::user_defined1())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut alive = tokio::time::interval(self.manager.watchdog_interval().unwrap_or(NEVER));
+        self.manager.tell(State::Ready);
+        let mut ended = Ok(());
         loop {
             tokio::select! {
+                failed = failed_recovery(&mut self.recovery) => {
+                    ended = Err(std::io::Error::other(failed));
+                    break;
+                }
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
                 _ = interrupt.recv() => { log::info!("Trapped \"interrupt\" signal"); break }
                 _ = terminate.recv() => { log::info!("Trapped \"terminated\" signal"); break }
                 _ = reopen_log.recv() => {
@@ -139,16 +172,28 @@ impl Broker {
                 }
                 _ = lame_duck.recv() => {
                     log::info!("Trapped \"user defined signal 2\" signal");
-                    tokio::select! {
-                        () = self.running.lame_duck() => {}
-                        _ = interrupt.recv() => {}
-                    }
+                    self.send_clients_away(&mut interrupt, &mut alive).await;
                     break;
                 }
             }
         }
+        self.manager.tell(State::Stopping);
         self.shutdown().await;
-        Ok(())
+        ended
+    }
+
+    /// Lame duck mode, until it has come to its end or an interrupt ends it.
+    async fn send_clients_away(&self, interrupt: &mut Signal, alive: &mut Interval) {
+        self.manager.tell(State::Stopping);
+        let going = self.running.lame_duck();
+        tokio::pin!(going);
+        loop {
+            tokio::select! {
+                () = &mut going => return,
+                _ = interrupt.recv() => return,
+                _ = alive.tick() => self.manager.tell(State::Watchdog),
+            }
+        }
     }
 
     fn reload_again(
@@ -156,10 +201,12 @@ impl Broker {
         read_again: &impl Fn() -> Result<Config, ConfigError>,
         log: &LogHandle,
     ) -> Result<(), String> {
+        self.manager.tell(State::Reloading);
         let reloaded = match read_again() {
             Ok(config) => self.reload(config).map(|()| log.reconfigure(&self.config.logging)),
             Err(error) => Err(error.to_string()),
         };
+        self.manager.tell(State::Ready);
         match reloaded {
             Ok(Err(error)) => log::error!("Log cannot be reconfigured: {error}"),
             Ok(Ok(())) => log::info!("Reloaded server configuration"),
@@ -234,8 +281,13 @@ fn announce(config: &Config, server: &Server) {
     config.warnings.iter().chain(&config.not_served).for_each(|warning| log::warn!("{warning}"));
 }
 
+fn start_operator(config: &Config, server: &Arc<Server>) -> Result<Option<Arc<Operator>>, BrokerError> {
+    let settings = assemble::operator_settings(config).map_err(BrokerError::Settings)?;
+    let start = |settings| Operator::start(server, settings).map_err(BrokerError::Settings);
+    settings.map(start).transpose()
+}
+
 fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStream>, BrokerError> {
-    let began = Instant::now();
     log::info!("Starting JetStream");
     let settings = assemble::jetstream_settings(config, server.name());
     log::info!("---------------- JETSTREAM ----------------");
@@ -249,11 +301,55 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
     log::info!("  API Level:       {API_LEVEL}");
     log::info!("-------------------------------------------");
     let options = assemble::store_options(config);
-    let limits = assemble::jetstream_limits(config);
-    let jetstream = JetStream::start(settings, options, server.clock().clone(), limits)
+    let limits = match server.operator() {
+        Some(operator) => assemble::jetstream_limits_of_tokens(operator),
+        None => assemble::jetstream_limits(config),
+    };
+    let jetstream = JetStream::claim(settings, options, server.clock().clone(), limits)
         .map_err(BrokerError::JetStream)?;
     server.add_hook(jetstream.clone());
     let _: Arc<Account> = server.account(crate::account::GLOBAL_ACCOUNT);
-    log::info!("Took {:?} to start JetStream", began.elapsed());
     Ok(jetstream)
+}
+
+/// Reads what the store holds, beside everything else.
+fn begin_recovery(jetstream: Arc<JetStream>, operator: Option<Arc<Operator>>) -> Recovery {
+    let began = Instant::now();
+    tokio::spawn(async move {
+        let recovering = jetstream.clone();
+        let recovered = tokio::task::spawn_blocking(move || recovering.recover()).await;
+        recovered.unwrap_or_else(|error| Err(error.to_string())).map_err(BrokerError::JetStream)?;
+        log::info!("Took {:?} to start JetStream", began.elapsed());
+        if let Some(operator) = operator {
+            operator.hold(jetstream.accounts_to_come()).await;
+        }
+        Ok(())
+    })
+}
+
+/// Gives a quick recovery the time to finish, so that the first clients find their streams; returns a slow one, which goes on.
+async fn hold_the_door(recovery: Option<Recovery>) -> Result<Option<Recovery>, BrokerError> {
+    let Some(mut recovery) = recovery else { return Ok(None) };
+    match timeout(DOOR_HELD_MAX, &mut recovery).await {
+        Ok(Ok(done)) => done.map(|()| None),
+        Ok(Err(error)) => Err(BrokerError::JetStream(error.to_string())),
+        Err(_) => {
+            log::info!("JetStream is still recovering, clients are served meanwhile");
+            Ok(Some(recovery))
+        }
+    }
+}
+
+/// Returns when a recovery that is under way has failed; otherwise never.
+async fn failed_recovery(recovery: &mut Option<Recovery>) -> BrokerError {
+    let done = match recovery {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    };
+    *recovery = None;
+    match done {
+        Ok(Ok(())) => std::future::pending().await,
+        Ok(Err(error)) => error,
+        Err(error) => BrokerError::JetStream(error.to_string()),
+    }
 }

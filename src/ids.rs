@@ -23,11 +23,9 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// Length of a [`nuid`].
 pub const NUID_BYTES: usize = 22;
 
-/// A new server id: the 56 characters of a server's public nkey, `N…`.
-pub fn server_id() -> String {
-    KeyPair::new_from_raw(KeyPairType::Server, random_bytes())
-        .map(|key| key.public_key())
-        .unwrap_or_else(|_| format!("N{}", token(55)))
+/// A new key for a server. Its id is the public part, 56 characters that begin with `N`.
+pub fn server_key() -> KeyPair {
+    KeyPair::new_from_raw(KeyPairType::Server, random_bytes()).unwrap_or_else(|_| KeyPair::new_server())
 }
 
 /// A random name as clients make them for inboxes and ephemeral consumers: 22 characters of base 62.
@@ -76,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_server_id_is_a_server_nkey() {
-        let id = server_id();
+        let id = server_key().public_key();
         assert_eq!((id.len(), &id[..1]), (56, "N"));
         assert!(KeyPair::from_public_key(&id).is_ok());
     }

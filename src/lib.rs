@@ -12,6 +12,7 @@
 //! | [`router`] | subject index, queue groups, delivery |
 //! | [`jetstream`] | streams and consumers as state machines; one file per API subject |
 //! | [`store`] | the disk: journal, catalogue, memory twin |
+//! | [`memory`] | the ceiling of the process, and how its parts share it |
 //! | [`monitor`], [`system`] | what operators and tools see |
 #![deny(unsafe_code, unused_must_use)]
 
@@ -19,19 +20,24 @@ pub mod account;
 pub mod assemble;
 pub mod auth;
 pub mod broker;
+pub mod callout;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod ids;
 pub mod jetstream;
+pub mod jwt;
 pub mod logging;
+pub mod memory;
 pub mod monitor;
 pub mod monitoring;
 pub mod net;
+pub mod operator;
 pub mod reload;
 pub mod router;
 pub mod server;
 pub mod session;
 pub mod store;
 pub mod system;
+pub mod systemd;
 pub mod version;

@@ -5,18 +5,21 @@ use std::process::ExitCode;
 
 use headwater::broker::Broker;
 use headwater::cli::{self, Answer, Invocation, Start};
+use headwater::memory::{self, Shares};
 use headwater::{fatal, logging};
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match cli::parse(args) {
         Invocation::Answer(answer) => say(&answer),
+        Invocation::Doctor(request) => say(&request.run()),
         Invocation::Signal(request) => say(&cli::deliver(&request)),
         Invocation::Run(start) => run(*start),
     }
 }
 
 fn run(start: Start) -> ExitCode {
+    memory::allocator::give_memory_back(Shares::configured(start.config.memory_ceiling_bytes).ceiling);
     let log = match logging::start(&start.config.logging) {
         Ok(log) => log,
         Err(error) => return say(&Answer::failure(format_args!("error opening file: {error}"))),

@@ -10,11 +10,19 @@ pub fn reload(server: &Server, old: &Config, new: &Config) -> Result<Vec<String>
     let changes = old.reload_changes(new)?;
     refuse_jetstream_changes(old, new)?;
     assemble::check_mappings(new).map_err(|error| error.to_string())?;
+    assemble::check_exchange(new)?;
+    let operator = assemble::operator_settings(new)?;
     server
         .reload(assemble::server_options(new), auth_changed(old, new))
         .map_err(|error| error.to_string())?;
     assemble::apply_account_limits(new, server);
     assemble::apply_mappings(new, server).map_err(|error| error.to_string())?;
+    if server.operator().is_none() {
+        assemble::apply_exchange(new, server)?;
+    }
+    if let (Some(operator), Some(settings)) = (server.operator(), operator) {
+        operator.reload(settings);
+    }
     Ok(changes.into_iter().filter_map(line).collect())
 }
 

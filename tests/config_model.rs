@@ -133,6 +133,8 @@ fn jetstream_is_a_word_or_a_block() {
     assert_eq!(js.jetstream.store_bytes_max, Some(10 * 1024 * 1024 * 1024));
     assert_eq!(js.jetstream.sync, SyncPolicy::Every(10 * SECOND));
     assert_eq!(config("jetstream { sync_interval: always }").jetstream.sync, SyncPolicy::Always);
+    assert_eq!(config("jetstream {}").jetstream.commit_window, Duration::ZERO);
+    assert_eq!(config("jetstream { commit_window: 5ms }").jetstream.commit_window, SECOND / 200);
 }
 
 #[test]
@@ -211,10 +213,10 @@ fn secrets_do_not_show() {
 
 #[test]
 fn what_is_read_and_not_done_is_listed() {
-    let config = config("syslog: true\nprof_port: 6060\nport: 4222\n");
+    let config = config("prof_port: 6060\nocsp: true\nport: 4222\n");
     assert_eq!(
         config.not_served,
-        ["syslog: not served by this version", "prof_port: not served by this version"]
+        ["prof_port: not served by this version", "ocsp: not served by this version"]
     );
     assert_eq!(config.validate(), Ok(()));
 }

@@ -281,15 +281,62 @@ fn a_message_behind_a_hole_in_the_last_commit_is_kept_but_removals_are_not() {
     }
 }
 
+/// The record that ends a segment reached the disk, nothing of the next segment did.
 #[test]
-fn a_damaged_segment_header_does_not_stop_the_rest() {
+fn what_follows_a_commit_torn_between_two_segments_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = open(dir.path(), without_catalog());
+    let mut log = create(&store, "S");
+    log.append(&message(1, "a", b"", &[b'x'; 4000])).unwrap();
+    store.commit().unwrap();
+    log.append(&message(2, "a", b"", &[b'y'; 5000])).unwrap();
+    store.commit().unwrap();
+    drop((store, log));
+    zero(&segment(dir.path(), 2), 64, 8192 - 128);
+    for seq in 2..5 {
+        let (store, mut stream) = open_one(dir.path(), without_catalog());
+        assert_eq!(stream.log.state().last_seq, seq - 1);
+        stream.log.append(&message(seq, "a", b"", b"acknowledged")).unwrap();
+        store.commit().unwrap();
+    }
+}
+
+#[test]
+fn a_zeroed_segment_header_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = filled(dir.path(), 500);
+    assert!(journal_bytes(dir.path()) > 4 * 8192);
+    zero(&segment(dir.path(), 3), 0, 64);
+    assert_eq!(reopened(dir.path(), &model).repaired_records, 1);
+    assert_eq!(reopened(dir.path(), &model).repaired_records, 0);
+}
+
+#[test]
+fn a_flipped_bit_in_a_segment_header_without_a_copy_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = filled(dir.path(), 500);
+    for bit in [0, 100, 200, 509] {
+        zero(&segment(dir.path(), 3), 8192 - 64, 64);
+        flip_bit(&segment(dir.path(), 3), bit / 8);
+        assert_eq!(reopened(dir.path(), &model).repaired_records, 1);
+    }
+}
+
+#[test]
+fn a_segment_whose_header_is_lost_twice_does_not_stop_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path(), 500);
-    assert!(journal_bytes(dir.path()) > 4 * 8192);
-    flip_bit(&segment(dir.path(), 3), 20);
+    zero(&segment(dir.path(), 3), 0, 64);
+    zero(&segment(dir.path(), 3), 8192 - 64, 64);
     let (_store, streams, report) = open(dir.path(), without_catalog());
     assert_eq!(report.unreadable_files, ["0000000003.seg"]);
     let state = streams[0].log.state();
     assert!(state.messages > 350, "{state:?}");
     assert_eq!(state.last_seq, 500);
+}
+
+fn zero(path: &Path, at: usize, len: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at..at + len].fill(0);
+    std::fs::write(path, bytes).unwrap();
 }

@@ -85,7 +85,9 @@ fn what_is_written_today_is_version_1_but_for_the_salt() {
     let written = std::fs::read(store_support::segment(dir.path(), 1)).unwrap();
     let fixture = decode(FIXTURE);
     assert_eq!(without_checksums(&written[..fixture.len()]), without_checksums(&fixture));
-    assert!(written[fixture.len()..].iter().all(|byte| *byte == 0));
+    let (unused, copy) = written[fixture.len()..].split_at(SEGMENT_BYTES - 64 - fixture.len());
+    assert!(unused.iter().all(|byte| *byte == 0));
+    assert_eq!(copy, &written[..64], "the header once more");
 }
 
 /// Blanks what depends on the salt.

@@ -92,25 +92,45 @@ fn streams_share_the_commit() {
     assert_eq!(controls.syncs.load(Ordering::Relaxed) - before, 1);
 }
 
-#[test]
-fn a_thousand_publishes_in_four_bursts_cost_sixteen_syncs_at_most() {
-    let (_dir, store, _) = store_on_faulty_disk(StoreOptions::default());
+/// Syncs and bytes written by 1,024 messages of 128 bytes in four bursts, each sent when the one before is on disk.
+fn four_bursts(options: StoreOptions) -> (u64, u64) {
+    let (_dir, store, _) = store_on_faulty_disk(options);
     let told = Observer::watch(&store);
     let mut log = create(&store, "S");
+    store.flush().unwrap();
     let before = store.stats();
-    let mut seq = 0;
-    for _ in 0..4 {
-        let mut last = Lsn::ZERO;
-        for _ in 0..256 {
-            seq += 1;
-            last = append(&mut *log, seq);
-        }
-        wait_for(&told, last);
+    for burst in 0..4 {
+        let last = (1..=256).map(|nth| append(&mut *log, burst * 256 + nth)).last();
+        wait_for(&told, last.unwrap());
     }
     let after = store.stats();
-    assert!(after.syncs - before.syncs <= 16, "{} syncs", after.syncs - before.syncs);
-    let payload = 1024 * 128;
-    assert!(after.bytes_written - before.bytes_written < payload * 14 / 10);
+    (after.syncs - before.syncs, after.bytes_written - before.bytes_written)
+}
+
+#[test]
+fn a_thousand_publishes_in_four_bursts_cost_sixteen_syncs_at_most() {
+    let (syncs, bytes) = four_bursts(StoreOptions::default());
+    assert!(syncs <= 16, "{syncs} syncs");
+    assert!(bytes < 1024 * 128 * 14 / 10);
+}
+
+#[test]
+fn with_a_commit_window_a_burst_costs_one_sync() {
+    let (syncs, _) =
+        four_bursts(StoreOptions { commit_window: Duration::from_millis(5), ..StoreOptions::default() });
+    assert!(syncs <= 5, "{syncs} syncs");
+}
+
+#[test]
+fn a_commit_window_ends_early_when_too_much_waits() {
+    let window = Duration::from_secs(3600);
+    let options =
+        StoreOptions { commit_window: window, pending_bytes_max: 10_000, ..StoreOptions::default() };
+    let (_dir, store, _) = store_on_faulty_disk(options);
+    let told = Observer::watch(&store);
+    let mut log = create(&store, "S");
+    let last = (1..=100).map(|seq| append(&mut *log, seq)).last();
+    wait_for(&told, last.unwrap());
 }
 
 fn wait_for(told: &Receiver<Told>, lsn: Lsn) {

@@ -225,8 +225,8 @@ fn a_message_longer_than_a_segment_is_refused() {
     let (_dir, store, _) = full_disk();
     let mut log = create(&store, "S");
     assert!(matches!(log.append(&message(1, "a", b"", &[0; 9000])), Err(StoreError::TooLarge)));
-    log.append(&message(1, "a", b"", &[0; 8000])).unwrap();
-    log.append(&message(2, "a", b"", &[0; 8000])).unwrap();
+    log.append(&message(1, "a", b"", &[0; 7900])).unwrap();
+    log.append(&message(2, "a", b"", &[0; 7900])).unwrap();
     store.flush().unwrap();
 }
 

@@ -4,13 +4,15 @@
 mod store_support;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use headwater::store::{MessageLog, StoreOptions, SyncPolicy};
+use headwater::store::{MessageLog, Store, StoreOptions, SyncPolicy};
 use store_support::{Model, create, message, open};
 
 const STREAMS: u64 = 4;
 const STEPS: u64 = 3000;
+/// How long housekeeping may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn options() -> StoreOptions {
     StoreOptions {
@@ -63,6 +65,19 @@ fn work(mut log: Box<dyn MessageLog>, seed: u64) -> (Box<dyn MessageLog>, Model)
     (log, model)
 }
 
+/// Segments are copied forward and given back while the logs are in use, or soon after.
+fn wait_for_housekeeping(store: &Store) {
+    let start = Instant::now();
+    loop {
+        let stats = store.stats();
+        if stats.segments_reclaimed > 0 && stats.bytes_compacted > 0 {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{stats:?}");
+        thread::yield_now();
+    }
+}
+
 fn run(options: &StoreOptions) {
     let dir = tempfile::tempdir().unwrap();
     let (store, ..) = open(dir.path(), options.clone());
@@ -71,8 +86,7 @@ fn run(options: &StoreOptions) {
     let done: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
     done.iter().for_each(|(log, model)| model.check(&**log));
     store.flush().unwrap();
-    let stats = store.stats();
-    assert!(stats.segments_reclaimed > 0 && stats.bytes_compacted > 0, "{stats:?}");
+    wait_for_housekeeping(&store);
     let models: Vec<Model> = done.into_iter().map(|(_, model)| model).collect();
     drop(store);
     for lose_catalog in [false, true] {

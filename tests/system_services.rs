@@ -74,7 +74,7 @@ async fn clients_ask_about_their_own_account_only() {
         let names: Vec<_> = connz["data"]["connections"].as_array().unwrap().iter().collect();
         assert!(names.len() == 1 && names[0]["name"] == "app", "{connz}");
     }
-    let statz = ask(&other, "$SYS.REQ.ACCOUNT.PING.STATZ", r#"{"accounts":["APP"]}"#).await;
+    let statz = ask(&other, "$SYS.REQ.ACCOUNT.PING.STATZ", r#"{"accounts":["APP"],"tags":null}"#).await;
     assert_eq!(statz["data"]["account_statz"][0]["acc"], "OTHER");
     for subject in ["$SYS.REQ.ACCOUNT.APP.CONNZ", "$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.SERVER.PING"] {
         assert!(other.request(subject, "".into()).await.is_err(), "{subject}");

@@ -12,6 +12,7 @@
 mod broken;
 mod clients;
 mod disk;
+mod dump;
 mod model;
 mod plan;
 mod rng;

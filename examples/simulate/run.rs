@@ -84,7 +84,7 @@ impl Run {
     }
 
     fn step(&mut self) -> Checked {
-        self.world.pass(1);
+        self.world.tick();
         self.something_happens()?;
         let rounds = self.rng.below(TASK_ROUNDS_MAX + 1);
         self.world.run_tasks(rounds);
@@ -177,7 +177,8 @@ impl Run {
             self.world.kill();
         }
         self.model.broker_died();
-        let flips = if orderly { 0 } else { self.plan.flips };
+        // Damage in a commit that nothing vouches for cannot be told from one that was never finished.
+        let flips = if orderly { self.plan.flips } else { 0 };
         if self.rng.one_in(flips) {
             if let Some(place) = self.world.disk.flip_bit() {
                 self.flips += 1;
@@ -194,6 +195,9 @@ impl Run {
             let power_goes = self.plan.power_cuts && !last && !orderly && self.rng.percent(10);
             let calls = if power_goes { self.rng.between(1, 60) } else { 0 };
             self.set_faults(calls);
+            if std::env::var("SIM_DUMP").is_ok() {
+                crate::dump::dump(&self.world.disk);
+            }
             let started = self.world.start();
             self.note(|| format!("start {started:?}"));
             for host in self.world.hosts() {

@@ -149,6 +149,11 @@ impl World {
         });
     }
 
+    /// The clock moves by the least it can, so that no two steps are at the same moment.
+    pub fn tick(&self) {
+        self.clock.advance(1);
+    }
+
     /// Time passes.
     pub fn pass(&self, nanos: UnixNanos) {
         self.clock.advance(nanos);

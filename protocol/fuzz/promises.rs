@@ -5,7 +5,8 @@ use headwater_protocol::client::{
     encode_msg, encode_pub, encode_sub, encode_unsub,
 };
 use headwater_protocol::subject::transform::{Transform, validate_mapping};
-use headwater_protocol::{headers, subject};
+use headwater_protocol::websocket::{Decoder, FrameError};
+use headwater_protocol::{headers, subject, websocket};
 
 /// However client bytes are cut, the same operations come out, and written again they read the same.
 pub fn client_parser(data: &[u8]) {
@@ -19,6 +20,62 @@ pub fn server_parser(data: &[u8]) {
     let whole = server_operations(data, data.len());
     let chunk_bytes = data.first().map_or(1, |byte| usize::from(*byte % 16) + 1);
     assert_eq!(server_operations(data, chunk_bytes), whole);
+}
+
+/// However WebSocket bytes are cut, and however little room there is for messages, the same messages come out.
+pub fn websocket(data: &[u8]) {
+    let (mask_required, compression) =
+        data.first().map_or((true, true), |byte| (byte & 1 == 0, byte & 2 == 0));
+    let whole = websocket_messages(data, data.len(), usize::MAX, Decoder::new(mask_required, compression));
+    let step = data.get(1).map_or(1, |byte| usize::from(*byte % 16) + 1);
+    for room in [1, 7, usize::MAX] {
+        let again = websocket_messages(data, step, room, Decoder::new(mask_required, compression));
+        assert_eq!(again, whole);
+    }
+    websocket_frame_reads_the_same(data);
+}
+
+/// Messages with their ends marked, control frames, and the error that came of it.
+type WebSocketRead = (Vec<(u8, Vec<u8>)>, Option<FrameError>);
+
+fn websocket_messages(data: &[u8], step: usize, room: usize, mut decoder: Decoder) -> WebSocketRead {
+    let (mut seen, mut message, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in data.chunks(step.max(1)) {
+        pending.extend_from_slice(piece);
+        loop {
+            let consumed = match decoder.next(&mut pending, room) {
+                Err(error) => return (seen, Some(error)),
+                Ok(websocket::Framed::Incomplete) => break,
+                Ok(websocket::Framed::Data { bytes, is_compressed, ends_message, consumed }) => {
+                    assert!(bytes.len() <= room);
+                    message.extend_from_slice(bytes);
+                    if ends_message {
+                        seen.push((u8::from(is_compressed), std::mem::take(&mut message)));
+                    }
+                    consumed
+                }
+                Ok(websocket::Framed::Control { opcode, payload, consumed }) => {
+                    assert!(opcode.is_control() && payload.len() <= websocket::CONTROL_BYTES_MAX);
+                    seen.push((opcode as u8, payload.to_vec()));
+                    consumed
+                }
+            };
+            assert!(consumed > 0 && consumed <= pending.len());
+            pending.drain(..consumed);
+        }
+        assert!(pending.len() < websocket::HEADER_BYTES_MAX + websocket::CONTROL_BYTES_MAX);
+    }
+    (seen, None)
+}
+
+fn websocket_frame_reads_the_same(payload: &[u8]) {
+    let mut frame = Vec::new();
+    websocket::encode_frame(&mut frame, websocket::Opcode::Binary, payload);
+    let all = frame.len();
+    let read = Decoder::new(false, false).next(&mut frame, usize::MAX);
+    let expected =
+        websocket::Framed::Data { bytes: payload, is_compressed: false, ends_message: true, consumed: all };
+    assert_eq!(read, Ok(expected));
 }
 
 /// Look-ups agree with the list of headers, and changes do what they say.

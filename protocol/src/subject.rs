@@ -113,6 +113,26 @@ pub fn overlaps(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
+/// What both `a` and `b` match, as one subject with wildcards; `None` if that is nothing.
+pub fn intersection(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
+    if !overlaps(a, b) {
+        return None;
+    }
+    let (mut a, mut b) = (Some(a), Some(b));
+    let mut common: Vec<&[u8]> = Vec::new();
+    while let (Some(rest_a), Some(rest_b)) = (a, b) {
+        let open = if rest_a == b">" { Some(rest_b) } else { (rest_b == b">").then_some(rest_a) };
+        if let Some(rest) = open {
+            common.push(rest);
+            break;
+        }
+        let ((token_a, next_a), (token_b, next_b)) = (split_token(rest_a), split_token(rest_b));
+        common.push(if token_a == b"*" { token_b } else { token_a });
+        (a, b) = (next_a, next_b);
+    }
+    Some(common.join(&SEPARATOR))
+}
+
 /// The tokens of a subject, in order. An empty subject has one empty token.
 pub fn tokens(subject: &[u8]) -> impl Iterator<Item = &[u8]> {
     subject.split(|b| *b == SEPARATOR)

@@ -30,6 +30,11 @@ fn broker_bytes_read_the_same_however_they_are_cut() {
 }
 
 #[test]
+fn websocket_bytes_read_the_same_however_they_are_cut() {
+    holds_for_corpus("websocket", promises::websocket);
+}
+
+#[test]
 fn header_lookups_and_changes_agree() {
     holds_for_corpus("headers", promises::headers);
 }

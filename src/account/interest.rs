@@ -99,7 +99,7 @@ impl Watchers {
 }
 
 /// What every subject that `filter` matches starts with.
-fn literal_prefix(filter: &[u8]) -> &[u8] {
+pub(super) fn literal_prefix(filter: &[u8]) -> &[u8] {
     let literal_tokens = subject::tokens(filter).take_while(|token| *token != b"*" && *token != b">");
     let length: usize = literal_tokens.map(|token| token.len() + 1).sum();
     filter.get(..length).unwrap_or(filter)

@@ -1,11 +1,13 @@
 //! An account: subjects of its own, isolated from every other account.
 //!
 //! Everything that publishes or subscribes does so through an [`Account`]: sessions for their clients, services of the broker
-//! for themselves. Imports and exports are services too: an import subscribes here and delivers into the exporter.
+//! for themselves. Imports and exports stand on the same ground: see [`exchange`].
 
+mod exchange;
 mod interest;
 mod mappings;
 mod observers;
+mod realm;
 mod registry;
 mod service;
 
@@ -15,16 +17,22 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 
+pub use self::exchange::{
+    Activation, Approval, Export, ExportKind, Import, ImportError, ImportKind, ImportTerms, LatencyTerms,
+    Ledger, Local, RESPONSE_THRESHOLD, Responses, Sampling, ServiceImport, ServiceTerms, StreamImport,
+};
 pub use self::interest::{InterestWatch, InterestWatcher};
 pub use self::mappings::{Mapped, MappingError, MappingRule, Mappings};
 pub use self::observers::SubscriptionObserver;
+pub use self::realm::Realm;
 pub use self::registry::Accounts;
 pub use self::service::{InvalidSubject, ServiceSubscription};
 
+use self::exchange::Exchange;
 use self::interest::Watchers;
 use self::observers::Observers;
 use crate::router::{
-    Dispatch, Matches, Message, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
+    Dispatch, Matches, Message, Path, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
     fan_out_to_queue,
 };
 
@@ -40,6 +48,8 @@ pub const UNLIMITED: i64 = -1;
 /// An account and its subject space.
 pub struct Account {
     name: Arc<str>,
+    me: Weak<Account>,
+    realm: Arc<Realm>,
     index: SubjectIndex,
     watchers: Watchers,
     observers: Observers,
@@ -48,6 +58,7 @@ pub struct Account {
     mapped: AtomicBool,
     connections: AtomicUsize,
     limits: Limits,
+    exchange: Exchange,
 }
 
 /// What an account may use at most; [`UNLIMITED`] where there is no limit.
@@ -59,6 +70,8 @@ pub struct Limits {
     pub subscriptions_max: AtomicI64,
     /// Bytes of one message.
     pub payload_bytes_max: AtomicI64,
+    /// Links to leaf nodes.
+    pub leafnodes_max: AtomicI64,
 }
 
 impl Default for Limits {
@@ -67,15 +80,23 @@ impl Default for Limits {
             connections_max: AtomicI64::new(UNLIMITED),
             subscriptions_max: AtomicI64::new(UNLIMITED),
             payload_bytes_max: AtomicI64::new(UNLIMITED),
+            leafnodes_max: AtomicI64::new(UNLIMITED),
         }
     }
 }
 
 impl Account {
-    /// An account without subscriptions.
+    /// An account without subscriptions, in a realm of its own.
     pub fn new(name: &str) -> Arc<Self> {
-        Arc::new(Self {
+        Self::in_realm(name, Arc::default())
+    }
+
+    /// An account without subscriptions.
+    pub fn in_realm(name: &str, realm: Arc<Realm>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
             name: name.into(),
+            me: me.clone(),
+            realm,
             index: SubjectIndex::new(),
             watchers: Watchers::default(),
             observers: Observers::default(),
@@ -83,6 +104,7 @@ impl Account {
             mapped: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             limits: Limits::default(),
+            exchange: Exchange::default(),
         })
     }
 
@@ -123,7 +145,11 @@ impl Account {
 
     /// Delivers a message to everyone who subscribed to `to`; they see it under its own subject.
     pub fn deliver_to(&self, cx: &mut Dispatch, to: &[u8], message: &Message<'_>) -> bool {
-        self.with_matches(cx, to, |cx, matches| fan_out(cx, matches, message))
+        self.deliver_along(cx, message, &Path::direct(to))
+    }
+
+    fn deliver_along(&self, cx: &mut Dispatch, message: &Message<'_>, path: &Path<'_>) -> bool {
+        self.with_matches(cx, path.to, |cx, matches| fan_out(cx, matches, message, path))
     }
 
     /// Like [`deliver_to`](Self::deliver_to), but only to one member of the queue group `queue`.
@@ -134,13 +160,15 @@ impl Account {
         queue: &[u8],
         message: &Message<'_>,
     ) -> bool {
-        self.with_matches(cx, to, |cx, matches| fan_out_to_queue(cx, matches, queue, message))
+        let path = Path::direct(to);
+        self.with_matches(cx, to, |cx, matches| fan_out_to_queue(cx, matches, queue, message, &path))
     }
 
     /// Like [`publish`](Self::publish), for a connection that publishes to the same subjects again and again.
     pub fn publish_cached(&self, cx: &mut Dispatch, cache: &mut RouteCache, message: &Message<'_>) -> bool {
+        let path = Path::direct(message.subject);
         let delivered = cache.with_matches(&self.index, message.subject, |matches| {
-            self.delivering(cx, |cx| fan_out(cx, matches, message))
+            self.delivering(cx, |cx| fan_out(cx, matches, message, &path))
         });
         delivered.unwrap_or_else(|| self.publish(cx, message))
     }
@@ -158,6 +186,13 @@ impl Account {
         self.index.collect(subject, &mut matches);
         let members = matches.groups.iter().flat_map(|group| &group.members);
         matches.plain.iter().chain(members).any(|subscription| subscription.subject() == subject)
+    }
+
+    /// How many subscriptions a message on the literal `subject` would reach.
+    pub fn listeners(&self, subject: &[u8]) -> usize {
+        let mut matches = Matches::default();
+        self.index.collect(subject, &mut matches);
+        matches.len()
     }
 
     /// Whether anybody has subscribed to the literal `subject` in this queue group.
@@ -189,6 +224,7 @@ impl Account {
     pub fn subscribe(&self, subscription: &Arc<Subscription>) -> bool {
         let inserted = self.index.insert(subscription);
         if inserted {
+            self.place_shadows(subscription);
             self.observers.subscribed(subscription);
             self.watchers.notify(subscription.subject());
         }
@@ -199,8 +235,10 @@ impl Account {
     pub fn unsubscribe(&self, subscription: &Arc<Subscription>) {
         subscription.close();
         if self.index.remove(subscription) {
+            self.remove_shadows(subscription);
             self.observers.unsubscribed(subscription);
             self.watchers.notify(subscription.subject());
+            self.lose_interest(subscription.subject());
         }
     }
 
@@ -271,13 +309,16 @@ impl Account {
         let delivered = deliver(cx);
         while cx.expired.len() > already_expired {
             if let Some(subscription) = cx.expired.pop() {
-                self.expire(&subscription);
+                match subscription.sink() {
+                    Sink::Shadow(shadow) => shadow.expire_original(),
+                    _ => self.end_subscription(&subscription),
+                }
             }
         }
         delivered
     }
 
-    fn expire(&self, subscription: &Arc<Subscription>) {
+    fn end_subscription(&self, subscription: &Arc<Subscription>) {
         if let Sink::Client { subscriber, .. } = subscription.sink() {
             subscriber.forget(subscription);
         }

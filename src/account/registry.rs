@@ -5,22 +5,24 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::{Account, GLOBAL_ACCOUNT, SYSTEM_ACCOUNT};
+use super::{Account, GLOBAL_ACCOUNT, Realm};
 
 /// The accounts by name. There is always a global and a system account.
 pub struct Accounts {
     by_name: RwLock<BTreeMap<Arc<str>, Arc<Account>>>,
     global: Arc<Account>,
     system: Arc<Account>,
+    realm: Arc<Realm>,
 }
 
 impl Accounts {
-    /// The two accounts that are always there. `system` is the name of the system account, `$SYS` if none is configured.
-    pub fn new(system: Option<&str>) -> Self {
-        let global = Account::new(GLOBAL_ACCOUNT);
-        let system = Account::new(system.unwrap_or(SYSTEM_ACCOUNT));
+    /// The two accounts that are always there.
+    pub fn new(realm: Realm) -> Self {
+        let realm = Arc::new(realm);
+        let global = Account::in_realm(GLOBAL_ACCOUNT, realm.clone());
+        let system = Account::in_realm(&realm.system_account, realm.clone());
         let both = [&global, &system].map(|account| (account.name().clone(), account.clone()));
-        Self { by_name: RwLock::new(both.into()), global, system }
+        Self { by_name: RwLock::new(both.into()), global, system, realm }
     }
 
     /// The account of clients that belong to none.
@@ -47,9 +49,14 @@ impl Accounts {
         if let Some(account) = by_name.get(name) {
             return (account.clone(), false);
         }
-        let account = Account::new(name);
+        let account = Account::in_realm(name, self.realm.clone());
         by_name.insert(account.name().clone(), account.clone());
         (account, true)
+    }
+
+    /// What all accounts share.
+    pub fn realm(&self) -> &Arc<Realm> {
+        &self.realm
     }
 
     /// All accounts, by name.

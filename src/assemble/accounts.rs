@@ -1,6 +1,7 @@
 //! `accounts { … }`: what an account may use.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater_protocol::jetstream::account_info::AccountLimits;
@@ -9,6 +10,7 @@ use crate::account::GLOBAL_ACCOUNT;
 use crate::config::Config;
 use crate::config::accounts::AccountJetStream;
 use crate::jetstream::LimitsOf;
+use crate::operator::Operator;
 use crate::server::Server;
 
 /// Which accounts have JetStream, and how much of it. Without `accounts` the global account has all; with them, each that
@@ -31,6 +33,25 @@ pub fn jetstream_limits(config: &Config) -> LimitsOf {
     })
 }
 
+/// As [`jetstream_limits`], in operator mode: what the accounts' tokens say.
+pub fn jetstream_limits_of_tokens(operator: &Arc<Operator>) -> LimitsOf {
+    let operator = Arc::downgrade(operator);
+    Box::new(move |name| {
+        let limits = operator.upgrade()?.jetstream_limits(name)?;
+        let positive = |limit: i64| if limit > 0 { limit } else { -1 };
+        Some(AccountLimits {
+            max_memory: limits.memory_bytes_max,
+            max_storage: limits.disk_bytes_max,
+            max_streams: limits.streams_max,
+            max_consumers: limits.consumers_max,
+            max_ack_pending: positive(limits.ack_pending_max),
+            memory_max_stream_bytes: positive(limits.memory_stream_bytes_max),
+            storage_max_stream_bytes: positive(limits.disk_stream_bytes_max),
+            max_bytes_required: limits.stream_bytes_max_required,
+        })
+    })
+}
+
 /// Sets the limits of accounts that are not JetStream's.
 pub fn apply_account_limits(config: &Config, server: &Server) {
     let limit = |limit: Option<u64>| limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
@@ -40,6 +61,7 @@ pub fn apply_account_limits(config: &Config, server: &Server) {
         limits.connections_max.store(limit(configured.limits.connections_max), Ordering::Relaxed);
         limits.subscriptions_max.store(limit(configured.limits.subscriptions_max), Ordering::Relaxed);
         limits.payload_bytes_max.store(limit(configured.limits.payload_bytes_max), Ordering::Relaxed);
+        limits.leafnodes_max.store(limit(configured.limits.leafnodes_max), Ordering::Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::auth::{
     AuthSettings, ConnectionType, Identity, PermissionSettings, ResponseSettings, SecretVerifier,
     SubjectRules, UserSettings,
 };
+use crate::callout::CalloutSettings;
 use crate::clock::UnixNanos;
 use crate::config::tls::Tls;
 use crate::config::{Config, Secret, SimpleAuth, authorization, permissions};
@@ -20,6 +21,18 @@ pub fn auth_settings(config: &Config) -> AuthSettings {
         no_auth_user: config.no_auth_user.clone(),
         map_certificate: maps_certificates(config.client.tls.as_ref()),
         global_account_is_open: is_only_system_account_guarded(config),
+        callout: auth.callout.as_ref().map(callout),
+        tokens_required: config.operator.trusts_anybody(),
+    }
+}
+
+fn callout(configured: &authorization::AuthCallout) -> CalloutSettings {
+    CalloutSettings {
+        issuer: configured.issuer.clone(),
+        account: configured.account.clone(),
+        auth_users: configured.auth_users.clone(),
+        xkey: configured.xkey.clone(),
+        allowed_accounts: configured.allowed_accounts.clone(),
     }
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::auth::auth_settings;
+use super::operator::system_account;
 use super::tls::tls_settings;
 use super::websocket::websocket_options;
 use crate::config::{Config, WriteTimeout};
+use crate::memory::Shares;
 use crate::server::Options;
 
 /// What the core broker needs of the configuration.
@@ -13,6 +15,8 @@ pub fn server_options(config: &Config) -> Options {
     let Config { client, limits, .. } = config;
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let count = |count: Option<u64>| count.map_or(0, bytes);
+    let shares = Shares::configured(config.memory_ceiling_bytes);
+    let outbound_max = shares.outbound_of_one(u64::from(limits.payload_bytes_max));
     Options {
         host: client.host.clone(),
         port: client.port,
@@ -26,8 +30,8 @@ pub fn server_options(config: &Config) -> Options {
             .and_then(|advertise| host_and_port(advertise, client.port)),
         payload_bytes_max: limits.payload_bytes_max as usize,
         control_line_bytes_max: limits.control_line_bytes_max as usize,
-        outbound_bytes_max: bytes(limits.pending_bytes_max),
-        connections_max: limits.connections_max.map(bytes),
+        outbound_bytes_max: bytes(limits.pending_bytes_max.min(outbound_max)),
+        connections_max: limits.connections_max.map(|max| bytes(max.min(shares.connections()))),
         subscriptions_max: count(limits.subscriptions_max),
         subscription_tokens_max: limits.subject_tokens_max.map_or(0, usize::from),
         closed_clients_max: bytes(limits.closed_connections_kept_max),
@@ -51,7 +55,7 @@ pub fn server_options(config: &Config) -> Options {
         no_header_support: client.no_header_support,
         lame_duck_duration: config.lame_duck.duration,
         lame_duck_grace: config.lame_duck.grace_period,
-        system_account: config.system_account.clone(),
+        system_account: system_account(config),
         jetstream: config.jetstream.enabled,
         jetstream_domain: config.jetstream.domain.clone().unwrap_or_default(),
     }

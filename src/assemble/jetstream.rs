@@ -6,9 +6,10 @@ use crate::config::Config;
 use crate::config::jetstream::{BatchLimits, SyncPolicy};
 use crate::jetstream::settings::Settings;
 use crate::jetstream::stream::bounds::BatchBounds;
+use crate::memory::Shares;
 use crate::store::{self, StoreOptions};
 
-/// Share of memory and free disk that JetStream takes when it is not told how much, in percent.
+/// Share of the free disk that JetStream takes when it is not told how much, in percent.
 const DEFAULT_SHARE_PERCENT: u64 = 75;
 
 /// What streams need of the configuration.
@@ -17,6 +18,7 @@ pub fn jetstream_settings(config: &Config, server_name: &str) -> Settings {
     let limit = |limit: Option<u64>| limit.map_or(0, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let store_dir = config.jetstream_dir();
+    let shares = Shares::configured(config.memory_ceiling_bytes);
     Settings {
         sync_interval: match jetstream.sync {
             SyncPolicy::Always => 0,
@@ -24,10 +26,12 @@ pub fn jetstream_settings(config: &Config, server_name: &str) -> Settings {
         },
         payload_bytes_max: u64::from(config.limits.payload_bytes_max),
         server_name: server_name.to_owned(),
-        system_account: config.system_account_name().unwrap_or_default().to_owned(),
+        system_account: super::operator::system_account(config)
+            .or_else(|| config.system_account_name().map(str::to_owned))
+            .unwrap_or_default(),
         domain: jetstream.domain.clone().unwrap_or_default(),
         strict: jetstream.strict,
-        memory_bytes_max: bytes(jetstream.memory_bytes_max.unwrap_or_else(memory_share)),
+        memory_bytes_max: bytes(jetstream.memory_bytes_max.unwrap_or(u64::MAX).min(shares.memory_streams)),
         file_bytes_max: bytes(jetstream.store_bytes_max.unwrap_or_else(|| disk_share(&store_dir))),
         ack_pending_max: limit(jetstream.limits.ack_pending_max),
         request_batch_max: limit(jetstream.limits.request_batch_max),
@@ -36,13 +40,13 @@ pub fn jetstream_settings(config: &Config, server_name: &str) -> Settings {
             .duplicate_window_max
             .map_or(0, |window| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX)),
         consumers_default_max: limit(jetstream.limits.default_consumers_max),
-        batches: batch_bounds(&jetstream.limits.batch),
+        batches: batch_bounds(&jetstream.limits.batch, &shares),
         store_dir,
     }
 }
 
 /// nats-server has one limit for atomic and fast batches together, but different defaults.
-fn batch_bounds(limits: &BatchLimits) -> BatchBounds {
+fn batch_bounds(limits: &BatchLimits, shares: &Shares) -> BatchBounds {
     let defaults = BatchBounds::default();
     let per_stream = |default: usize| limit_or(limits.in_flight_per_stream_max, default as u64) as usize;
     BatchBounds {
@@ -52,7 +56,7 @@ fn batch_bounds(limits: &BatchLimits) -> BatchBounds {
         fast_per_stream_max: per_stream(defaults.fast_per_stream_max),
         fast_max: limit_or(limits.in_flight_max, defaults.fast_max),
         timeout: limits.timeout.map_or(defaults.timeout, |t| i64::try_from(t.as_nanos()).unwrap_or(i64::MAX)),
-        ..defaults
+        staged_bytes_max: shares.batches,
     }
 }
 
@@ -67,17 +71,21 @@ pub fn store_options(config: &Config) -> StoreOptions {
         SyncPolicy::Always => store::SyncPolicy::Always,
         SyncPolicy::Every(interval) => store::SyncPolicy::Interval(interval),
     };
-    StoreOptions { sync, ..StoreOptions::default() }
+    let shares = Shares::configured(config.memory_ceiling_bytes);
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    StoreOptions {
+        sync,
+        commit_window: config.jetstream.commit_window,
+        pending_bytes_max: shares.journal_pending,
+        tail_cache_bytes_max: bytes(shares.journal_tail),
+        index_bytes_max: bytes(shares.index),
+        ..StoreOptions::default()
+    }
 }
 
-fn memory_share() -> u64 {
-    let info = rustix::system::sysinfo();
-    let total = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit));
-    total / 100 * DEFAULT_SHARE_PERCENT
-}
-
-/// Of the file system that the store is, or will be, on.
+/// Of the file system that the store is, or will be, on: what is free and what the store has already.
 fn disk_share(store_dir: &Path) -> u64 {
     let stat = store_dir.ancestors().find_map(|dir| rustix::fs::statvfs(dir).ok());
-    stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize) / 100 * DEFAULT_SHARE_PERCENT)
+    let free = stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    free.saturating_add(store::journal_bytes(store_dir)) / 100 * DEFAULT_SHARE_PERCENT
 }

@@ -24,6 +24,7 @@ pub struct Authenticator {
     map_certificate: bool,
     global_account_is_open: bool,
     bcrypt_cost_max: Option<u32>,
+    tokens_required: bool,
 }
 
 struct PasswordUser {
@@ -64,6 +65,7 @@ impl Authenticator {
         let mut made = Self {
             map_certificate: settings.map_certificate,
             global_account_is_open: settings.global_account_is_open,
+            tokens_required: settings.tokens_required,
             ..Self::default()
         };
         for entry in &settings.users {
@@ -81,12 +83,12 @@ impl Authenticator {
 
     /// Whether a client must identify itself (`auth_required` in INFO).
     pub fn auth_required(&self) -> bool {
-        self.single.is_some() || !self.users.is_empty() || !self.nkeys.is_empty()
+        self.tokens_required || self.single.is_some() || !self.users.is_empty() || !self.nkeys.is_empty()
     }
 
     /// Whether INFO must carry a nonce.
     pub fn nonce_needed(&self) -> bool {
-        !self.nkeys.is_empty()
+        self.tokens_required || !self.nkeys.is_empty()
     }
 
     /// Whether [`Self::check`] will take long (hundreds of milliseconds of CPU for bcrypt), so that it must be called
@@ -264,7 +266,7 @@ impl User {
             user: Arc::clone(&self.name),
             label: format!("{kind}:{}", self.name).into(),
             permissions: self.permissions.clone(),
-            expires: None,
+            ..Login::default()
         }
     }
 }
@@ -308,7 +310,6 @@ fn open_login(credentials: &Credentials<'_>) -> Login {
         account: GLOBAL_ACCOUNT.into(),
         user: credentials.shown_user().into(),
         label: credentials.label().into(),
-        permissions: None,
-        expires: None,
+        ..Login::default()
     }
 }

@@ -4,7 +4,7 @@
 //! The session asks [`Authenticator::is_slow`] first: a check against a bcrypt hash takes hundreds of milliseconds and
 //! belongs on a blocking thread. Secrets are kept as digests or bcrypt hashes and never appear in `Debug` output.
 //!
-//! Operator mode (JWT) and auth callout join as further sources of a [`Login`].
+//! Operator mode ([`crate::operator`]) is a further source of a [`Login`].
 
 mod authenticator;
 pub mod certificate;
@@ -18,7 +18,8 @@ mod settings;
 
 pub use authenticator::Authenticator;
 pub use credentials::{ConnectionType, Credentials, Peer, UnknownConnectionType};
-pub use login::{AuthError, Login};
+pub use login::{AuthError, Login, LoginLimits, TokenIdentity};
+pub use nkey::verify_user_signature;
 pub use permissions::{Permissions, PermissionsError, ResponsePermits};
 pub use secret::SecretVerifier;
 pub use settings::{

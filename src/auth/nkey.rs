@@ -10,6 +10,12 @@ pub(super) fn user_key(text: &str) -> Option<KeyPair> {
     KeyPair::from_public_key(text).ok().filter(|key| key.key_pair_type() == KeyPairType::User)
 }
 
+/// Checks the signature of the user with this public key.
+pub fn verify_user_signature(user: &str, nonce: &[u8], signature: &str) -> Result<(), AuthError> {
+    let key = user_key(user).ok_or(AuthError::BadSignature)?;
+    verify_signature(&key, nonce, signature)
+}
+
 /// Checks the signature a client sent: base64url without padding, or standard base64.
 pub(super) fn verify_signature(key: &KeyPair, nonce: &[u8], signature: &str) -> Result<(), AuthError> {
     if signature.is_empty() {

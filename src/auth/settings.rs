@@ -6,6 +6,7 @@ use std::fmt;
 use super::credentials::ConnectionType;
 use super::permissions::PermissionsError;
 use super::secret::SecretVerifier;
+use crate::callout::CalloutSettings;
 use crate::clock::UnixNanos;
 
 /// Everything that decides who may log in on one kind of listener.
@@ -23,6 +24,10 @@ pub struct AuthSettings {
     pub map_certificate: bool,
     /// Who names nobody is let into the global account although users exist, as when only the system account has some.
     pub global_account_is_open: bool,
+    /// Who decides instead.
+    pub callout: Option<CalloutSettings>,
+    /// Everybody needs a user token, about which others decide.
+    pub tokens_required: bool,
 }
 
 /// One entry of a `users` list.
@@ -58,7 +63,7 @@ impl Identity {
 }
 
 /// `permissions { publish, subscribe, allow_responses }`.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct PermissionSettings {
     /// Subjects.
     pub publish: SubjectRules,
@@ -69,7 +74,7 @@ pub struct PermissionSettings {
 }
 
 /// Allowed and denied subjects; an empty allow list allows all, and deny wins.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SubjectRules {
     /// The allow list.
     pub allow: Vec<String>,

@@ -6,7 +6,7 @@ use super::flags::Flags;
 use crate::config::cluster::Cluster;
 use crate::config::defaults;
 use crate::config::tls::{self, Tls};
-use crate::config::{Config, ConfigError, Port, Secret, host_port};
+use crate::config::{Config, ConfigError, Port, Secret, host_port, size_from_text};
 
 type Step = fn(&mut Config, &Flags) -> Result<(), String>;
 
@@ -48,6 +48,10 @@ fn listeners(config: &mut Config, flags: &Flags) -> Result<(), String> {
     set(&mut config.monitor.http_port, &port(flags.http_port)?.flatten());
     set(&mut config.monitor.https_port, &port(flags.https_port)?.flatten());
     set(&mut config.profiling.port, &port(flags.profile)?.flatten());
+    if let Some(size) = &flags.memory_ceiling {
+        let bytes = size_from_text(size).map_err(|reason| format!("memory_ceiling: {reason}"))?;
+        config.memory_ceiling_bytes = u64::try_from(bytes).ok().filter(|&bytes| bytes > 0);
+    }
     set_name(&mut config.files.pid_file, &flags.pid_file);
     set_name(&mut config.files.ports_file_dir, &flags.ports_file_dir);
     Ok(())

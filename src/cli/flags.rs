@@ -49,6 +49,9 @@ pub struct Flags {
     /// Client URL to advertise to other servers
     #[arg(long = "client_advertise", value_name = "string", help_heading = SERVER)]
     pub client_advertise: Option<String>,
+    /// Most memory the whole process may take, such as 64MB (default: 75 % of what there is)
+    #[arg(long = "memory_ceiling", value_name = "size", help_heading = SERVER)]
+    pub memory_ceiling: Option<String>,
     /// Creates a ports file in the specified directory (<executable_name>_<pid>.ports)
     #[arg(long = "ports_file_dir", value_name = "dir", help_heading = SERVER)]
     pub ports_file_dir: Option<String>,

@@ -4,6 +4,7 @@
 //! lays them over a configuration. [`parse`] decides what the program was asked to do; nothing here starts anything.
 
 mod apply;
+mod doctor;
 mod flags;
 mod go_syntax;
 mod help;
@@ -11,6 +12,7 @@ mod signal;
 
 use crate::config::{Config, ConfigError};
 
+pub use doctor::DoctorRequest;
 pub use flags::Flags;
 pub use signal::{SignalRequest, deliver};
 
@@ -28,6 +30,8 @@ pub enum Invocation {
     Run(Box<Start>),
     /// Send a signal to a server that runs.
     Signal(SignalRequest),
+    /// Look at a store.
+    Doctor(DoctorRequest),
     /// Print something and exit.
     Answer(Answer),
 }
@@ -75,6 +79,10 @@ impl Answer {
 
 /// Reads the arguments (without the program's name) and the configuration they name.
 pub fn parse(args: impl IntoIterator<Item = String>) -> Invocation {
+    let args: Vec<String> = args.into_iter().collect();
+    if let Some(("doctor", words)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return DoctorRequest::parse(words).map_or_else(Invocation::Answer, Invocation::Doctor);
+    }
     let parsed = match go_syntax::parse(args, &Flags::definition()) {
         Ok(parsed) => parsed,
         // Go's flag package complains, prints the usage and exits as if that had been asked for.
@@ -141,7 +149,8 @@ fn test_config(flags: &Flags) -> Answer {
     let Some(path) = &flags.config else {
         return Answer::failure("must specify [-c, --config] option to check configuration file syntax");
     };
-    match Config::from_file(path) {
+    let checked = Config::from_file(path).and_then(check_exchange);
+    match checked {
         Err(error) => Answer::failure(error),
         Ok(config) if !config.warnings.is_empty() => Answer::failure(config.warnings.join("\n") + "\n"),
         Ok(config) => {
@@ -168,5 +177,10 @@ fn configure(flags: &Flags) -> Result<Config, ConfigError> {
     };
     config.apply_flags(flags)?;
     config.validate()?;
+    check_exchange(config)
+}
+
+fn check_exchange(config: Config) -> Result<Config, ConfigError> {
+    crate::assemble::check_exchange(&config).map_err(ConfigError::Invalid)?;
     Ok(config)
 }

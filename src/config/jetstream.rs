@@ -20,6 +20,8 @@ pub struct JetStream {
     /// As written; streams live in `jetstream/` below it, see [`Config::jetstream_dir`](super::Config::jetstream_dir).
     pub store_dir: Option<PathBuf>,
     pub sync: SyncPolicy,
+    /// How long a commit waits for more to gather; zero: not at all.
+    pub commit_window: Duration,
     /// Absent: as much as the machine allows.
     pub memory_bytes_max: Option<u64>,
     /// Absent: as much as the disk allows.
@@ -51,6 +53,7 @@ impl Default for JetStream {
             strict: true,
             store_dir: None,
             sync: SyncPolicy::Always,
+            commit_window: Duration::ZERO,
             memory_bytes_max: None,
             store_bytes_max: None,
             domain: None,
@@ -148,6 +151,9 @@ pub struct BatchLimits {
     pub timeout: Option<Duration>,
 }
 
+/// Clients wait for their acknowledgement at least this long, so that more is a mistake.
+const COMMIT_WINDOW_MAX: Duration = Duration::from_secs(1);
+
 const KEYS: &[Key<JetStream>] = &[
     field!("enabled", ["enable"], enabled, Node::bool),
     field!("strict", [], strict, Node::bool, restart("NoJetStreamStrict")),
@@ -159,6 +165,9 @@ const KEYS: &[Key<JetStream>] = &[
     ),
     Key::watched("sync_interval", &["sync"], read_sync, |old, new, changes| {
         changes.restart(&old.sync, &new.sync, "SyncInterval")
+    }),
+    Key::watched("commit_window", &[], read_commit_window, |old, new, changes| {
+        changes.restart(&old.commit_window, &new.commit_window, "CommitWindow")
     }),
     Key::watched(
         "max_memory_store",
@@ -343,6 +352,15 @@ fn read_sync(js: &mut JetStream, node: &Node, report: &mut Report) -> Result<(),
         Value::Text(text) if text.eq_ignore_ascii_case("always") => SyncPolicy::Always,
         _ => SyncPolicy::Every(node.duration("sync_interval", report)?),
     };
+    Ok(())
+}
+
+fn read_commit_window(js: &mut JetStream, node: &Node, report: &mut Report) -> Result<(), Problem> {
+    let window = node.duration("commit_window", report)?;
+    if window > COMMIT_WINDOW_MAX {
+        return Err(node.problem(format!("commit_window can not be longer than {COMMIT_WINDOW_MAX:?}")));
+    }
+    js.commit_window = window;
     Ok(())
 }
 

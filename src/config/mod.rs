@@ -19,6 +19,7 @@ pub mod jetstream;
 mod keys;
 pub mod leaf_remote;
 pub mod leafnodes;
+pub mod log_format;
 pub mod mappings;
 mod model;
 pub mod mqtt;
@@ -39,7 +40,9 @@ mod validate;
 pub mod websocket;
 mod write_timeout;
 
+pub(crate) use grammar::size as size_from_text;
 pub use keys::Key;
+pub use log_format::LogFormat;
 pub use model::*;
 pub(crate) use read::{Port, host_port};
 pub use report::{ConfigError, Problem, Report};

@@ -11,6 +11,7 @@ use super::defaults;
 use super::http_auth::HttpAuth;
 use super::jetstream::JetStream;
 use super::leafnodes::LeafNodes;
+use super::log_format::LogFormat;
 use super::mappings::Mapping;
 use super::mqtt::Mqtt;
 use super::ocsp::{Ocsp, OcspCache};
@@ -51,7 +52,7 @@ pub struct Config {
     /// Public keys of proxies that may speak for others.
     pub trusted_proxies: Vec<String>,
     pub profiling: Profiling,
-    /// Bounds the memory of the whole process; absent: no bound.
+    /// Bounds the memory of the whole process; absent: a share of what the machine or container has.
     pub memory_ceiling_bytes: Option<u64>,
     /// What was read and will not be done, a line each.
     pub not_served: Vec<String>,
@@ -203,6 +204,8 @@ pub struct Logging {
     pub file_bytes_max: Option<u64>,
     /// Files kept, the current one included; absent: all.
     pub files_max: Option<u64>,
+    /// What a line looks like, in a file or on standard error.
+    pub format: LogFormat,
     pub syslog: bool,
     pub remote_syslog: Option<String>,
     /// Of a traced message; absent: all of it.
@@ -221,6 +224,7 @@ impl Default for Logging {
             file: None,
             file_bytes_max: None,
             files_max: None,
+            format: LogFormat::Text,
             syslog: false,
             remote_syslog: None,
             traced_message_bytes_max: None,

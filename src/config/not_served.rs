@@ -15,18 +15,11 @@ struct Row {
 const ROWS: &[Row] = &[
     Row::harmless("leafnodes", |c| c.leafnodes.port.is_some() || !c.leafnodes.remotes.is_empty()),
     Row::harmless("mqtt", |c| c.mqtt.port.is_some()),
-    Row::harmless("account exports", |c| c.accounts.iter().any(|account| !account.exports.is_empty())),
-    Row::harmless("account imports", |c| c.accounts.iter().any(|account| !account.imports.is_empty())),
     Row::harmless("account msg_trace", |c| c.accounts.iter().any(|account| account.message_trace.is_some())),
-    Row::harmless("syslog", |c| c.logging.syslog),
-    Row::harmless("remote_syslog", |c| c.logging.remote_syslog.is_some()),
     Row::harmless("prof_port", |c| c.profiling.port.is_some()),
     Row::harmless("ocsp", |c| c.ocsp.is_some()),
     Row::harmless("default_js_domain", |c| !c.server.default_js_domains.is_empty()),
-    Row::unsafe_without("operator", |c| !c.operator.jwts.is_empty()),
-    Row::unsafe_without("trusted_keys", |c| !c.operator.trusted_keys.is_empty()),
-    Row::unsafe_without("resolver", |c| c.operator.resolver.is_some()),
-    Row::unsafe_without("auth_callout", |c| c.authorization.callout.is_some()),
+    Row::harmless("resolver_tls", |c| c.operator.resolver_tls.is_some()),
     Row::unsafe_without("proxy_required", |c| {
         c.authorization.proxy_required || c.users().any(|(_, user)| user.proxy_required)
     }),

@@ -27,6 +27,11 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Whether anybody's signature counts, so that clients need tokens.
+    pub fn trusts_anybody(&self) -> bool {
+        !self.jwts.is_empty() || !self.trusted_keys.is_empty()
+    }
+
     /// Whether clients log in with JWTs.
     pub fn is_used(&self) -> bool {
         !self.jwts.is_empty() || !self.trusted_keys.is_empty() || self.resolver.is_some()

@@ -13,6 +13,7 @@ use super::http_auth;
 use super::jetstream;
 use super::keys::{Key, field, nested, timed};
 use super::leafnodes;
+use super::log_format;
 use super::mappings;
 use super::model::Config;
 use super::mqtt;
@@ -133,6 +134,7 @@ pub const KEYS: &[Key<Config>] = &[
         restart("LogSizeLimit")
     ),
     field!("log_max_num", ["logfile_max_num"], logging.files_max, Node::limit, restart("LogMaxFiles")),
+    field!("log_format", [], logging.format, log_format::read, live("LogFormat", "log_format = {}")),
     field!("syslog", [], logging.syslog, Node::bool, live("Syslog", "syslog = {}")),
     field!(
         "remote_syslog",

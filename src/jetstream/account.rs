@@ -13,14 +13,14 @@ use parking_lot::{Mutex, RwLock};
 
 use super::consumer::config::ConsumerBounds;
 use super::consumers::Consumers;
-use super::env::Env;
+use super::env::{Env, Phase};
 use super::host::{StreamHost, StreamState};
 use super::stream::config::{Surroundings, check_update, complete};
 use super::stream::room::Budget;
 use super::stream::{Bounds, Refusal, StreamMachine, storage_kind};
 use super::{metadata, record};
 use crate::account::Account;
-use crate::store::Lsn;
+use crate::store::{Lsn, RecoveredStream, StorageKind, StoreError};
 
 /// A stream that was asked for.
 pub struct Created {
@@ -36,8 +36,7 @@ pub struct JsAccount {
     pub account: Arc<Account>,
     /// What all accounts share.
     pub env: Arc<Env>,
-    /// What the account may use.
-    pub limits: AccountLimits,
+    limits: RwLock<AccountLimits>,
     streams: RwLock<BTreeMap<Box<str>, Arc<StreamHost>>>,
     /// Held while streams are created, changed or deleted, so that checks stay true until they are acted on.
     pub(super) changing: Mutex<()>,
@@ -53,13 +52,24 @@ impl JsAccount {
         Self {
             account,
             env,
-            limits,
+            limits: RwLock::new(limits),
             streams: RwLock::default(),
             changing: Mutex::default(),
             api_total: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
             budget: Budget::new(limits.max_storage, limits.max_memory),
         }
+    }
+
+    /// What the account may use.
+    pub fn limits(&self) -> AccountLimits {
+        *self.limits.read()
+    }
+
+    /// Changes what the account may use from now on; what it uses already stays.
+    pub fn set_limits(&self, limits: AccountLimits) {
+        *self.limits.write() = limits;
+        self.budget.set_max(limits.max_storage, limits.max_memory);
     }
 
     /// What streams of the account may use.
@@ -73,19 +83,31 @@ impl JsAccount {
         ConsumerBounds {
             server_ack_pending_max: settings.ack_pending_max,
             server_request_batch_max: settings.request_batch_max,
-            account_ack_pending_max: self.limits.max_ack_pending,
-            account_consumers_max: self.limits.max_consumers,
+            account_ack_pending_max: self.limits().max_ack_pending,
+            account_consumers_max: self.limits().max_consumers,
         }
     }
 
-    /// A stream by its name.
+    /// A stream by its name, in service or not.
     pub fn stream(&self, name: &str) -> Option<Arc<StreamHost>> {
         self.streams.read().get(name).cloned()
     }
 
-    /// A stream by its name, or the error the API answers with.
+    /// A stream that can be used by its name, or the error the API answers with.
     pub fn expect_stream(&self, name: &str) -> Result<Arc<StreamHost>, ApiError> {
-        self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())
+        let host = self.stream(name).ok_or_else(|| ErrorCode::StreamNotFound.error())?;
+        if host.in_service() { Ok(host) } else { Err(ErrorCode::ClusterNotAvail.error()) }
+    }
+
+    /// A mirror that may answer direct gets for its origin, and has caught up with it.
+    pub fn direct_mirror_of(&self, origin: &str) -> Option<Arc<StreamHost>> {
+        let answers = |host: &&Arc<StreamHost>| {
+            let state = host.lock();
+            let config = state.machine.config();
+            let mirrors = config.mirror.as_ref().is_some_and(|mirror| mirror.name == origin);
+            config.mirror_direct && mirrors && state.inflow.has_caught_up()
+        };
+        self.streams.read().values().find(answers).cloned()
     }
 
     /// All streams, by name.
@@ -107,7 +129,8 @@ impl JsAccount {
             return Err(ErrorCode::StreamReplicasNotSupported.error());
         }
         metadata::stamp_stream(&mut config);
-        if let Some(existing) = self.stream(&config.name) {
+        if self.stream(&config.name).is_some() {
+            let existing = self.expect_stream(&config.name)?;
             let same = metadata::same_stream(existing.lock().machine.config(), &config);
             return if same {
                 Ok(Created { host: existing, new: false })
@@ -151,6 +174,7 @@ impl JsAccount {
         let mut state = host.lock();
         state.wrote(lsn);
         state.delete_all_consumers(&host);
+        state.end_inflow();
         state.machine.leave();
         drop(state);
         self.streams.write().remove(name);
@@ -158,16 +182,31 @@ impl JsAccount {
         Ok(host)
     }
 
-    /// Puts a stream into service that was found in the store.
-    pub fn adopt(&self, host: Arc<StreamHost>) {
-        host.capture();
+    /// Gives a stream its place among the others.
+    pub fn put(&self, host: Arc<StreamHost>) {
         self.streams.write().insert(host.name.clone(), host);
+    }
+
+    /// Takes all streams out of service that are kept in files: the store has failed.
+    pub fn suspend(&self) {
+        let _changing = self.changing.lock();
+        self.streams().iter().filter(|host| host.is_on_disk()).for_each(StreamHost::suspend);
+    }
+
+    /// Forgets the streams out of service that are not among `streams`: their creation never came to be on disk.
+    pub fn forget_missing(&self, streams: &[RecoveredStream]) {
+        let missing =
+            |host: &Arc<StreamHost>| !host.in_service() && !streams.iter().any(|stream| stream.id == host.id);
+        for host in self.streams().into_iter().filter(missing) {
+            self.streams.write().remove(&host.name);
+            host.close();
+        }
     }
 
     /// What `$JS.API.INFO` tells.
     pub fn info(&self) -> AccountInfo {
         let mut info = AccountInfo {
-            limits: self.limits,
+            limits: self.limits(),
             domain: self.env.settings.domain.clone(),
             ..Default::default()
         };
@@ -183,7 +222,7 @@ impl JsAccount {
             *used += state.log.state().bytes;
             *reserved += u64::try_from(config.max_bytes).unwrap_or(0);
             info.streams += 1;
-            info.consumers += state.consumers.count_public() as u64;
+            info.consumers += state.consumers.count() as u64;
         }
         info
     }
@@ -199,7 +238,7 @@ impl JsAccount {
 
     /// Fills in what a configuration leaves open and checks it.
     pub fn complete(&self, config: StreamConfig, pedantic: bool) -> Result<StreamConfig, ApiError> {
-        let limits = &self.limits;
+        let limits = &self.limits();
         let around = Surroundings {
             stream: &|name| self.stream(name).map(|host| host.lock().machine.config().clone()),
             duplicate_window_max: self.env.settings.duplicate_window_max,
@@ -214,7 +253,7 @@ impl JsAccount {
 
     /// Whether account and server have room for what `config` reserves; `had` bytes of it are reserved already.
     pub(super) fn check_room(&self, config: &StreamConfig, had: i64) -> Result<(), ApiError> {
-        let limits = &self.limits;
+        let limits = &self.limits();
         if config.max_consumers > 0 && limits.max_consumers > 0 && config.max_consumers > limits.max_consumers
         {
             return Err(ErrorCode::MaximumConsumersLimit.error());
@@ -245,7 +284,8 @@ impl JsAccount {
     /// Whether the account may have one more stream.
     pub(super) fn check_stream_count(&self) -> Result<(), ApiError> {
         let streams = self.streams.read().len() as i64;
-        if self.limits.max_streams > 0 && streams >= self.limits.max_streams {
+        let max = self.limits().max_streams;
+        if max > 0 && streams >= max {
             return Err(ErrorCode::MaximumStreamsLimit.error());
         }
         Ok(())
@@ -278,19 +318,32 @@ impl JsAccount {
     fn start_new(&self, config: StreamConfig) -> Result<Arc<StreamHost>, ApiError> {
         let created = Timestamp(self.env.now());
         let kind = storage_kind(&config);
+        if kind == StorageKind::File && self.env.phase() != Phase::Ready {
+            return Err(ErrorCode::ClusterNotAvail.error());
+        }
         let meta = record::encode(created, &config);
-        let (id, log, lsn) = self
-            .env
-            .store
-            .create_stream(self.account.name(), &config.name, &meta, kind)
-            .map_err(|error| ErrorCode::StreamCreate.with(error))?;
+        let store = &self.env.store;
+        let (id, log, lsn) =
+            store.create_stream(self.account.name(), &config.name, &meta, kind).map_err(not_created)?;
         let first_seq = config.first_seq;
         let mut state =
             StreamState::new(StreamMachine::new(config, self.bounds()), log, Consumers::default(), created);
         state.wrote(lsn);
-        state.begin_at(first_seq).map_err(|error| ErrorCode::StreamCreate.with(error))?;
+        if let Err(error) = state.begin_at(first_seq) {
+            // If this fails too, the store begins anew, and the stream was never acknowledged.
+            let _ = store.delete_stream(id);
+            return Err(not_created(error));
+        }
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
-        self.adopt(host.clone());
+        let configured = host.lock().configure_inflow(&host, None);
+        if let Err(error) = configured {
+            let _ = store.delete_stream(id);
+            host.close();
+            return Err(ErrorCode::StreamCreate.with(error));
+        }
+        host.capture();
+        self.put(host.clone());
+        host.start_inflow();
         Ok(host)
     }
 
@@ -307,10 +360,18 @@ impl JsAccount {
         let begins = |config: &StreamConfig| config.retention == Retention::Interest;
         let begins_now = begins(&config) && !begins(state.machine.config());
         state.reconfigure(config, &self.env).map_err(store_failed)?;
+        state.configure_inflow(host, None).map_err(store_failed)?;
         if begins_now {
             state.release_acknowledged(host);
         }
         Ok(())
+    }
+}
+
+fn not_created(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Poisoned(_) | StoreError::DiskFull => Refusal::from(error).into(),
+        error => ErrorCode::StreamCreate.with(error),
     }
 }
 

@@ -47,7 +47,7 @@ pub fn batch_abandoned(host: &StreamHost, cx: &mut Dispatch, id: &[u8], reason: 
 
 /// An API request was answered.
 pub fn api_audit(account: &Account, env: &Env, cx: &mut Dispatch, request: &Message<'_>, response: &[u8]) {
-    let client = client_of(cx.origin(), env);
+    let client = client_of(cx.origin(), account, env);
     let event = ApiAudit {
         server: &env.settings.server_name,
         client: &client,
@@ -114,8 +114,11 @@ pub fn publish(account: &Account, env: &Env, cx: &mut Dispatch, advisory: &Advis
 }
 
 /// Who brought the request, as events describe it.
-pub fn client_of(origin: Option<&Arc<Origin>>, env: &Env) -> ClientInfo {
-    let Some(client) = origin else { return ClientInfo::default() };
+pub fn client_of(origin: Option<&Arc<Origin>>, account: &Account, env: &Env) -> ClientInfo {
+    let Some(client) = origin else {
+        let (acc, server) = (account.name().to_string(), env.settings.server_name.clone());
+        return ClientInfo { acc, server, kind: "JetStream".into(), ..ClientInfo::default() };
+    };
     ClientInfo {
         start: Some(Timestamp(client.start)),
         host: client.host.to_string(),

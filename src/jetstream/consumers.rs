@@ -83,6 +83,11 @@ pub struct Consumers {
 }
 
 impl Consumers {
+    /// Consumers to come get other keys than those of `former` have.
+    pub fn number_after(&mut self, former: &Self) {
+        self.last_key = self.last_key.max(former.last_key);
+    }
+
     /// Adds a consumer and queues it to be run.
     pub fn add(&mut self, consumer: Hosted) -> ConsumerKey {
         self.last_key += 1;
@@ -140,6 +145,11 @@ impl Consumers {
     /// Their keys.
     pub fn keys(&self) -> Vec<ConsumerKey> {
         self.by_key.keys().copied().collect()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_key.len()
     }
 
     /// How many there are, those of mirroring servers not counted.

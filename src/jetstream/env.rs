@@ -1,10 +1,10 @@
 //! What every stream of the server shares.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::host::StreamHost;
 use super::settings::Settings;
@@ -45,15 +45,41 @@ impl Env {
         self.clock.now()
     }
 
+    /// Whether JetStream is in working order.
+    pub fn phase(&self) -> Phase {
+        self.commits.phase()
+    }
+
+    /// Grows by one whenever the store fails: what was promised before and has not settled never will.
+    pub fn failures(&self) -> u32 {
+        self.commits.failures.load(Ordering::SeqCst)
+    }
+
     /// Up to where the journal counts as safe: synced, or written where the configuration relaxes that.
     pub fn settled(&self) -> Lsn {
         self.commits.settled()
     }
 }
 
+/// Whether JetStream is in working order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// What the store holds is not known yet.
+    Recovering,
+    /// It works. Single streams may still be on their way.
+    Ready,
+    /// The store has failed and has to be opened anew. Streams in memory work.
+    Failed,
+}
+
 /// Follows the committer: how far it has come, and which streams wait for it.
 pub struct Commits {
     settled: AtomicU64,
+    phase: AtomicU8,
+    failures: AtomicU32,
+    /// Told when the store fails, and when the broker goes away.
+    failed: Notify,
     written_is_enough: bool,
     waiting: Mutex<Vec<Arc<StreamHost>>>,
     ingest_gate: Arc<Gate>,
@@ -62,7 +88,47 @@ pub struct Commits {
 impl Commits {
     /// With `written_is_enough`, a record counts as settled once it is written, before it is synced.
     pub fn new(written_is_enough: bool, ingest_gate: Arc<Gate>) -> Self {
-        Self { settled: AtomicU64::new(0), written_is_enough, waiting: Mutex::default(), ingest_gate }
+        Self {
+            settled: AtomicU64::new(0),
+            phase: AtomicU8::new(Phase::Recovering as u8),
+            failures: AtomicU32::new(0),
+            failed: Notify::new(),
+            written_is_enough,
+            waiting: Mutex::default(),
+            ingest_gate,
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Recovering,
+            1 => Phase::Ready,
+            _ => Phase::Failed,
+        }
+    }
+
+    /// What the store holds is known, unless it has failed more often than `failures` times by now.
+    pub fn set_ready(&self, failures: u32) {
+        self.phase.store(Phase::Ready as u8, Ordering::SeqCst);
+        if self.failures.load(Ordering::SeqCst) != failures {
+            self.phase.store(Phase::Failed as u8, Ordering::SeqCst);
+        }
+    }
+
+    /// Returns when the store has failed, or [`Self::wake_watcher`] was called.
+    pub async fn wait_for_failure(&self) {
+        self.failed.notified().await;
+    }
+
+    /// Has [`Self::wait_for_failure`] return.
+    pub fn wake_watcher(&self) {
+        self.failed.notify_one();
+    }
+
+    fn wake_waiting(&self) {
+        for host in std::mem::take(&mut *self.waiting.lock()) {
+            host.wake_at_commit();
+        }
     }
 
     fn settled(&self) -> Lsn {
@@ -79,14 +145,20 @@ impl CommitObserver for Commits {
     fn committed(&self, written: Lsn, durable: Lsn) {
         let settled = if self.written_is_enough { written } else { durable };
         self.settled.fetch_max(settled.0, Ordering::SeqCst);
-        for host in std::mem::take(&mut *self.waiting.lock()) {
-            host.wake_at_commit();
-        }
+        self.wake_waiting();
     }
 
     fn failed(&self, error: &StoreError) {
-        log::error!("JetStream store failed, nothing is acknowledged until it has been reopened: {error}");
+        log::error!("JetStream store failed, nothing is acknowledged until it has been opened anew: {error}");
+        self.phase.store(Phase::Failed as u8, Ordering::SeqCst);
+        self.failures.fetch_add(1, Ordering::SeqCst);
         self.ingest_gate.open();
+        self.wake_waiting();
+        self.wake_watcher();
+    }
+
+    fn reopened(&self, durable: Lsn) {
+        self.settled.store(durable.0, Ordering::SeqCst);
     }
 
     fn pressure(&self, high: bool) {

@@ -55,8 +55,7 @@ fn remove_ours(metadata: &mut BTreeMap<String, String>) {
 }
 
 fn stream_level(config: &StreamConfig) -> u32 {
-    let consumer_block = config.mirror.iter().chain(&config.sources).any(|source| source.consumer.is_some());
-    if config.allow_batched || consumer_block {
+    if config.allow_batched {
         4
     } else if config.allow_msg_counter
         || config.allow_atomic

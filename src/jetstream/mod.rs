@@ -3,6 +3,7 @@
 //! | module | what happens there |
 //! |---|---|
 //! | [`stream`], [`consumer`] | the state machines: `(state, input, now) → effects` |
+//! | [`sourcing`] | mirrors and sources: the links to their origins |
 //! | [`host`] | the rim around one stream: lock, pump, timers, replies that wait for the disk |
 //! | [`account`] | the streams of one account, its limits |
 //! | [`api`] | one file per `$JS.API` subject |
@@ -26,8 +27,10 @@ pub mod identity;
 pub mod metadata;
 mod monitor;
 pub mod record;
+mod recovery;
 pub mod server;
 pub mod settings;
+pub mod sourcing;
 pub mod stream;
 
 pub use server::{JetStream, LimitsOf, Outside};

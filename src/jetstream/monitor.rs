@@ -8,6 +8,7 @@ use headwater_protocol::jetstream::stream_info::StreamInfo;
 use super::JetStream;
 use super::account::JsAccount;
 use super::api::listed_stream;
+use super::env::Phase;
 use super::host::StreamHost;
 use crate::monitor::{
     ConsumerLag, HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor,
@@ -79,15 +80,38 @@ impl JetStreamMonitor for JetStream {
     }
 
     fn problems(&self) -> Vec<HealthProblem> {
-        self.unserved()
+        if self.env().phase() == Phase::Recovering {
+            let error = "JetStream is still recovering its streams".to_owned();
+            return vec![HealthProblem { error, ..HealthProblem::default() }];
+        }
+        let mut problems = self.unserved();
+        if self.env().store.is_full() {
+            let error = "JetStream store has no space left for messages".to_owned();
+            problems.push(HealthProblem { error, ..HealthProblem::default() });
+        }
+        for host in JetStream::accounts(self).into_iter().flat_map(|account| account.streams()) {
+            let known = |problem: &HealthProblem| *problem.stream == *host.name;
+            if !host.in_service() && !problems.iter().any(known) {
+                problems.push(out_of_service(&host));
+            }
+        }
+        problems
     }
 
     fn store(&self) -> Option<StoreFacts> {
-        Some(StoreFacts { state: "ready", stats: self.store_stats(), lost: self.messages_lost() })
+        Some(StoreFacts { state: self.state(), stats: self.store_stats(), lost: self.messages_lost() })
     }
 }
 
 impl JetStream {
+    fn state(&self) -> &'static str {
+        match self.env().phase() {
+            Phase::Recovering => "recovering",
+            Phase::Ready => "ready",
+            Phase::Failed => "failed",
+        }
+    }
+
     /// What the store has counted since the start, and how large it is.
     pub fn store_stats(&self) -> StoreStats {
         self.env().store.stats()
@@ -107,6 +131,16 @@ impl JetStream {
         let hosts = JetStream::accounts(self).into_iter().flat_map(|account| account.streams());
         hosts.filter_map(|host| of(&host)).collect()
     }
+}
+
+/// The words for a failed store are nats-server's.
+fn out_of_service(host: &StreamHost) -> HealthProblem {
+    let (account, stream) = (host.account.name().to_string(), host.name.to_string());
+    let error = match host.env.phase() {
+        Phase::Failed => format!("JetStream stream '{account} > {stream}' write error: the store has failed"),
+        _ => format!("JetStream stream '{account} > {stream}' is still being recovered"),
+    };
+    HealthProblem { account, stream, error }
 }
 
 fn account_usage(account: &JsAccount) -> JetStreamAccount {

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use headwater_protocol::jetstream::account_info::AccountLimits;
-use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
-use headwater_protocol::jetstream::stream_config::StreamConfig;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
@@ -14,22 +13,17 @@ use super::account::JsAccount;
 use super::acks::{Acks, FlowControl};
 use super::api::{Api, NoApi};
 use super::backup::TRANSFERS_MAX;
-use super::backup::restore::building::UNFINISHED;
-use super::consumer::{ConsumerMachine, Identity, StreamTraits};
-use super::consumers::{Consumers, Hosted};
 use super::env::{Commits, Env};
-use super::host::{StreamHost, StreamState};
-use super::record;
+use super::recovery::watch_store;
 use super::settings::Settings;
-use super::stream::StreamMachine;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::Clock;
 use crate::ids::{self, Random};
 use crate::monitor::HealthProblem;
-use crate::router::{Dispatch, Gate, Service};
+use crate::router::{Gate, Service};
 use crate::server::{HookFuture, ServerHook};
 use crate::store::disk::{Disk, RealDisk};
-use crate::store::{RecoveredConsumer, RecoveredStream, Store, StoreError, StoreOptions, SyncPolicy};
+use crate::store::{RecoveredStream, Store, StoreError, StoreOptions, SyncPolicy};
 
 /// Decides whether an account has JetStream, and how much of it.
 pub type LimitsOf = Box<dyn Fn(&str) -> Option<AccountLimits> + Send + Sync>;
@@ -46,16 +40,19 @@ pub struct Outside {
 
 /// JetStream, for all accounts.
 pub struct JetStream {
-    /// Itself, for services that need all accounts.
+    /// Itself, for its tasks and for services that need all accounts.
     me: Weak<Self>,
     env: Arc<Env>,
     limits_of: LimitsOf,
     accounts: RwLock<HashMap<Arc<str>, Arc<JsAccount>>>,
-    subscriptions: Mutex<Vec<ServiceSubscription>>,
+    subscriptions: Mutex<HashMap<Arc<str>, Vec<ServiceSubscription>>>,
     /// What the store holds for accounts that have not come into being yet.
-    recovered: Mutex<HashMap<String, Vec<RecoveredStream>>>,
+    pub(super) recovered: Mutex<HashMap<String, Vec<RecoveredStream>>>,
     /// Streams that the store holds and that cannot be served.
-    unserved: Mutex<Vec<HealthProblem>>,
+    pub(super) unserved: Mutex<Vec<HealthProblem>>,
+    /// Held while streams are put into service, or all of them taken out.
+    pub(super) recovering: Mutex<()>,
+    stopping: AtomicBool,
 }
 
 impl JetStream {
@@ -67,11 +64,9 @@ impl JetStream {
         clock: Arc<dyn Clock>,
         limits_of: LimitsOf,
     ) -> Result<Arc<Self>, String> {
-        check_store_dir(&settings.store_dir)?;
-        let dir = &settings.store_dir;
-        let disk = RealDisk::new(dir).map_err(|error| format!("create {}: {error}", dir.display()))?;
-        let outside = Outside { disk: Arc::new(disk), clock, random: Arc::new(ids::SystemRandom) };
-        Self::start_in(outside, settings, options, limits_of)
+        let jetstream = Self::claim(settings, options, clock, limits_of)?;
+        jetstream.recover()?;
+        Ok(jetstream)
     }
 
     /// Like [`start`](Self::start), in a world of the caller's making.
@@ -81,10 +76,37 @@ impl JetStream {
         options: StoreOptions,
         limits_of: LimitsOf,
     ) -> Result<Arc<Self>, String> {
+        let jetstream = Self::claim_in(outside, settings, options, limits_of)?;
+        jetstream.recover()?;
+        Ok(jetstream)
+    }
+
+    /// Takes the store's directory. What the store holds is left to [`recover`](Self::recover); until then requests and
+    /// publishes are told that JetStream is not available for now.
+    pub fn claim(
+        settings: Settings,
+        options: StoreOptions,
+        clock: Arc<dyn Clock>,
+        limits_of: LimitsOf,
+    ) -> Result<Arc<Self>, String> {
+        check_store_dir(&settings.store_dir)?;
+        let dir = &settings.store_dir;
+        let disk = RealDisk::new(dir).map_err(|error| format!("create {}: {error}", dir.display()))?;
+        let outside = Outside { disk: Arc::new(disk), clock, random: Arc::new(ids::SystemRandom) };
+        Self::claim_in(outside, settings, options, limits_of)
+    }
+
+    /// Like [`claim`](Self::claim), in a world of the caller's making.
+    pub fn claim_in(
+        outside: Outside,
+        settings: Settings,
+        options: StoreOptions,
+        limits_of: LimitsOf,
+    ) -> Result<Arc<Self>, String> {
         let Outside { disk, clock, random } = outside;
         let ingest_gate = Arc::new(Gate::new());
         let relaxed = options.sync != SyncPolicy::Always;
-        let (store, streams, _report) = Store::open_on(disk, options).map_err(|error| error.to_string())?;
+        let store = Store::claim(disk, options).map_err(|error| error.to_string())?;
         let commits = Arc::new(Commits::new(relaxed, ingest_gate.clone()));
         store.observe(commits.clone());
         let runtime = tokio::runtime::Handle::current();
@@ -100,19 +122,19 @@ impl JetStream {
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             commits,
         });
-        let mut recovered: HashMap<String, Vec<RecoveredStream>> = HashMap::new();
-        for stream in discard_unfinished(&env.store, streams) {
-            recovered.entry(stream.account.clone()).or_default().push(stream);
-        }
-        Ok(Arc::new_cyclic(|me| Self {
+        let jetstream = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             env,
             limits_of,
             accounts: RwLock::default(),
             subscriptions: Mutex::default(),
-            recovered: Mutex::new(recovered),
+            recovered: Mutex::default(),
             unserved: Mutex::default(),
-        }))
+            recovering: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        });
+        jetstream.env.runtime.spawn(watch_store(jetstream.me.clone(), jetstream.env.commits.clone()));
+        Ok(jetstream)
     }
 
     /// What all accounts share.
@@ -134,21 +156,16 @@ impl JetStream {
 
     fn enable(&self, account: &Arc<Account>, limits: AccountLimits) {
         let js = Arc::new(JsAccount::new(account.clone(), self.env.clone(), limits));
-        let streams = self.recovered.lock().remove(&**account.name()).unwrap_or_default();
-        for stream in streams {
-            let name = stream.name.clone();
-            match recover(&js, stream) {
-                Ok(host) => js.adopt(host),
-                Err(error) => self.note_unserved(account.name(), &name, &error),
-            }
-        }
         self.accounts.write().insert(account.name().clone(), js.clone());
+        self.recover_account(&js);
         self.serve_api(account, &js, "$JS.API.");
         if let Some(domain) = self.env.settings.domain() {
             self.serve_api(account, &js, &format!("$JS.{domain}.API."));
         }
         self.serve(account, "$JS.ACK.>", Arc::new(Acks(js.clone())));
-        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js)));
+        self.serve(account, "$JS.FC.>", Arc::new(FlowControl(js.clone())));
+        // Only now can an origin of this account be asked.
+        js.streams().iter().for_each(|host| host.start_inflow());
     }
 
     fn serve_api(&self, account: &Arc<Account>, js: &Arc<JsAccount>, prefix: &str) {
@@ -156,12 +173,17 @@ impl JetStream {
         self.serve(account, &format!("{prefix}>"), Arc::new(api));
     }
 
+    /// Accounts that the store holds streams of and that have not come into being yet.
+    pub fn accounts_to_come(&self) -> Vec<String> {
+        self.recovered.lock().keys().cloned().collect()
+    }
+
     /// Streams that the store holds and that cannot be served, with the reason.
     pub fn unserved(&self) -> Vec<HealthProblem> {
         self.unserved.lock().clone()
     }
 
-    fn note_unserved(&self, account: &str, stream: &str, reason: &str) {
+    pub(super) fn note_unserved(&self, account: &str, stream: &str, reason: &str) {
         let error = format!("JetStream stream '{account} > {stream}' could not be recovered: {reason}");
         log::error!("{error}");
         let (account, stream) = (account.to_owned(), stream.to_owned());
@@ -170,7 +192,9 @@ impl JetStream {
 
     fn serve(&self, account: &Arc<Account>, subject: &str, service: Arc<dyn Service>) {
         match account.subscribe_service(subject, None, service) {
-            Ok(subscription) => self.subscriptions.lock().push(subscription),
+            Ok(subscription) => {
+                self.subscriptions.lock().entry(account.name().clone()).or_default().push(subscription);
+            }
             Err(error) => log::error!("JetStream cannot serve {subject}: {error:?}"),
         }
     }
@@ -187,7 +211,14 @@ impl JetStream {
         Ok(())
     }
 
+    /// Whether the broker is going away.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
     fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.env.commits.wake_watcher();
         self.subscriptions.lock().clear();
         for account in self.accounts() {
             for host in account.streams() {
@@ -212,6 +243,21 @@ impl ServerHook for JetStream {
         }
     }
 
+    fn account_changed(&self, account: &Arc<Account>) {
+        match ((self.limits_of)(account.name()), self.account(account.name())) {
+            (Some(limits), Some(js)) => js.set_limits(limits),
+            (Some(limits), None) => {
+                // What tells clients that there is no JetStream here.
+                let refusing = self.subscriptions.lock().remove(account.name());
+                drop(refusing);
+                self.enable(account, limits);
+            }
+            // What is stored stays, and nothing comes to it.
+            (None, Some(js)) => js.set_limits(AccountLimits { max_memory: 0, max_storage: 0, ..js.limits() }),
+            (None, None) => {}
+        }
+    }
+
     fn lame_duck(&self) -> HookFuture<'_> {
         self.stop();
         Box::pin(std::future::ready(()))
@@ -223,76 +269,10 @@ impl ServerHook for JetStream {
     }
 }
 
-/// Removes what restores left behind that did not come to their end.
-fn discard_unfinished(store: &Store, streams: Vec<RecoveredStream>) -> Vec<RecoveredStream> {
-    let (unfinished, whole): (Vec<_>, Vec<_>) =
-        streams.into_iter().partition(|stream| stream.account == UNFINISHED);
-    for stream in unfinished {
-        log::warn!(
-            "The restore of stream '{}' was not finished: what there is of it is removed",
-            stream.name
-        );
-        if let Err(error) = store.delete_stream(stream.id) {
-            log::error!("stream '{}': {error}", stream.name);
-        }
-    }
-    whole
-}
-
 /// The words test harnesses look for.
 fn check_store_dir(dir: &Path) -> Result<(), String> {
     if dir.exists() && !dir.is_dir() {
         return Err("storage directory is not a directory".to_owned());
     }
-    std::fs::create_dir_all(dir).map_err(|error| format!("could not create storage directory - {error}"))
-}
-
-/// Brings back a stream with its consumers.
-fn recover(account: &Arc<JsAccount>, stream: RecoveredStream) -> Result<Arc<StreamHost>, String> {
-    let env = &account.env;
-    let now = env.now();
-    let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), now)
-        .map_err(|error| error.to_string())?;
-    let mut consumers = Consumers::default();
-    for consumer in stream.consumers {
-        let name = consumer.name.clone();
-        match recover_consumer(env, machine.config(), stream.log.as_ref(), consumer) {
-            Ok(hosted) => drop(consumers.add(hosted)),
-            Err(error) => log::error!("consumer {} > {name} cannot be served: {error}", stream.name),
-        }
-    }
-    let state = StreamState::new(machine, stream.log, consumers, created);
-    let host = StreamHost::start(stream.id, account.account.clone(), env.clone(), state);
-    host.after_recovery();
-    Ok(host)
-}
-
-fn recover_consumer(
-    env: &Env,
-    stream: &StreamConfig,
-    log: &dyn crate::store::MessageLog,
-    consumer: RecoveredConsumer,
-) -> Result<Hosted, String> {
-    let now = env.now();
-    let (created, config) = record::read::<ConsumerConfig>(&consumer.config)?;
-    let identity = Identity { name: consumer.name, created: created.0, seed: env.random.next_u64() };
-    let traits = StreamTraits::of(stream, env.settings.payload_bytes_max);
-    let snapshot = consumer.state.unwrap_or_default();
-    let deltas = consumer.deltas.iter().map(Vec::as_slice);
-    let machine = ConsumerMachine::restore(identity, config, traits, &snapshot, deltas, log, now)
-        .map_err(|error| error.to_string())?;
-    Ok(Hosted::new(&stream.name, machine))
-}
-
-impl StreamHost {
-    /// Finds out what changed while the broker was down: interest, expired messages, limits.
-    pub(super) fn after_recovery(self: &Arc<Self>) {
-        let keys = self.lock().consumers.keys();
-        for key in keys {
-            self.watch_consumer(key);
-        }
-        let mut cx = Dispatch::internal();
-        self.apply(&mut cx, |state| state.consumers.wake_all());
-    }
+    RealDisk::new(dir).map(drop).map_err(|error| format!("could not create storage directory - {error}"))
 }

@@ -1,4 +1,4 @@
-//! How a line begins: process id, time, level.
+//! What a line looks like: process id, time, level, text; or the same as JSON, or as log daemons want it.
 
 use std::fmt::Write;
 
@@ -9,33 +9,76 @@ use log::Level;
 
 use super::FATAL;
 use crate::clock::UnixNanos;
+use crate::config::{LogFormat, Logging};
 
-/// What stands in front of every line of a log.
-pub(super) struct Prefix {
+/// What a line looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// As nats-server writes it, in colours or without.
+    Plain { colours: bool },
+    /// An object per line.
+    Json,
+    /// Priority and text; the daemon adds the rest.
+    Syslog,
+}
+
+/// Writes the lines of a log.
+pub(super) struct Lines {
+    shape: Shape,
     pid: u32,
     with_time: bool,
-    with_colours: bool,
     zone: TimeZone,
     /// The second rendered last, and its text: most lines share it with the one before.
     second: i64,
     rendered: String,
 }
 
-impl Prefix {
-    pub(super) fn new(with_time: bool, utc: bool, with_colours: bool) -> Self {
-        let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+impl Lines {
+    pub(super) fn new(settings: &Logging, shape: Shape) -> Self {
+        let shape = match settings.format {
+            LogFormat::Json if shape != Shape::Syslog => Shape::Json,
+            _ => shape,
+        };
+        let zone = if settings.time_utc { TimeZone::UTC } else { TimeZone::system() };
         Self {
+            shape,
             pid: std::process::id(),
-            with_time,
-            with_colours,
+            with_time: settings.time,
             zone,
             second: i64::MIN,
             rendered: String::new(),
         }
     }
 
-    /// Appends the prefix of a line logged at `now`.
-    pub(super) fn write(&mut self, out: &mut String, now: UnixNanos, label: Label) {
+    /// Appends a line logged at `now`, with its end.
+    pub(super) fn write(&mut self, out: &mut String, now: UnixNanos, label: Label, text: &str) {
+        match self.shape {
+            Shape::Plain { colours } => {
+                self.write_prefix(out, now, label, colours);
+                out.push_str(text);
+            }
+            Shape::Json => self.write_object(out, now, label, text),
+            Shape::Syslog => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "<{}>", label.priority());
+                out.extend(text.chars().map(|c| if c == '\n' { ' ' } else { c }));
+            }
+        }
+        out.push('\n');
+    }
+
+    fn write_object(&self, out: &mut String, now: UnixNanos, label: Label, text: &str) {
+        let micros = Timestamp::from_microsecond(now.div_euclid(1_000)).unwrap_or(Timestamp::UNIX_EPOCH);
+        let text = serde_json::to_string(text).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{{");
+        if self.with_time {
+            let _ = write!(out, "\"time\":\"{micros:.6}\",");
+        }
+        let _ = write!(out, "\"level\":\"{}\",\"pid\":{},\"message\":{text}}}", label.word(), self.pid);
+    }
+
+    fn write_prefix(&mut self, out: &mut String, now: UnixNanos, label: Label, colours: bool) {
         // Writing to a String cannot fail.
         let _ = write!(out, "[{}] ", self.pid);
         if self.with_time {
@@ -43,7 +86,7 @@ impl Prefix {
             let micros = now.rem_euclid(1_000_000_000) / 1_000;
             let _ = write!(out, "{}.{micros:06} ", self.rendered);
         }
-        let _ = match (self.with_colours, label.name()) {
+        let _ = match (colours, label.name()) {
             (true, name) => write!(out, "[\x1b[{}m{name}\x1b[0m] ", label.colour()),
             (false, name) => write!(out, "[{name}] "),
         };
@@ -107,6 +150,31 @@ impl Label {
             Self::Error => "ERR",
             Self::Fatal => "FTL",
         }
+    }
+
+    /// In JSON.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+
+    /// Of a daemon, and with the severity that nats-server gives it.
+    fn priority(self) -> u8 {
+        const DAEMON: u8 = 3 << 3;
+        DAEMON
+            | match self {
+                Self::Fatal => 2,
+                Self::Error => 3,
+                Self::Warn => 4,
+                Self::Info | Self::Trace => 5,
+                Self::Debug => 7,
+            }
     }
 
     fn colour(self) -> &'static str {

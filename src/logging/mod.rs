@@ -8,6 +8,7 @@
 mod line;
 mod queue;
 mod sink;
+mod syslog;
 pub mod trace;
 
 use std::io;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 use parking_lot::{Condvar, Mutex};
 
-use super::line::{Label, Prefix};
+use super::line::{Label, Lines};
 use super::sink::Sink;
 use crate::clock::Clock;
 use crate::config::Logging;
@@ -36,7 +36,7 @@ pub struct Logger {
 
 struct Backlog {
     lines: String,
-    prefix: Prefix,
+    shape: Lines,
     /// Lost since the last complaint about it.
     lost_unreported: u64,
     lost: u64,
@@ -56,7 +56,7 @@ impl Logger {
     pub fn start(settings: &Logging, sink: Sink, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
         let backlog = Backlog {
             lines: String::new(),
-            prefix: prefix(settings, &sink),
+            shape: shape(settings, &sink),
             lost_unreported: 0,
             lost: 0,
             new_sink: None,
@@ -117,9 +117,7 @@ impl Logger {
             backlog.lost_unreported += 1;
             return;
         }
-        backlog.prefix.write(&mut backlog.lines, now, label);
-        backlog.lines.push_str(message);
-        backlog.lines.push('\n');
+        backlog.shape.write(&mut backlog.lines, now, label, message);
         drop(guard);
         self.filled.notify_one();
     }
@@ -129,7 +127,7 @@ impl Logger {
         self.debug.store(settings.debug, Ordering::Relaxed);
         self.trace.store(settings.trace, Ordering::Relaxed);
         let mut backlog = self.backlog.lock();
-        backlog.prefix = prefix(settings, &sink);
+        backlog.shape = shape(settings, &sink);
         backlog.new_sink = Some((backlog.lines.len(), sink));
         drop(backlog);
         self.filled.notify_one();
@@ -178,13 +176,9 @@ impl Logger {
         let backlog = &mut *guard;
         std::mem::swap(&mut backlog.lines, lines);
         if backlog.lost_unreported > 0 {
-            backlog.prefix.write(lines, self.clock.now(), Label::Warn);
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                lines,
-                "{} log lines were lost: the log was not taken in time",
-                backlog.lost_unreported
-            );
+            let lost = backlog.lost_unreported;
+            let text = format!("{lost} log lines were lost: the log was not taken in time");
+            backlog.shape.write(lines, self.clock.now(), Label::Warn, &text);
             backlog.lost_unreported = 0;
         }
         backlog.writing = true;
@@ -192,6 +186,6 @@ impl Logger {
     }
 }
 
-fn prefix(settings: &Logging, sink: &Sink) -> Prefix {
-    Prefix::new(settings.time, settings.time_utc, sink.has_colours())
+fn shape(settings: &Logging, sink: &Sink) -> Lines {
+    Lines::new(settings, sink.shape())
 }

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::line::{Label, Prefix};
+use super::line::{Label, Lines, Shape};
+use super::syslog::Syslog;
 use crate::clock::{Clock, UnixNanos};
 use crate::config::Logging;
 
@@ -16,6 +17,8 @@ pub enum Sink {
         colours: bool,
     },
     File(RotatedFile),
+    /// The system's log daemon, or another machine's.
+    Syslog(Syslog),
     /// Anything else that takes bytes.
     Other(Box<dyn Write + Send>),
 }
@@ -24,13 +27,20 @@ impl Sink {
     /// What `settings` name.
     pub fn open(settings: &Logging) -> io::Result<Self> {
         match &settings.file {
-            None => Ok(Self::Stderr { colours: io::stderr().is_terminal() }),
             Some(path) => RotatedFile::open(path, settings).map(Self::File),
+            None if settings.syslog || settings.remote_syslog.is_some() => {
+                Syslog::open(settings.remote_syslog.as_deref()).map(Self::Syslog)
+            }
+            None => Ok(Self::Stderr { colours: io::stderr().is_terminal() }),
         }
     }
 
-    pub(super) fn has_colours(&self) -> bool {
-        matches!(self, Self::Stderr { colours: true })
+    pub(super) fn shape(&self) -> Shape {
+        match self {
+            Self::Stderr { colours } => Shape::Plain { colours: *colours },
+            Self::Syslog(_) => Shape::Syslog,
+            Self::File(_) | Self::Other(_) => Shape::Plain { colours: false },
+        }
     }
 
     /// Writes whole lines. There is nobody to tell if that fails.
@@ -39,6 +49,7 @@ impl Sink {
             Self::Stderr { .. } => io::stderr().write_all(lines.as_bytes()),
             Self::Other(other) => other.write_all(lines.as_bytes()),
             Self::File(file) => file.write(lines, clock),
+            Self::Syslog(daemon) => daemon.write(lines, clock),
         };
     }
 }
@@ -54,7 +65,7 @@ pub struct RotatedFile {
     bytes_max_configured: Option<u64>,
     /// Files kept, this one included; absent: all.
     files_max: Option<u64>,
-    prefix: Prefix,
+    shape: Lines,
 }
 
 impl RotatedFile {
@@ -67,7 +78,7 @@ impl RotatedFile {
             bytes_max: settings.file_bytes_max,
             bytes_max_configured: settings.file_bytes_max,
             files_max: settings.files_max,
-            prefix: Prefix::new(settings.time, settings.time_utc, false),
+            shape: Lines::new(settings, Shape::Plain { colours: false }),
         })
     }
 
@@ -101,7 +112,7 @@ impl RotatedFile {
     /// Sets the file aside as `<path>.<time>` and goes on with a fresh one.
     fn rotate(&mut self, now: UnixNanos) {
         let mut backup = self.path.clone().into_os_string();
-        backup.push(format!(".{}", self.prefix.file_stamp(now)));
+        backup.push(format!(".{}", self.shape.file_stamp(now)));
         match fs::rename(&self.path, &backup).and_then(|()| create(&self.path)) {
             Ok(file) => {
                 (self.file, self.bytes, self.bytes_max) = (file, 0, self.bytes_max_configured);
@@ -158,9 +169,7 @@ impl RotatedFile {
 
     fn note(&mut self, now: UnixNanos, label: Label, text: &str) {
         let mut line = String::new();
-        self.prefix.write(&mut line, now, label);
-        line.push_str(text);
-        line.push('\n');
+        self.shape.write(&mut line, now, label, text);
         // There is nobody to tell if that fails.
         let _ = self.append(&line);
     }

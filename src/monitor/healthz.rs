@@ -135,8 +135,10 @@ fn missing_option(options: &HealthzOptions) -> Option<Finding> {
 
 fn examine_streams(jetstream: &dyn JetStreamMonitor, options: &HealthzOptions) -> Option<Finding> {
     let concerns = |problem: &HealthProblem| {
-        (options.account.is_empty() || problem.account == options.account)
-            && (options.stream.is_empty() || problem.stream == options.stream)
+        // What is about no stream is about all.
+        problem.account.is_empty()
+            || (options.account.is_empty() || problem.account == options.account)
+                && (options.stream.is_empty() || problem.stream == options.stream)
     };
     let problems: Vec<_> =
         jetstream.problems().into_iter().filter(concerns).map(HealthError::of_stream).collect();

@@ -175,7 +175,7 @@ impl Monitor {
             Endpoint::Raftz => Answer::text(404, "No Raft nodes registered".to_owned()),
             Endpoint::Ipqueuesz => Answer::json(&varz::Absent {}),
             Endpoint::Expvarz => Answer::json(&expvarz::expvarz(source)),
-            Endpoint::Metrics => Answer::metrics(metrics::metrics(source)),
+            Endpoint::Metrics => Answer::metrics(metrics::metrics(source, self.request_counts())),
         })
     }
 }

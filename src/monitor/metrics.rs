@@ -11,6 +11,8 @@ mod server;
 mod store;
 mod text;
 
+use std::collections::BTreeMap;
+
 use self::text::Text;
 use super::source::Source;
 
@@ -26,10 +28,10 @@ pub const ACCOUNTS_MAX: usize = 1_000;
 /// What the body is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything there is to measure.
-pub fn metrics(source: &dyn Source) -> String {
+/// Everything there is to measure. `http_req_stats` are the requests for each path so far.
+pub fn metrics(source: &dyn Source, http_req_stats: BTreeMap<&'static str, u64>) -> String {
     let mut text = Text::default();
-    server::write(&mut text, source);
+    server::write(&mut text, source, http_req_stats);
     account::write(&mut text, source);
     jetstream::write(&mut text, source);
     store::write(&mut text, source);

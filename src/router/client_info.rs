@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::auth::TokenIdentity;
 use crate::clock::UnixNanos;
 
 /// What kind of connection a client uses.
@@ -46,6 +47,8 @@ pub struct ClientInfo {
     pub version: Box<str>,
     /// Whether it wants a 503 when nobody gets its request.
     pub no_responders: bool,
+    /// What its user token says about it, if it came with one.
+    pub token: Option<Arc<TokenIdentity>>,
     /// Last measured round trip in nanoseconds; shared by all logins of the connection.
     pub rtt: Arc<AtomicU64>,
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::dispatch::SizeTexts;
 use super::outbound::Pushed;
 use super::subscription::Admission;
-use super::{Dispatch, Frame, Matches, Message, QueueGroup, Receiver, Sink, Subscriber, Subscription};
+use super::{
+    Dispatch, Frame, Matches, Message, Path, QueueGroup, Receiver, Shadow, Sink, Subscriber, Subscription,
+};
 
 /// Delivers to every plain subscription and to one member of every queue group. `true` if anybody got it.
-pub fn fan_out(cx: &mut Dispatch, matches: &Matches, message: &Message<'_>) -> bool {
-    let mut delivery = Delivery::new(cx, message);
+pub fn fan_out(cx: &mut Dispatch, matches: &Matches, message: &Message<'_>, path: &Path<'_>) -> bool {
+    let mut delivery = Delivery::new(cx, message, path);
     let mut delivered = false;
     for subscription in &matches.plain {
         delivered |= delivery.deliver(cx, subscription);
@@ -22,9 +24,15 @@ pub fn fan_out(cx: &mut Dispatch, matches: &Matches, message: &Message<'_>) -> b
 }
 
 /// Delivers to one member of one queue group only. `true` if a member got it.
-pub fn fan_out_to_queue(cx: &mut Dispatch, matches: &Matches, queue: &[u8], message: &Message<'_>) -> bool {
+pub fn fan_out_to_queue(
+    cx: &mut Dispatch,
+    matches: &Matches,
+    queue: &[u8],
+    message: &Message<'_>,
+    path: &Path<'_>,
+) -> bool {
     let Some(group) = matches.group(queue) else { return false };
-    let mut delivery = Delivery::new(cx, message);
+    let mut delivery = Delivery::new(cx, message, path);
     let delivered = delivery.deliver_to_one_of(cx, group);
     cx.put_frame(delivery.frame);
     delivered
@@ -33,6 +41,7 @@ pub fn fan_out_to_queue(cx: &mut Dispatch, matches: &Matches, queue: &[u8], mess
 /// One message on its way to several receivers.
 struct Delivery<'a> {
     message: &'a Message<'a>,
+    path: &'a Path<'a>,
     sizes: Option<Box<SizeTexts>>,
     frame: Frame,
     /// Whether the frame is encoded; it is not needed when only services receive.
@@ -40,8 +49,8 @@ struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    fn new(cx: &mut Dispatch, message: &'a Message<'a>) -> Self {
-        Self { message, sizes: cx.take_sizes(), frame: cx.take_frame(), prepared: false }
+    fn new(cx: &mut Dispatch, message: &'a Message<'a>, path: &'a Path<'a>) -> Self {
+        Self { message, path, sizes: cx.take_sizes(), frame: cx.take_frame(), prepared: false }
     }
 
     /// Starts at a random member and goes round until one takes it.
@@ -53,18 +62,46 @@ impl<'a> Delivery<'a> {
 
     fn deliver(&mut self, cx: &mut Dispatch, subscription: &Arc<Subscription>) -> bool {
         match subscription.sink() {
-            Sink::Client { subscriber, sid } => self.deliver_to_client(cx, subscription, subscriber, sid),
+            Sink::Client { subscriber, sid } => {
+                self.deliver_to_client(cx, self.message, (subscription, subscription), subscriber, sid)
+            }
             Sink::Service(service) => {
                 let live = subscription.admit() != Admission::Refuse;
-                live && cx.nested(|cx| service.deliver(cx, self.message)).unwrap_or(false)
+                live && cx.nested(|cx| service.relay(cx, self.message, self.path)).unwrap_or(false)
             }
+            Sink::Shadow(shadow) => self.deliver_to_original(cx, subscription, shadow),
         }
     }
 
+    /// What came through a service import is not exported again as a stream.
+    #[cold]
+    fn deliver_to_original(&mut self, cx: &mut Dispatch, found: &Arc<Subscription>, shadow: &Shadow) -> bool {
+        if self.path.import.is_some() {
+            return false;
+        }
+        let Some(name) = shadow.naming().name(self.path.to) else { return false };
+        let shown_as_is = self.message.subject != self.path.to;
+        let subject = if shown_as_is { self.message.subject } else { &*name };
+        let message = Message { subject, ..*self.message };
+        let original = shadow.original();
+        match original.sink() {
+            Sink::Client { subscriber, sid } => {
+                self.deliver_to_client(cx, &message, (original, found), subscriber, sid)
+            }
+            Sink::Service(service) => {
+                let live = original.admit() != Admission::Refuse;
+                live && cx.nested(|cx| service.relay(cx, &message, &Path::direct(&name))).unwrap_or(false)
+            }
+            Sink::Shadow(_) => false,
+        }
+    }
+
+    /// `found` is what the index knows the subscription as: itself or a shadow.
     fn deliver_to_client(
         &mut self,
         cx: &mut Dispatch,
-        subscription: &Arc<Subscription>,
+        message: &Message<'_>,
+        (subscription, found): (&Arc<Subscription>, &Arc<Subscription>),
         subscriber: &Arc<Subscriber>,
         sid: &[u8],
     ) -> bool {
@@ -72,10 +109,7 @@ impl<'a> Delivery<'a> {
             return false;
         }
         let filter = subscriber.filter();
-        if filter
-            .as_ref()
-            .is_some_and(|filter| !filter.may_deliver(self.message.subject, subscription.queue()))
-        {
+        if filter.as_ref().is_some_and(|filter| !filter.may_deliver(message.subject, subscription.queue())) {
             return false;
         }
         if cx.skips(&**subscriber) {
@@ -83,20 +117,26 @@ impl<'a> Delivery<'a> {
         }
         match subscription.admit() {
             Admission::Deliver => {}
-            Admission::DeliverLast => cx.expired.push(subscription.clone()),
+            Admission::DeliverLast => cx.expired.push(found.clone()),
             Admission::Refuse => return false,
         }
-        if !self.push(cx, subscriber, sid) {
+        if !self.push(cx, message, subscriber, sid) {
             return false;
         }
-        if let Some(filter) = filter.filter(|_| !self.message.reply.is_empty()) {
-            filter.delivered(self.message.reply);
+        if let Some(filter) = filter.filter(|_| !message.reply.is_empty()) {
+            filter.delivered(message.reply);
         }
         true
     }
 
-    fn push(&mut self, cx: &mut Dispatch, subscriber: &Arc<Subscriber>, sid: &[u8]) -> bool {
-        let message = self.message;
+    /// `message` may differ from that of the delivery in its subject, which the frame does not hold.
+    fn push(
+        &mut self,
+        cx: &mut Dispatch,
+        message: &Message<'_>,
+        subscriber: &Arc<Subscriber>,
+        sid: &[u8],
+    ) -> bool {
         if !self.prepared {
             self.frame.prepare(message, self.sizes.as_deref());
             self.prepared = true;
@@ -110,7 +150,7 @@ impl<'a> Delivery<'a> {
         });
         let Pushed::Queued { flush_later, flush_now, crowded } = pushed else { return false };
         if let Some(name) = subscriber.trace_name() {
-            self.trace(&name, sid, headers);
+            self.trace(message, &name, sid, headers);
         }
         if flush_later {
             cx.touch(subscriber.clone());
@@ -125,9 +165,9 @@ impl<'a> Delivery<'a> {
     }
 
     /// Logs a delivery as nats-server prints it.
-    fn trace(&self, name: &str, sid: &[u8], headers: bool) {
+    fn trace(&self, message: &Message<'_>, name: &str, sid: &[u8], headers: bool) {
         let mut bytes = Vec::new();
-        self.frame.encode(&mut bytes, self.message, sid, headers);
+        self.frame.encode(&mut bytes, message, sid, headers);
         let line_end = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
         let (line, body) = bytes.split_at(line_end);
         log::trace!("{name} - ->> [{}]", String::from_utf8_lossy(line));

@@ -148,6 +148,11 @@ impl Dispatch {
         self.frame = Frame::default();
     }
 
+    /// Whether this batch has a gate to wait at.
+    pub fn is_held(&self) -> bool {
+        !self.gates.is_empty()
+    }
+
     /// The gates this batch has to wait at, once.
     pub fn take_gates(&mut self) -> Vec<Arc<Gate>> {
         std::mem::take(&mut self.gates)
@@ -194,6 +199,12 @@ impl Dispatch {
         self.random ^= self.random >> 27;
         let high = self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
         ((high * bound as u64) >> 32) as usize
+    }
+
+    /// A character of base 62.
+    pub(crate) fn random_character(&mut self) -> u8 {
+        const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        BASE62.get(self.random_below(BASE62.len())).copied().unwrap_or(b'0')
     }
 
     /// Runs `publish` one level deeper; `None` if that is too deep.

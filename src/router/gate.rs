@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 /// A gate that connections wait at before they read on; see [`Dispatch::pause_on`](super::Dispatch::pause_on).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gate {
     closed: AtomicBool,
     opened: Notify,
@@ -13,8 +13,8 @@ pub struct Gate {
 
 impl Gate {
     /// An open gate.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { closed: AtomicBool::new(false), opened: Notify::const_new() }
     }
 
     /// Makes whoever comes next wait.
@@ -43,6 +43,12 @@ impl Gate {
             }
             opened.await;
         }
+    }
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -15,7 +15,9 @@ mod index;
 mod matches;
 mod message;
 pub mod outbound;
+mod path;
 mod service;
+mod shadow;
 mod subscriber;
 mod subscription;
 
@@ -30,6 +32,8 @@ pub use index::SubjectIndex;
 pub use matches::{Matches, QueueGroup};
 pub use message::Message;
 pub use outbound::{CloseReason, Outbound};
+pub use path::{ImportStep, Path};
 pub use service::Service;
+pub use shadow::{Home, Naming, Shadow};
 pub use subscriber::{DeliveryFilter, Receiver, Subscriber};
 pub use subscription::{Admission, Sid, Sink, Subscription};

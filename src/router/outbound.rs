@@ -9,6 +9,7 @@
 
 mod chunks;
 mod close_reason;
+mod meter;
 mod pool;
 
 use std::io::{self, IoSlice};
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 
 use self::chunks::Chunks;
 pub use self::close_reason::CloseReason;
+pub use self::meter::{Meter, OUTBOUND};
 pub use self::pool::BufferPool;
 
 /// A queue of this size is written at once rather than at the end of the batch, while it is still in the cache.
@@ -91,7 +93,7 @@ pub enum Pushed {
         flush_later: bool,
         /// So much waits that it should be flushed now.
         flush_now: bool,
-        /// The queue is more than three quarters full: the producer should slow down.
+        /// See [`Outbound::is_crowded`]: the producer should slow down.
         crowded: bool,
     },
 }
@@ -214,9 +216,15 @@ impl Outbound {
         self.queue.lock().chunks.bytes() + self.writing_bytes.load(Ordering::Relaxed)
     }
 
-    /// True while more than three quarters of the limit wait.
+    /// True while more than three quarters of the limit wait, more than one connection's part of the memory for all, or more
+    /// than a little while all of that memory is in use.
     pub fn is_crowded(&self) -> bool {
         self.crowds(self.pending_bytes())
+    }
+
+    /// True while so much waits that memory for others runs out.
+    pub fn is_beyond_share(&self) -> bool {
+        OUTBOUND.is_too_much_for_one(self.pending_bytes())
     }
 
     /// Messages and their bytes queued so far.
@@ -295,6 +303,8 @@ impl Outbound {
     fn crowds(&self, pending: usize) -> bool {
         let bytes_max = self.bytes_max.load(Ordering::Relaxed);
         pending > bytes_max - bytes_max / 4
+            || OUTBOUND.is_too_much_for_one(pending)
+            || (pending > EARLY_FLUSH_BYTES && OUTBOUND.is_over())
     }
 
     /// Becomes the one who writes; `false` if somebody else is, who is told to look again.

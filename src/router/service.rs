@@ -1,6 +1,6 @@
 //! Subscribers inside the broker.
 
-use super::{Dispatch, Message};
+use super::{Dispatch, Message, Path};
 
 /// Something in the broker that receives messages: a JetStream stream, an API handler, a link to another server.
 ///
@@ -9,4 +9,14 @@ use super::{Dispatch, Message};
 pub trait Service: Send + Sync {
     /// Takes a message. `false` means "not really here": it does not count as interest for no-responders.
     fn deliver(&self, cx: &mut Dispatch, message: &Message<'_>) -> bool;
+
+    /// As [`deliver`](Self::deliver), for a service that passes messages on and has to know which way they came.
+    fn relay(&self, cx: &mut Dispatch, message: &Message<'_>, _path: &Path<'_>) -> bool {
+        self.deliver(cx, message)
+    }
+
+    /// Whether it gets what its account imports as a stream, as clients do.
+    fn takes_imports(&self) -> bool {
+        false
+    }
 }

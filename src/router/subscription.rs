@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
-use super::{Service, Subscriber};
+use super::{Service, Shadow, Subscriber};
 
 /// A subscription's name on its connection, as the client wrote it.
 pub type Sid = SmallVec<[u8; 16]>;
@@ -22,6 +22,8 @@ pub enum Sink {
     },
     /// To code in the broker.
     Service(Arc<dyn Service>),
+    /// To a subscription of another account.
+    Shadow(Box<Shadow>),
 }
 
 /// An interest in a subject.
@@ -77,11 +79,12 @@ impl Subscription {
         &self.sink
     }
 
-    /// What the client calls it; empty for a service.
+    /// What the client calls it; empty for a service, that of the original for a shadow.
     pub fn sid(&self) -> &[u8] {
         match &self.sink {
             Sink::Client { sid, .. } => sid,
             Sink::Service(_) => b"",
+            Sink::Shadow(shadow) => shadow.original().sid(),
         }
     }
 

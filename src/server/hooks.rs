@@ -25,6 +25,9 @@ pub trait ServerHook: Send + Sync {
     /// A client was not let in; it will be gone in a moment.
     fn login_refused(&self, _refused: &ClosedClient) {}
 
+    /// What an account may use has changed.
+    fn account_changed(&self, _account: &Arc<Account>) {}
+
     /// Lame duck mode begins: no new clients, and those there are will be sent away.
     fn lame_duck(&self) -> HookFuture<'_> {
         Box::pin(std::future::ready(()))

@@ -11,7 +11,7 @@ use headwater_protocol::client::encode_info;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{Options, Phase, Server};
+use super::{Options, Phase, Server, answers};
 use crate::auth::SettingsError;
 use crate::net::listener::{self, ClientListener};
 use crate::net::tls::TlsError;
@@ -87,6 +87,8 @@ impl Server {
             websocket_addr = Some(listener.addr());
             listening.push(tokio::spawn(listener.run(self.clone())));
         }
+        let realm = self.accounts.realm().clone();
+        tokio::spawn(answers::look_after(Arc::downgrade(&self), realm));
         Ok(RunningServer { server: self, client_addr, websocket_addr, listening })
     }
 

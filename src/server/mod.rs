@@ -2,6 +2,7 @@
 //!
 //! [`Server`] is shared by all tasks; [`RunningServer`] is the handle of whoever started it.
 
+mod answers;
 mod clients;
 mod counters;
 mod hooks;
@@ -11,9 +12,10 @@ mod options;
 mod reload;
 mod websocket;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use nkeys::KeyPair;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -27,11 +29,12 @@ pub use self::lifecycle::{RunningServer, StartError};
 pub use self::options::Options;
 pub(crate) use self::reload::Epoch;
 pub use self::websocket::WebSocketSide;
-use crate::account::{Account, Accounts, ServiceSubscription};
+use crate::account::{Account, Accounts, Realm, SYSTEM_ACCOUNT, ServiceSubscription};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, SystemClock, UnixNanos};
 use crate::ids;
 use crate::net::tls::{HandshakeRate, ServerTls};
+use crate::operator::Operator;
 use crate::router::ConnectionKind;
 
 /// Password checks that take long may run so many at a time.
@@ -43,6 +46,8 @@ const UPGRADES_MAX: usize = 1024;
 /// What all tasks of the broker share.
 pub struct Server {
     id: String,
+    /// The secret behind the id.
+    key: KeyPair,
     name: String,
     start: UnixNanos,
     clock: Arc<dyn Clock>,
@@ -60,6 +65,7 @@ pub struct Server {
     counters: Counters,
     hooks: RwLock<Vec<Arc<dyn ServerHook>>>,
     services: RwLock<Vec<ServiceSubscription>>,
+    operator: OnceLock<Arc<Operator>>,
     slow_logins: Semaphore,
     /// Host and port that INFO names.
     advertised: RwLock<(String, u16)>,
@@ -90,10 +96,14 @@ impl Server {
         let authenticator = Authenticator::new(&options.auth).map_err(StartError::Auth)?;
         let tls = options.tls.as_ref().map(ServerTls::load).transpose().map_err(StartError::Tls)?;
         let websocket = options.websocket.as_deref().map(WebSocketSide::new).transpose()?;
-        let id = ids::server_id();
+        let key = ids::server_key();
+        let id = key.public_key();
         let name = if options.server_name.is_empty() { id.clone() } else { options.server_name.clone() };
+        let system_account = options.system_account.as_deref().unwrap_or(SYSTEM_ACCOUNT);
+        let realm = Realm::new(&name, system_account, clock.clone());
         let server = Arc::new(Self {
             id,
+            key,
             name,
             start: clock.now(),
             clock,
@@ -103,11 +113,12 @@ impl Server {
             websocket_port: AtomicU16::new(0),
             upgrades: Semaphore::new(UPGRADES_MAX),
             tls_rate: Mutex::new(HandshakeRate::new(options.tls_connections_per_second_max)),
-            accounts: Accounts::new(options.system_account.as_deref()),
+            accounts: Accounts::new(realm),
             clients: Clients::new(options.closed_clients_max),
             counters: Counters::default(),
             hooks: RwLock::default(),
             services: RwLock::default(),
+            operator: OnceLock::new(),
             slow_logins: Semaphore::new(SLOW_LOGINS_MAX),
             advertised: RwLock::new((options.host.clone(), options.port)),
             phase: AtomicU8::new(Phase::Running as u8),
@@ -129,6 +140,11 @@ impl Server {
     /// Unique id: a server's public nkey.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What it signs with; the public part is its id.
+    pub fn key(&self) -> &KeyPair {
+        &self.key
     }
 
     /// Configured name, or the id.
@@ -156,6 +172,17 @@ impl Server {
         self.authenticator.read().clone()
     }
 
+    /// Decides about logins instead, in operator mode.
+    pub fn operator(&self) -> Option<&Arc<Operator>> {
+        self.operator.get()
+    }
+
+    /// Puts the server into operator mode, for good.
+    pub(crate) fn set_operator(&self, operator: Arc<Operator>) {
+        // There is only one, set at the start.
+        let _ = self.operator.set(operator);
+    }
+
     /// How client connections are encrypted.
     pub fn tls(&self) -> Option<Arc<ServerTls>> {
         self.tls.read().clone()
@@ -164,6 +191,11 @@ impl Server {
     /// The WebSocket listener's side of it, if there is one.
     pub fn websocket(&self) -> Option<Arc<WebSocketSide>> {
         self.websocket.read().clone()
+    }
+
+    /// The port WebSocket clients connect to; 0 without a listener.
+    pub fn websocket_port(&self) -> u16 {
+        self.websocket_port.load(Ordering::Relaxed)
     }
 
     /// Decides about logins of clients that come this way.

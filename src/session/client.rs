@@ -28,6 +28,8 @@ pub struct Client {
     last_activity: AtomicI64,
     /// Whether it understands an INFO at any time.
     async_info: AtomicBool,
+    /// It has to prove again who it is.
+    recheck: AtomicBool,
     tls: RwLock<Option<Box<TlsFacts>>>,
 }
 
@@ -100,6 +102,7 @@ impl Client {
             stalls: AtomicU64::new(0),
             last_activity: AtomicI64::new(start),
             async_info: AtomicBool::new(false),
+            recheck: AtomicBool::new(false),
             tls: RwLock::new(None),
         })
     }
@@ -160,6 +163,21 @@ impl Client {
     /// Ends the connection from outside.
     pub fn close(&self, reason: CloseReason) {
         self.subscriber.outbound().close(reason);
+    }
+
+    /// Has it prove again who it is.
+    pub fn recheck(&self) {
+        self.recheck.store(true, Ordering::Release);
+        self.subscriber.outbound().wake_owner();
+    }
+
+    #[inline]
+    pub(super) fn recheck_wanted(&self) -> bool {
+        self.recheck.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take_recheck(&self) -> bool {
+        self.recheck.swap(false, Ordering::AcqRel)
     }
 
     /// Sends a protocol line from outside, such as an INFO.

@@ -1,13 +1,17 @@
 //! CONNECT: who the client is and how it wants to be treated.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use headwater_protocol::client::ConnectOptions;
 
 use super::{Session, timer_settings};
 use crate::account::Account;
-use crate::auth::{AuthError, Authenticator, ConnectionType, Credentials, Login, Peer};
+use crate::auth::{
+    AuthError, Authenticator, ConnectionType, Credentials, Login, LoginLimits, Peer, TokenIdentity,
+};
+use crate::callout::{self, Asker};
 use crate::router::{ClientInfo, CloseReason, ConnectionKind, Dispatch};
 use crate::server::ClosedClient;
 
@@ -58,6 +62,27 @@ impl Session {
     }
 
     pub(super) async fn authenticate(&mut self) -> Result<Login, AuthError> {
+        let own = self.authenticate_here().await;
+        callout::decide(&self.server, own, &self.asker()).await
+    }
+
+    /// All that a service which decides about logins is told.
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            cid: self.client.cid(),
+            kind: self.client.kind(),
+            addr: self.client.addr(),
+            connect: &self.connect,
+            nonce: &self.nonce,
+            certificates: &self.certificates,
+            tls: self.client.snapshot().tls,
+        }
+    }
+
+    async fn authenticate_here(&mut self) -> Result<Login, AuthError> {
+        if let Some(operator) = self.server.operator() {
+            return operator.login(&credentials(&self.connect), &self.peer()).await;
+        }
         let authenticator = self.authenticator();
         if !authenticator.is_slow(&credentials(&self.connect)) {
             return authenticator.check(&credentials(&self.connect), &self.peer());
@@ -112,12 +137,21 @@ impl Session {
         self.settings.login_required = false;
         self.settings.system_account = Arc::ptr_eq(&account, self.server.accounts().system());
         self.adopt_rights(&login);
+        self.adopt_login_limits(login.limits);
+        self.delegated = login.delegated.clone();
         self.introduce(&login, account);
         let now = Instant::now();
         self.server.hooks().iter().for_each(|hook| hook.client_connected(&self.client));
-        let expiry = login.expires.map(|at| now + duration_until(at, self.server.clock().now()));
-        self.timers.logged_in(timer_settings(&self.options, false, &self.client), expiry, now);
+        self.timers.logged_in(timer_settings(&self.options, false, &self.client), now);
+        self.adopt_expiry(&login);
         Ok(())
+    }
+
+    /// Has the connection end with the login.
+    pub(super) fn adopt_expiry(&mut self, login: &Login) {
+        let now = self.server.clock().now();
+        let expiry = login.expires.map(|at| Instant::now() + duration_until(at, now));
+        self.timers.expire_at(expiry);
     }
 
     pub(super) fn refuse_login(&mut self, cause: &str) -> CloseReason {
@@ -134,7 +168,7 @@ impl Session {
             [&self.connect.user, &self.connect.nkey].into_iter().flatten().find(|user| !user.is_empty());
         let token = self.connect.auth_token.as_ref().filter(|token| !token.is_empty()).map(|_| "[REDACTED]");
         let user = user.map(String::as_str).or(token).unwrap_or_default();
-        self.info = Arc::new(self.described(user, "".into()));
+        self.info = Arc::new(self.described(user, None, "".into()));
         self.client.bind(self.info.clone(), None, "".into());
         let (client, stop) = (self.client.snapshot(), self.server.clock().now());
         let reason = CloseReason::AuthenticationViolation;
@@ -161,8 +195,9 @@ impl Session {
 
     /// Lets the rest of the broker know who the client is.
     fn introduce(&mut self, login: &Login, account: Arc<Account>) {
+        self.estimate_rtt();
         let connect = &self.connect;
-        let info = Arc::new(self.described(&login.user, account.name().clone()));
+        let info = Arc::new(self.described(&login.user, login.token.clone(), account.name().clone()));
         self.client.bind(info.clone(), Some(account), login.label.clone());
         self.subscriber().set_trace_name(self.settings.traced.then(|| self.client.log_name().into()));
         self.info = info;
@@ -170,7 +205,7 @@ impl Session {
         self.dispatch.skip_crowded(self.options.no_fast_producer_stall);
     }
 
-    fn described(&self, user: &str, account: Arc<str>) -> ClientInfo {
+    fn described(&self, user: &str, token: Option<Arc<TokenIdentity>>, account: Arc<str>) -> ClientInfo {
         let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
         let connect = &self.connect;
         ClientInfo {
@@ -185,8 +220,16 @@ impl Session {
             lang: text(&connect.lang),
             version: text(&connect.version),
             no_responders: connect.wants_no_responders(),
+            token,
             rtt: self.info.rtt.clone(),
         }
+    }
+
+    /// Until a round trip is measured, the time from the connection to CONNECT stands for it.
+    fn estimate_rtt(&self) {
+        let elapsed = self.server.clock().now().saturating_sub(self.info.start).max(1);
+        let rtt = u64::try_from(elapsed).unwrap_or(1);
+        let _ = self.info.rtt.compare_exchange(0, rtt, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn check_protocol(&mut self) -> Result<(), CloseReason> {
@@ -205,8 +248,7 @@ impl Session {
         self.subscriber().set_options(self.connect.wants_echo(), headers);
         self.parser.headers_allowed = headers;
         self.parser.payload_bytes_max = self.payload_bytes_max();
-        let subscriptions_max =
-            smaller_limit(self.options.subscriptions_max, self.account.subscriptions_max());
+        let subscriptions_max = self.subscriptions_max();
         let settings = &mut self.settings;
         settings.verbose = self.connect.is_verbose();
         settings.pedantic = self.connect.is_pedantic();
@@ -218,7 +260,20 @@ impl Session {
     }
 
     pub(super) fn payload_bytes_max(&self) -> usize {
-        smaller(self.options.payload_bytes_max, self.account.payload_bytes_max())
+        let limits = [self.account.payload_bytes_max(), self.login_limits.payload_bytes_max];
+        limits.into_iter().flatten().fold(self.options.payload_bytes_max, usize::min)
+    }
+
+    pub(super) fn subscriptions_max(&self) -> usize {
+        let server = Some(self.options.subscriptions_max).filter(|max| *max > 0);
+        let limits = [server, self.account.subscriptions_max(), self.login_limits.subscriptions_max];
+        limits.into_iter().flatten().fold(usize::MAX, usize::min)
+    }
+
+    pub(super) fn adopt_login_limits(&mut self, limits: LoginLimits) {
+        self.login_limits = limits;
+        self.parser.payload_bytes_max = self.payload_bytes_max();
+        self.settings.subscriptions_max = self.subscriptions_max();
     }
 
     fn headers_agreed(&self) -> bool {
@@ -260,29 +315,4 @@ fn connection_type(kind: ConnectionKind) -> ConnectionType {
 
 fn duration_until(at: i64, now: i64) -> Duration {
     Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
-}
-
-fn smaller(limit: usize, other: Option<usize>) -> usize {
-    other.map_or(limit, |other| limit.min(other))
-}
-
-/// The smaller of two limits of which 0 means none.
-fn smaller_limit(limit: usize, other: Option<usize>) -> usize {
-    match other {
-        Some(other) if limit == 0 => other,
-        other => smaller(limit, other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_smaller_limit_counts() {
-        assert_eq!(smaller_limit(0, None), 0);
-        assert_eq!(smaller_limit(0, Some(5)), 5);
-        assert_eq!(smaller_limit(3, Some(5)), 3);
-        assert_eq!(smaller_limit(7, Some(5)), 5);
-    }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
+use super::reserve::Reserved;
 use crate::net::transport::Transport;
 use crate::router::outbound::BufferPool;
 
@@ -21,6 +22,12 @@ pub(super) struct Input {
     buffer: Vec<u8>,
     /// How many bytes the operation at the start takes in all, if known.
     needed: usize,
+    /// Operations may have come in whole that have not been looked at.
+    unfinished: bool,
+    /// Keeps memory free for the large operation at the start.
+    reserved: Option<Reserved>,
+    /// What was reserved for an operation that is done.
+    spent: Option<Reserved>,
 }
 
 impl Input {
@@ -47,12 +54,41 @@ impl Input {
     /// if known.
     pub(super) fn put_back(&mut self, mut bytes: Vec<u8>, consumed: usize, needed: Option<usize>) {
         self.needed = needed.unwrap_or(0);
+        self.unfinished = false;
+        if consumed > 0 {
+            self.spent = self.reserved.take();
+        }
         if consumed >= bytes.len() {
             BufferPool::put(bytes);
             return;
         }
         bytes.drain(..consumed);
         self.buffer = bytes;
+    }
+
+    /// Notes that what was put back is to be gone on with before more is read.
+    pub(super) fn set_unfinished(&mut self) {
+        self.unfinished = !self.buffer.is_empty();
+    }
+
+    /// Whether there is something to go on with before more is read.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
+    /// How many bytes are to be reserved before more is read.
+    pub(super) fn wants_reservation(&self) -> Option<usize> {
+        (self.needed > READ_BYTES && self.reserved.is_none()).then_some(self.needed)
+    }
+
+    /// What is not needed any more.
+    pub(super) fn take_spent(&mut self) -> Option<Reserved> {
+        self.spent.take()
+    }
+
+    /// Takes what was reserved.
+    pub(super) fn reserve(&mut self, reserved: Reserved) {
+        self.reserved = Some(reserved);
     }
 
     /// Whether so much has come in that there is probably more.

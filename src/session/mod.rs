@@ -14,6 +14,7 @@ mod permits;
 mod ping;
 mod publish;
 mod reload;
+mod reserve;
 mod stall;
 mod subscribe;
 mod timers;
@@ -35,9 +36,12 @@ pub use self::client::{Client, ClientSnapshot, TlsFacts};
 use self::filter::Rights;
 use self::input::Input;
 use self::permits::Permits;
+pub use self::reserve::bound_inbox;
 use self::stall::Pause;
 use self::timers::{Due, TimerSettings, Timers};
 use crate::account::Account;
+use crate::auth::LoginLimits;
+use crate::callout::Delegated;
 use crate::net::transport::Transport;
 use crate::net::websocket::LoginCookies;
 use crate::router::outbound::Pushed;
@@ -78,6 +82,9 @@ pub struct Session {
     /// `None` allows all.
     rights: Option<Arc<Rights>>,
     permits: Permits,
+    login_limits: LoginLimits,
+    /// Set if somebody else has let the client in.
+    delegated: Option<Delegated>,
     epoch: Epoch,
     connect: Box<ConnectOptions>,
     settings: Settings,
@@ -148,6 +155,8 @@ impl Session {
             counted: false,
             rights: None,
             permits: Permits::default(),
+            login_limits: LoginLimits::default(),
+            delegated: None,
             epoch: server.epoch(),
             connect: Box::default(),
             routes: RouteCache::default(),
@@ -201,6 +210,9 @@ impl Session {
             return Poll::Ready(Event::Reload);
         }
         if self.poll_pause(cx).is_ready() {
+            if self.input.is_unfinished() {
+                return Poll::Ready(Event::Input);
+            }
             match self.input.poll_read(cx, &mut self.transport) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Event::End(CloseReason::ClientClosed)),
                 Poll::Ready(Ok(_)) => return Poll::Ready(Event::Input),
@@ -320,7 +332,7 @@ impl Settings {
             async_info: false,
             system_account: false,
             traced: false,
-            subscriptions_max,
+            subscriptions_max: if subscriptions_max == 0 { usize::MAX } else { subscriptions_max },
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use headwater_protocol::client::{ClientOp, ConnectOptions, ParseError, Step};
 
 use super::{Batch, Session};
+use crate::router::outbound::OUTBOUND;
 use crate::router::{CloseReason, Message};
 
 /// A CONNECT that was read, with what it says.
@@ -36,10 +37,17 @@ impl Session {
         let bytes = self.input.take();
         let mut consumed = 0;
         let mut needed = None;
+        let mut unfinished = false;
         let mut outcome = Ok(None);
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
             match self.handle_next(rest) {
-                Ok(Next::Done(bytes)) => consumed += bytes,
+                Ok(Next::Done(bytes)) => {
+                    consumed += bytes;
+                    if OUTBOUND.is_over() && self.batch.messages > 0 {
+                        unfinished = true;
+                        break;
+                    }
+                }
                 Ok(Next::Connect(options, bytes)) => {
                     consumed += bytes;
                     outcome = Ok(Some(options));
@@ -56,6 +64,9 @@ impl Session {
             }
         }
         self.input.put_back(bytes, consumed, needed);
+        if unfinished {
+            self.input.set_unfinished();
+        }
         outcome
     }
 
@@ -116,7 +127,7 @@ impl Session {
         let Batch { messages, bytes } = std::mem::take(&mut self.batch);
         self.client.count_in(messages, bytes, self.server.clock().now());
         self.dispatch.flush();
-        self.pause_after_batch();
+        self.pause_after_batch(messages > 0);
     }
 }
 

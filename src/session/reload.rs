@@ -5,14 +5,15 @@ use std::sync::Arc;
 use super::filter::Rights;
 use super::publish::quoted;
 use super::{Session, timer_settings};
-use crate::auth::Login;
+use crate::auth::{AuthError, Login};
+use crate::callout::Delegated;
 use crate::router::{CloseReason, Subscription};
 
 impl Session {
     /// Whether the server's settings have changed since this session last looked.
     #[inline]
     pub(super) fn is_outdated(&self) -> bool {
-        self.server.epoch() != self.epoch
+        self.server.epoch() != self.epoch || self.client.recheck_wanted()
     }
 
     /// Adopts the new settings.
@@ -20,8 +21,12 @@ impl Session {
         let epoch = self.server.epoch();
         let users_changed = epoch.users != self.epoch.users;
         self.epoch = epoch;
+        let recheck = self.client.take_recheck();
         self.adopt_limits();
-        if users_changed {
+        let asked_elsewhere = self.delegated.clone().filter(|_| !users_changed && recheck);
+        if let Some(delegated) = asked_elsewhere {
+            self.check_delegated(&delegated)?;
+        } else if users_changed || recheck {
             self.prove_again().await?;
         }
         self.dispatch.flush();
@@ -32,6 +37,7 @@ impl Session {
         self.options = self.server.options();
         self.parser.control_line_bytes_max = self.options.control_line_bytes_max;
         self.parser.payload_bytes_max = self.payload_bytes_max();
+        self.settings.subscriptions_max = self.subscriptions_max();
         self.outbound().set_bytes_max(self.options.outbound_bytes_max);
         self.timers.adjust(timer_settings(&self.options, false, &self.client));
         self.dispatch.skip_crowded(self.options.no_fast_producer_stall);
@@ -40,13 +46,34 @@ impl Session {
         self.subscriber().set_trace_name(name);
     }
 
+    /// The account has changed of a client that somebody else has let in: who is revoked leaves, nobody is asked about again.
+    fn check_delegated(&mut self, delegated: &Delegated) -> Result<(), CloseReason> {
+        let held = self.server.operator().and_then(|operator| operator.held(self.account.name()));
+        match held.is_some_and(|held| held.claims.is_revoked(&delegated.user, delegated.issued_at)) {
+            true => Err(self.fail("User Authentication Revoked", CloseReason::Revocation)),
+            false => Ok(()),
+        }
+    }
+
     /// Checks the credentials once more. A client that belongs to another account now has to connect again to get there.
     async fn prove_again(&mut self) -> Result<(), CloseReason> {
-        let login = self.authenticate().await.map_err(|error| self.refuse_login(&error.to_string()))?;
+        if self.settings.login_required {
+            // It has not logged in yet.
+            return Ok(());
+        }
+        let login = match self.authenticate().await {
+            Ok(login) => login,
+            Err(AuthError::Revoked) => {
+                return Err(self.fail("User Authentication Revoked", CloseReason::Revocation));
+            }
+            Err(error) => return Err(self.refuse_login(&error.to_string())),
+        };
         if *login.account != **self.account.name() {
             return Err(CloseReason::ClientClosed);
         }
         self.adopt_rights(&login);
+        self.adopt_login_limits(login.limits);
+        self.adopt_expiry(&login);
         for subscription in self.subscriber().subscriptions() {
             if !self.may_subscribe(subscription.subject(), subscription.queue()) {
                 self.revoke(&subscription);

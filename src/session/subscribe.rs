@@ -56,7 +56,7 @@ impl Session {
 
     fn is_at_subscription_limit(&self) -> bool {
         let max = self.settings.subscriptions_max;
-        max > 0 && self.subscriber().subscription_count() >= max
+        self.subscriber().subscription_count() >= max
     }
 
     fn refuse_subscription(&mut self, subject: &[u8], queue: Option<&[u8]>, sid: &[u8]) {

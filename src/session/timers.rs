@@ -75,11 +75,15 @@ impl Timers {
         }
     }
 
-    /// The client has logged in, until `expiry` if that is given.
-    pub(super) fn logged_in(&mut self, settings: TimerSettings, expiry: Option<Instant>, now: Instant) {
+    /// The client has logged in.
+    pub(super) fn logged_in(&mut self, settings: TimerSettings, now: Instant) {
         self.login_deadline = None;
-        self.expiry = expiry;
         self.next_ping = now + first_ping_after(settings);
+    }
+
+    /// The login ends at this moment, or never.
+    pub(super) fn expire_at(&mut self, expiry: Option<Instant>) {
+        self.expiry = expiry;
     }
 
     /// The settings have changed.
@@ -176,7 +180,7 @@ mod tests {
 
     fn logged_in(start: Instant) -> Timers {
         let mut timers = Timers::new(settings(), start);
-        timers.logged_in(settings(), None, start);
+        timers.logged_in(settings(), start);
         timers
     }
 
@@ -237,7 +241,8 @@ mod tests {
     fn a_login_ends_when_it_expires() {
         let start = Instant::now();
         let mut timers = Timers::new(settings(), start);
-        timers.logged_in(settings(), Some(start + SECOND), start);
+        timers.logged_in(settings(), start);
+        timers.expire_at(Some(start + SECOND));
         assert_eq!(timers.due(start + SECOND), Due::LoginExpired);
     }
 

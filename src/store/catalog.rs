@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 
 use super::StoreError;
 use super::index::varint;
+use super::page_file::PageFile;
 
 /// Bytes of a value kept in one entry.
 const PIECE_BYTES_MAX: usize = 4000;
@@ -21,6 +22,9 @@ const PIECES_MAX: usize = 1 << 16;
 
 /// sled's own cache.
 const CACHE_BYTES: u64 = 4 << 20;
+
+/// The file with the index pages, beside sled's own.
+const PAGES: &str = "pages";
 
 /// What a catalogue that failed is renamed to; the one before goes.
 const SET_ASIDE: &str = "catalog.damaged";
@@ -40,6 +44,7 @@ pub enum Change {
 /// An open catalogue.
 pub struct Catalog {
     path: PathBuf,
+    pages: PageFile,
     db: RwLock<Option<sled::Db>>,
 }
 
@@ -50,14 +55,16 @@ impl Catalog {
             return Err(failed("open", "it was found damaged"));
         }
         let db = guarded("open", || config(&path).open())?;
-        Ok(Self { path, db: RwLock::new(Some(db)) })
+        let pages = PageFile::open(&path.join(PAGES))?;
+        Ok(Self { path, pages, db: RwLock::new(Some(db)) })
     }
 
     /// Gets a catalogue that failed out of the way.
     pub fn set_aside(path: &Path) -> Result<(), StoreError> {
         let aside = path.with_file_name(SET_ASIDE);
         if path.exists() {
-            let _ = fs::remove_dir_all(&aside);
+            // What was set aside before may be a file; if it cannot go, the renaming says so.
+            let _ = fs::remove_dir_all(&aside).or_else(|_| fs::remove_file(&aside));
             fs::rename(path, &aside).map_err(|error| failed("set aside", &error.to_string()))?;
             log::warn!("catalogue: set aside as {}, it is rebuilt from the journal", aside.display());
         }
@@ -68,6 +75,11 @@ impl Catalog {
     /// Removes a catalogue that is of no use any more.
     pub fn remove(path: &Path) -> Result<(), StoreError> {
         fs::remove_dir_all(path).map_err(|error| failed("remove", &error.to_string()))
+    }
+
+    /// Where index pages are stored.
+    pub fn pages(&self) -> &PageFile {
+        &self.pages
     }
 
     /// Whether it holds nothing.
@@ -128,6 +140,7 @@ impl Catalog {
 
     /// Makes what was applied durable.
     pub fn flush(&self) -> Result<(), StoreError> {
+        self.pages.sync()?;
         self.with("flush", |db| db.flush())?;
         let file = self.path.join("db");
         let synced = File::options().write(true).open(file).and_then(|file| file.sync_data());

@@ -11,17 +11,19 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::catalog::{Catalog, Change};
-use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, item_key, root_key, stream_key};
+use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, root_key, stream_key};
 use super::facade::Shared;
-use super::index::pages::{Item, PageSource, PageWrites, StoredPage};
+use super::index::pages::{PageSet, PageSource, PageWrites, StoredPage};
 use super::journal::core::Class;
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
 use super::journal_log::StreamAccess;
+use super::page_file::{PageRun, Place};
 use super::registry::{StreamEntry, release};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
 use super::{Lsn, StoreError, StreamId};
+use crate::memory::relief;
 
 /// How long a dead segment waits for a checkpoint that lets it go.
 const RECLAIM_DELAY: Duration = Duration::from_secs(1);
@@ -49,8 +51,8 @@ struct State {
     records: HashMap<u32, (StoredPage, Option<Placed>)>,
     /// Values the last complete checkpoint has made superfluous.
     garbage: Vec<Vec<u8>>,
-    /// Values that checkpoints which did not come to an end have left behind.
-    leftovers: Vec<Vec<u8>>,
+    /// What checkpoints which did not come to an end have left behind.
+    leftovers: Garbage,
     last: Instant,
     failed: bool,
     /// Bytes of the journal that were replayed at the start.
@@ -59,15 +61,24 @@ struct State {
     position: Lsn,
 }
 
+/// What is superfluous once a checkpoint is complete.
+#[derive(Default)]
+struct Garbage {
+    /// Keys of the catalogue.
+    keys: Vec<Vec<u8>>,
+    /// Places in the page file.
+    places: Vec<Place>,
+}
+
 /// What the streams looked like to a checkpoint.
 struct Attempt {
     number: u32,
     /// Removals up to here are reflected in what it stores.
     covers: Lsn,
     records: HashMap<u32, (StoredPage, Option<Placed>)>,
-    garbage: Vec<Vec<u8>>,
-    /// Keys this attempt has written.
-    written: Vec<Vec<u8>>,
+    garbage: Garbage,
+    /// What this attempt has written.
+    written: Garbage,
 }
 
 impl Checkpoints {
@@ -87,7 +98,7 @@ impl Checkpoints {
             covers: root.map_or(Lsn::ZERO, |root| root.replay_from),
             records,
             garbage: root.map(|root| root.garbage.clone()).unwrap_or_default(),
-            leftovers: Vec::new(),
+            leftovers: Garbage::default(),
             last: Instant::now(),
             failed: false,
             unsaved_bytes: replayed_bytes,
@@ -165,7 +176,10 @@ impl Shared {
         }
         let written = self.journal.stats().bytes_written - state.bytes_written + state.unsaved_bytes;
         let dead_long_enough = dead && (pressed || !options.threads || elapsed >= RECLAIM_DELAY);
-        written >= options.checkpoint_bytes || elapsed >= options.checkpoint_interval || dead_long_enough
+        written >= options.checkpoint_bytes
+            || self.journal.indexes.wants_checkpoint()
+            || elapsed >= options.checkpoint_interval
+            || dead_long_enough
     }
 
     /// Makes a checkpoint now.
@@ -194,13 +208,21 @@ impl Shared {
         let accesses: Vec<_> =
             self.registry.lock().streams.values().map(|stream| stream.access.clone()).collect();
         let resident: usize = accesses.iter().map(StreamAccess::trim).sum();
-        let mut excess = resident.saturating_sub(self.journal.options().index_bytes_max);
-        for access in accesses {
-            if excess == 0 {
-                break;
+        let mut left = resident;
+        let too_much = resident > self.journal.options().index_bytes_max;
+        if too_much {
+            for access in accesses {
+                let excess = left.saturating_sub(self.journal.indexes.left_bytes());
+                if excess == 0 {
+                    break;
+                }
+                left = left.saturating_sub(access.index.lock().evict(excess));
             }
-            excess = excess.saturating_sub(access.index.lock().evict(excess));
         }
+        if too_much {
+            relief::relieve();
+        }
+        self.journal.indexes_settled(left, too_much);
     }
 
     fn begin(&self, state: &mut State) -> Attempt {
@@ -211,26 +233,29 @@ impl Shared {
             covers: Lsn::ZERO,
             records: HashMap::new(),
             garbage: std::mem::take(&mut state.leftovers),
-            written: Vec::new(),
+            written: Garbage::default(),
         }
     }
 
     fn run(&self, catalog: &Catalog, state: &State, attempt: &mut Attempt) -> Result<(), StoreError> {
         let (mut root, streams) = self.root(attempt);
         for stream in streams {
-            let changes = self.stream_changes(stream, state, attempt);
-            catalog.apply(&changes)?;
+            if let Some((pages, record)) = self.stream_changes(catalog, stream, state, attempt) {
+                let bytes = pages.finish()?;
+                Counters::add(&self.journal.counters.index_bytes_written, bytes);
+                catalog.apply(&[record])?;
+            }
         }
         let gone = state.records.iter().filter(|(stream, _)| !attempt.records.contains_key(stream));
         let gone = gone.map(|(stream, (stored, _))| stream_key(*stream, stored.checkpoint));
-        attempt.garbage.extend(gone);
+        attempt.garbage.keys.extend(gone);
         let deletes: Vec<Change> = state.garbage.iter().cloned().map(Change::Delete).collect();
         catalog.apply(&deletes)?;
         self.journal.flush()?;
         catalog.flush()?;
         root.streams = attempt.records.iter().map(|(stream, (stored, _))| (*stream, *stored)).collect();
         root.streams.sort_unstable_by_key(|(stream, _)| *stream);
-        root.garbage = attempt.garbage.clone();
+        root.garbage = attempt.garbage.keys.clone();
         catalog.apply(&[Change::Put(root_key(root.number), root.encode())])?;
         catalog.flush()?;
         self.note_checkpoint(attempt.number)
@@ -239,7 +264,10 @@ impl Shared {
     /// The root but for its streams, and the streams there are. What follows in the journal is left to a replay.
     fn root(&self, attempt: &mut Attempt) -> (Root, Vec<u32>) {
         let mut registry = self.registry.lock();
-        attempt.garbage.append(&mut registry.garbage);
+        attempt.garbage.places.append(&mut registry.garbage);
+        // A place that is given back twice would be given away twice.
+        attempt.garbage.places.sort_unstable();
+        attempt.garbage.places.dedup();
         let root = self.journal.with_core(|core| {
             attempt.covers = core.deferred_lsn();
             Root {
@@ -255,10 +283,16 @@ impl Shared {
         (root, registry.streams.keys().copied().collect())
     }
 
-    /// What is to be stored of one stream; nothing when it has not changed.
-    fn stream_changes(&self, number: u32, state: &State, attempt: &mut Attempt) -> Vec<Change> {
+    /// What is to be stored of one stream, its pages and its record; nothing when it has not changed.
+    fn stream_changes<'a>(
+        &self,
+        catalog: &'a Catalog,
+        number: u32,
+        state: &State,
+        attempt: &mut Attempt,
+    ) -> Option<(PageRun<'a>, Change)> {
         let mut registry = self.registry.lock();
-        let Some(entry) = registry.streams.get_mut(&number) else { return Vec::new() };
+        let entry = registry.streams.get_mut(&number)?;
         let index = Arc::clone(&entry.access.index);
         let mut index = index.lock();
         let (placed, up_to) = self
@@ -267,21 +301,24 @@ impl Shared {
         if let Some(kept) = state.records.get(&number) {
             if !index.changed && !entry.changed && kept.1 == placed {
                 attempt.records.insert(number, *kept);
-                return Vec::new();
+                return None;
             }
         }
-        let mut writes = PageWrites::new(attempt.number);
+        let mut run = catalog.pages().run();
+        let mut writes = PageWrites::new(attempt.number, &mut run);
         index.write_pages(&mut writes);
+        let garbage = writes.garbage;
         index.changed = false;
         entry.changed = false;
         let record = stream_record(entry, &index, placed, up_to).encode();
         drop(index);
         let stored = StoredPage::of(&record, attempt.number);
         if let Some((old, _)) = state.records.get(&number) {
-            attempt.garbage.push(stream_key(number, old.checkpoint));
+            attempt.garbage.keys.push(stream_key(number, old.checkpoint));
         }
         attempt.records.insert(number, (stored, placed));
-        attempt.changes(number, writes, record)
+        let change = attempt.changes(number, garbage, &run, record);
+        Some((run, change))
     }
 
     /// Says in the journal that the checkpoint is complete, which makes earlier ones stale.
@@ -298,7 +335,10 @@ impl Shared {
         state.unsaved_bytes = 0;
         state.covers = attempt.covers;
         state.records = attempt.records;
-        state.garbage = attempt.garbage;
+        state.garbage = attempt.garbage.keys;
+        if let Some(catalog) = &self.checkpoints.catalog {
+            catalog.pages().free(&attempt.garbage.places);
+        }
         state.position = self.journal.with_core(|core| core.position());
         Ok(())
     }
@@ -311,9 +351,10 @@ impl Shared {
             index.changed = true;
         }
         state.leftovers = attempt.garbage;
-        state.leftovers.extend(attempt.written);
-        state.leftovers.sort_unstable();
-        state.leftovers.dedup();
+        state.leftovers.keys.extend(attempt.written.keys);
+        state.leftovers.places.extend(attempt.written.places);
+        state.leftovers.keys.sort_unstable();
+        state.leftovers.keys.dedup();
     }
 
     /// The catalogue takes nothing, and segments wait to be given back: it is declared stale, so that they can go. The next
@@ -331,20 +372,18 @@ impl Shared {
 }
 
 impl Attempt {
-    fn changes(&mut self, stream: u32, writes: PageWrites, record: Vec<u8>) -> Vec<Change> {
-        let garbage = writes.garbage.iter().map(|(item, checkpoint)| item_key(stream, *item, *checkpoint));
-        self.garbage.extend(garbage);
-        let mut changes = Vec::with_capacity(writes.puts.len() + 1);
-        for (item, bytes) in writes.puts {
-            changes.push(Change::Put(item_key(stream, item, self.number), bytes.into_vec()));
-        }
-        changes.push(Change::Put(stream_key(stream, self.number), record));
-        for change in &changes {
-            if let Change::Put(key, _) = change {
-                self.written.push(key.clone());
-            }
-        }
-        changes
+    fn changes(
+        &mut self,
+        stream: u32,
+        garbage: Vec<StoredPage>,
+        run: &PageRun<'_>,
+        record: Vec<u8>,
+    ) -> Change {
+        self.garbage.places.extend(garbage.into_iter().map(Place::of));
+        self.written.places.extend(run.places());
+        let key = stream_key(stream, self.number);
+        self.written.keys.push(key.clone());
+        Change::Put(key, record)
     }
 }
 
@@ -399,12 +438,15 @@ impl CatalogPages {
 }
 
 impl PageSource for CatalogPages {
-    fn load(&self, item: Item, stored: StoredPage) -> Result<Box<[u8]>, StoreError> {
-        let held = self.catalog.get(&item_key(self.stream.0, item, stored.checkpoint))?;
-        let bytes = held.filter(|bytes| stored.holds(bytes)).map(Vec::into_boxed_slice);
+    fn load(&self, set: PageSet, page: u64, stored: StoredPage) -> Result<Box<[u8]>, StoreError> {
+        let held = self.catalog.pages().read(stored);
+        let bytes = held.ok().filter(|bytes| stored.holds(bytes)).map(Vec::into_boxed_slice);
         bytes.ok_or_else(|| {
             self.catalog.distrust();
-            StoreError::Io(format!("catalogue: {item:?} of stream number {} is damaged", self.stream.0))
+            StoreError::Io(format!(
+                "catalogue: page {page} of {set:?} of stream number {} is damaged",
+                self.stream.0
+            ))
         })
     }
 }

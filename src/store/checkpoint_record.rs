@@ -1,14 +1,14 @@
 //! What a checkpoint stores besides pages: one record per stream, and the root that lists them.
 
 use super::Lsn;
-use super::index::pages::{Item, PageSet, StoredPage};
+use super::index::pages::StoredPage;
 use super::index::varint::{self, Reader};
 use super::journal::model::Deletion;
 use super::journal::record::Location;
 use super::journal::usage::Placed;
 
 /// The version of the catalogue's format. Another version is not read but rebuilt.
-const CATALOG_VERSION: u64 = 1;
+const CATALOG_VERSION: u64 = 2;
 
 /// The root: where to begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,20 +94,6 @@ pub fn root_key(number: u32) -> Vec<u8> {
 pub fn stream_key(stream: u32, checkpoint: u32) -> Vec<u8> {
     let mut key = vec![b'S'];
     key.extend_from_slice(&stream.to_be_bytes());
-    key.extend_from_slice(&checkpoint.to_be_bytes());
-    key
-}
-
-/// The key of a page or chunk.
-pub fn item_key(stream: u32, item: Item, checkpoint: u32) -> Vec<u8> {
-    let (kind, set, number) = match item {
-        Item::Page(set, number) => (b'P', set, number),
-        Item::Chunk(set, number) => (b'D', set, number),
-    };
-    let mut key = vec![kind];
-    key.extend_from_slice(&stream.to_be_bytes());
-    key.push(if set == PageSet::Seqs { 0 } else { 1 });
-    key.extend_from_slice(&number.to_be_bytes());
     key.extend_from_slice(&checkpoint.to_be_bytes());
     key
 }
@@ -288,8 +274,8 @@ mod tests {
             replay_from: Lsn(99),
             last_stream: 4,
             streams: vec![
-                (1, StoredPage { checkpoint: 6, crc: 77 }),
-                (4, StoredPage { checkpoint: 7, crc: 78 }),
+                (1, StoredPage { checkpoint: 6, crc: 77, at: 0, len: 0 }),
+                (4, StoredPage { checkpoint: 7, crc: 78, at: 0, len: 0 }),
             ],
             tombstones: vec![(3, 1, 500)],
             compactions: vec![(1, 3)],
@@ -326,8 +312,8 @@ mod tests {
             last_ts: -5,
             live: vec![(1, 200), (3, 900)],
             subjects: 2,
-            seq_chunks: vec![(0, StoredPage { checkpoint: 7, crc: 1 })],
-            subject_chunks: vec![(0, StoredPage { checkpoint: 5, crc: 2 })],
+            seq_chunks: vec![(0, StoredPage { checkpoint: 7, crc: 1, at: 12, len: 700 })],
+            subject_chunks: vec![(0, StoredPage { checkpoint: 5, crc: 2, at: 9, len: 300 })],
             consumers: vec![ConsumerRecord {
                 name: "C".into(),
                 oldest: 2,

@@ -165,27 +165,39 @@ impl Shared {
         record: &Record,
     ) -> Result<(), StoreError> {
         let name = record.subject();
+        let state = consumer.state.map(|placed| self.readable(placed)).transpose()?.flatten();
+        let has_state = state.is_some();
         let mut records = Vec::with_capacity(consumer.deltas.len() + 1);
-        for placed in consumer.state.iter().chain(&consumer.deltas) {
-            let held = self.journal.read(placed.at, placed.len as usize)?;
-            records.push(held.ok_or_else(|| StoreError::Io("a consumer's state is damaged".into()))?);
+        records.extend(state);
+        for placed in &consumer.deltas {
+            records.extend(self.readable(*placed)?);
         }
         let payloads: Vec<_> = records.iter().map(|record| (record, record.payload())).collect();
         let mut drafts = Vec::with_capacity(payloads.len() + 1);
         let blank = Draft { subject: &name, ..Draft::new(Kind::ConsumerState, record.header.stream) };
-        if consumer.state.is_none() {
+        if !has_state {
             drafts.push(Draft { seq: NO_STATE, ..blank });
         }
         for (held, payload) in &payloads {
             drafts.push(Draft { kind: held.header.kind, seq: held.header.seq, payload, ..blank });
         }
-        let appended = self.journal.append_group(&drafts, Class::Message)?;
+        let appended = self.journal.append_group(&drafts, Class::Copy)?;
         self.count_copied(&appended);
         let mut places = appended.into_iter().map(|appended| appended.placed);
         release(&self.journal, std::mem::replace(&mut consumer.state, places.next()));
         let old = std::mem::replace(&mut consumer.deltas, places.collect());
         old.into_iter().for_each(|placed| release(&self.journal, Some(placed)));
         Ok(())
+    }
+
+    /// A record, or nothing when it is damaged; that is set aside.
+    fn readable(&self, placed: Placed) -> Result<Option<Record>, StoreError> {
+        let record = self.journal.read(placed.at, placed.len as usize)?;
+        if record.is_none() {
+            let segment = self.journal.files.get(placed.at.segment)?;
+            self.quarantine.damaged(&segment, placed.at.offset, placed.len, None);
+        }
+        Ok(record)
     }
 
     fn carry_deletion(&self, at: Location, record: &Record) -> Result<(), StoreError> {
@@ -203,7 +215,7 @@ impl Shared {
                 subject: &name,
                 ..Draft::new(record.header.kind, record.header.stream)
             };
-            deletion.placed = self.journal.append(&draft, Class::Message)?.placed;
+            deletion.placed = self.journal.append(&draft, Class::Copy)?.placed;
         } else {
             registry.deletions.swap_remove(index);
         }
@@ -243,7 +255,7 @@ impl Shared {
             payload: &payload,
             ..Draft::new(record.header.kind, record.header.stream)
         };
-        let appended = self.journal.append(&draft, Class::Message)?;
+        let appended = self.journal.append(&draft, Class::Copy)?;
         self.count_copied(&[appended]);
         Ok(appended)
     }

@@ -9,11 +9,18 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::journal::files::JOURNAL_DIR;
 use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 
 /// Zeros are written in pieces of this size where the file system cannot preallocate.
 const ZERO_FILL_BYTES: usize = 256 * 1024;
+
+/// Bytes that the journal of the store in `dir` has on disk, 0 if there is none.
+pub fn journal_bytes(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir.join(JOURNAL_DIR)).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
+}
 
 /// A directory on some disk.
 pub trait Disk: Send + Sync {

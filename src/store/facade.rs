@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -16,7 +17,7 @@ use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
 use super::journal::quarantine::{QUARANTINE_DIR, Quarantine};
-use super::journal::record::{Draft, Kind};
+use super::journal::record::{Draft, Kind, Location};
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
@@ -26,6 +27,9 @@ use super::report::RecoveryReport;
 use super::stats::{Counters, StoreStats};
 use super::stream_index::StreamIndex;
 use super::{Lsn, MessageLog, StorageKind, StoreError, StreamId, recovery};
+
+/// Messages of the last commit that are named one by one.
+const IN_DOUBT_MAX: usize = 1 << 16;
 
 /// Rounds of housekeeping [`Store::maintain`] does at most.
 const MAINTAIN_ROUNDS_MAX: usize = 1000;
@@ -45,6 +49,33 @@ pub struct RecoveredStream {
     pub log: Box<dyn MessageLog>,
     /// Its consumers, by name.
     pub consumers: Vec<RecoveredConsumer>,
+    /// What the last commit brought, if a crash followed it.
+    pub in_doubt: InDoubt,
+}
+
+/// Which messages the last commit before a crash brought: what they pushed out may still be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InDoubt {
+    /// These.
+    Messages(Vec<u64>),
+    /// So many that they were not counted, or another configuration.
+    All,
+}
+
+impl InDoubt {
+    /// The last commit brought this message.
+    pub(crate) fn note(&mut self, seq: u64) {
+        match self {
+            InDoubt::Messages(seqs) if seqs.len() < IN_DOUBT_MAX => seqs.push(seq),
+            _ => *self = InDoubt::All,
+        }
+    }
+}
+
+impl Default for InDoubt {
+    fn default() -> Self {
+        InDoubt::Messages(Vec::new())
+    }
 }
 
 /// A consumer that was found on disk.
@@ -137,6 +168,7 @@ impl Store {
         self.abandon();
         let recovered = recovery::recover(&self.options, Arc::clone(&self.disk), &self.kept)?;
         let shared = Arc::new(recovered.shared);
+        shared.registry.lock().number_above(self.kept.last_stream.load(Ordering::Relaxed));
         for observer in self.observers.lock().iter() {
             observer.reopened(shared.journal.durable());
             shared.journal.observe(Arc::clone(observer));
@@ -157,6 +189,7 @@ impl Store {
         drop(self.committer.lock().take());
         *self.janitor.lock() = Janitor::default();
         shared.checkpoints.close();
+        self.kept.last_stream.fetch_max(shared.registry.lock().last_stream(), Ordering::Relaxed);
         Counters::add(&self.kept.counters.reopened, 1);
     }
 
@@ -249,6 +282,11 @@ impl Store {
         self.journal().is_some_and(|journal| journal.pressure())
     }
 
+    /// Whether messages are refused for lack of space.
+    pub fn is_full(&self) -> bool {
+        self.journal().is_some_and(|journal| journal.with_core(|core| core.is_full()))
+    }
+
     /// Has `observer` told of every commit from now on, of failures, and of the store being opened anew.
     pub fn observe(&self, observer: Arc<dyn CommitObserver>) {
         self.observers.lock().push(Arc::clone(&observer));
@@ -305,6 +343,14 @@ impl Store {
         let shared = self.shared()?;
         shared.journal.flush()?;
         shared.checkpoint()
+    }
+
+    /// Copies bytes of a segment's file to the quarantine.
+    pub(crate) fn set_aside(&self, at: Location, len: u32) -> Result<(), StoreError> {
+        let shared = self.shared()?;
+        let segment = shared.journal.files.get(at.segment)?;
+        shared.quarantine.damaged(&segment, at.offset, len, None);
+        Ok(())
     }
 
     fn start_threads(&self, shared: &Arc<Shared>) -> io::Result<()> {
@@ -367,7 +413,7 @@ impl Shared {
     /// Makes an index reachable for logs, handles and the janitor.
     pub fn access(&self, mut index: StreamIndex) -> StreamAccess {
         if let Some(pages) = self.checkpoints.pages(index.stream) {
-            index.set_source(&pages);
+            index.set_source(&pages, self.journal.options().index_bytes_max / 4);
         }
         StreamAccess {
             journal: Arc::clone(&self.journal),

@@ -44,17 +44,20 @@ pub enum Left {
 impl Janitor {
     /// One round of housekeeping: small enough that nobody waits for it.
     pub fn round(&mut self, shared: &Shared) -> Result<Left, StoreError> {
-        shared.prepare_next(None)?;
+        // While a full disk is being compacted, space comes from what that sets free.
+        if self.compaction.is_none() || !shared.journal.with_core(|core| core.is_full()) {
+            shared.prepare_next(None)?;
+        }
+        shared.trim_indexes();
         let saved = shared.checkpoint_if_due();
         shared.trim_indexes();
         shared.reclaim()?;
         saved?;
-        let compacting = self.compact(shared);
+        if self.compact(shared)? {
+            return Ok(Left::More(STEP_PAUSE));
+        }
         if shared.journal.with_core(|core| core.is_full()) {
             return Ok(Left::More(RETRY_PAUSE));
-        }
-        if compacting? {
-            return Ok(Left::More(STEP_PAUSE));
         }
         let waiting = shared.journal.with_core(|core| core.usage.has_dead());
         Ok(if waiting { Left::More(COMMIT_PAUSE) } else { Left::Nothing })
@@ -62,7 +65,7 @@ impl Janitor {
 
     /// Copies a little forward. False when there is nothing to copy.
     fn compact(&mut self, shared: &Shared) -> Result<bool, StoreError> {
-        if shared.journal.pressure() || shared.journal.with_core(|core| core.is_full()) {
+        if shared.journal.pressure() {
             return Ok(self.compaction.is_some());
         }
         if self.compaction.is_none() {
@@ -70,13 +73,14 @@ impl Janitor {
             self.compaction = Some(Compaction::start(shared, victim)?);
         }
         let Some(compaction) = &mut self.compaction else { return Ok(false) };
+        let victim = compaction.victim;
         match compaction.step(shared, STEP_BYTES) {
-            Ok(false) => {}
-            Ok(true) => {
-                let victim = compaction.victim;
+            // What is dead need not be read to its end, and its file can be used again once nobody reads it.
+            Ok(at_end) if at_end || shared.live_bytes(victim) == 0 => {
                 self.compaction = None;
                 self.finish(shared, victim);
             }
+            Ok(_) => {}
             Err(error) => {
                 compaction.rewind(shared)?;
                 return Err(error);
@@ -85,14 +89,18 @@ impl Janitor {
         Ok(true)
     }
 
+    /// The sparsest segment; on a full disk, if what it holds fits into what is left.
     fn victim(&self, shared: &Shared) -> Option<u32> {
         let percent = shared.journal.options().compact_below_percent;
-        shared.journal.with_core(|core| core.usage.sparsest(percent, &self.stuck))
+        shared.journal.with_core(|core| {
+            let victim = core.usage.sparsest(percent, &self.stuck)?;
+            let live = core.usage.segment(victim)?.live;
+            (!core.is_full() || live <= core.room_for_copies()).then_some(victim)
+        })
     }
 
     fn finish(&mut self, shared: &Shared, victim: u32) {
-        let left =
-            shared.journal.with_core(|core| core.usage.segment(victim).map_or(0, |account| account.live));
+        let left = shared.live_bytes(victim);
         if left > 0 {
             log::warn!("journal: segment {victim} keeps {left} bytes that cannot be read");
             self.stuck.push(victim);
@@ -101,6 +109,10 @@ impl Janitor {
 }
 
 impl Shared {
+    fn live_bytes(&self, segment: u32) -> u64 {
+        self.journal.with_core(|core| core.usage.segment(segment).map_or(0, |account| account.live))
+    }
+
     /// Gives dead segments back, or makes one the next.
     pub fn reclaim(&self) -> Result<(), StoreError> {
         let safe = self.reclaimable_up_to();

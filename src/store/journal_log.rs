@@ -71,7 +71,13 @@ impl JournalLog {
             has_headers: !message.headers.is_empty(),
         };
         Counters::add(&self.journal().counters.payload_bytes, message.payload.len() as u64);
-        self.checked(index.insert(message.seq, message.ts, message.subject, entry))
+        let before = index.resident_bytes();
+        self.checked(index.insert(message.seq, message.ts, message.subject, entry))?;
+        let grown = index.resident_bytes().saturating_sub(before);
+        if grown > 0 {
+            self.journal().index_grew(grown);
+        }
+        Ok(())
     }
 }
 

@@ -14,8 +14,9 @@
 //! | `memory` | its twin in memory |
 //! | `registry` | which streams and consumers there are, and where their records lie |
 //! | `recovery` | opening |
+//! | [`doctor`] | looking at a closed store, putting it in order |
 //! | `janitor`, `compact` | segments made ready, copied forward, given back |
-//! | `catalog`, `checkpoint`, `restore` | the index kept in sled between runs |
+//! | `catalog`, `checkpoint`, `restore`, `lost` | the index kept in sled between runs |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
 mod catalog;
@@ -23,15 +24,19 @@ mod checkpoint;
 mod checkpoint_record;
 mod compact;
 pub mod disk;
+pub mod doctor;
 mod error;
 mod facade;
 pub mod index;
+mod index_meter;
 mod janitor;
 pub mod journal;
 mod journal_log;
 mod log_trait;
+mod lost;
 mod memory;
 mod options;
+mod page_file;
 mod recovery;
 mod registry;
 mod report;
@@ -40,12 +45,13 @@ mod signal;
 mod stats;
 mod stream_index;
 
-pub use facade::{Opened, RecoveredConsumer, RecoveredStream, Store};
+pub use disk::journal_bytes;
+pub use facade::{InDoubt, Opened, RecoveredConsumer, RecoveredStream, Store};
 pub use journal::commit::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;
 pub use options::{StoreOptions, SyncPolicy};
-pub use report::RecoveryReport;
+pub use report::{RecoveryReport, Region};
 pub use stats::StoreStats;
 
 /// A stream's number. No number is ever used again, so that a stream never sees what a former one of its name stored.

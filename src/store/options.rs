@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::journal::core::Reserves;
+
 /// When what was written is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncPolicy {
@@ -24,7 +26,8 @@ pub struct StoreOptions {
     pub pending_bytes_max: u64,
     /// Recent commits kept in memory for readers near the tail.
     pub tail_cache_bytes_max: usize,
-    /// End of the last segment that is left to deletes while no further segment can be had.
+    /// End of the last segment that is left to deletes while no further segment can be had; as much as a sparse segment
+    /// holds is left to copying it forward.
     pub reserve_bytes: u32,
     /// Damaged regions set aside; beyond this they are reported only.
     pub quarantine_bytes_max: u64,
@@ -69,6 +72,13 @@ impl StoreOptions {
 
     /// Largest segment the store works with.
     pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
+
+    /// What messages leave to others. A segment that is copied forward holds less than the share of live bytes that makes it
+    /// sparse.
+    pub(crate) fn reserves(&self) -> Reserves {
+        let copies = u64::from(self.segment_bytes) * u64::from(self.compact_below_percent) / 100;
+        Reserves { deletes: u64::from(self.reserve_bytes), copies }
+    }
 
     /// The settings with everything in its bounds.
     pub(crate) fn bounded(mut self) -> Self {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use parking_lot::Mutex;
 
@@ -10,12 +11,12 @@ use super::catalog::Catalog;
 use super::checkpoint::Checkpoints;
 use super::disk::{Disk, DiskLock};
 use super::error::io_error;
-use super::facade::{RecoveredConsumer, RecoveredStream, Shared};
+use super::facade::{InDoubt, RecoveredConsumer, RecoveredStream, Shared};
 use super::journal::Journal;
 use super::journal::core::{JournalCore, Resume};
-use super::journal::files::SegmentFiles;
+use super::journal::files::{JOURNAL_DIR, SegmentFiles};
 use super::journal::model::{Model, ModelConsumer, ModelStream};
-use super::journal::quarantine::{Held, Quarantine};
+use super::journal::quarantine::{Held, QUARANTINE_DIR, Quarantine};
 use super::journal::record::Location;
 use super::journal::replay::{Replay, Replayed};
 use super::journal::segment::{SEGMENT_HEADER_LEN, Segment};
@@ -26,16 +27,13 @@ use super::report::RecoveryReport;
 use super::restore::{Restored, restore};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
-use super::{Lsn, StoreError, StreamId};
+use super::{Lsn, StoreError, StreamId, lost};
 
 /// The file whose lock says that the directory is in use.
 const LOCK_FILE: &str = "LOCK";
 
-/// A last commit is never longer than this by much.
-const REWRITTEN_BYTES_MAX: u64 = 64 << 20;
-
-/// Bytes of it written at a time.
-const REWRITE_STEP_BYTES: u32 = 256 << 10;
+/// Files that are not the store's, named at most.
+const FOREIGN_FILES_MAX: usize = 100;
 
 /// An opened store, before its threads are started.
 pub(crate) struct Recovered {
@@ -49,6 +47,8 @@ pub(crate) struct Recovered {
 pub(crate) struct Kept {
     pub counters: Arc<Counters>,
     pub quarantine: Arc<Mutex<Held>>,
+    /// The highest number given to a stream, in memory or on disk.
+    pub last_stream: Arc<AtomicU32>,
 }
 
 /// Takes the directory for this process.
@@ -72,8 +72,10 @@ pub(crate) fn recover(
     kept: &Kept,
 ) -> Result<Recovered, StoreError> {
     let mut report = RecoveryReport::default();
-    let (files, unreadable) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
-    report.unreadable_files = unreadable;
+    let (files, oddities) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
+    report.unreadable_files = oddities.unreadable;
+    report.repaired_records = oddities.repaired;
+    report.foreign_files = foreign_files(&*disk);
     let files = Arc::new(files);
     let catalog_dir = disk.catalog_dir().filter(|_| options.catalog);
     let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max, kept.quarantine.clone()));
@@ -81,15 +83,29 @@ pub(crate) fn recover(
         Some(dir) => with_catalog(dir, &files, &quarantine, &mut report)?,
         None => without_catalog(&files, &quarantine, &mut report)?,
     };
-    let rewritten_bytes_max = if options.sync == SyncPolicy::Always { REWRITTEN_BYTES_MAX } else { 0 };
-    make_sure(&files, &replayed, rewritten_bytes_max)?;
+    let rewrite = options.sync == SyncPolicy::Always && replayed.closed.is_none();
+    replayed.unsure.settle(&files, rewrite)?;
     Counters::add(&kept.counters.repaired_records, report.repaired_records);
+    Counters::add(&kept.counters.lost_segments, report.lost_segments.len() as u64);
     let journal = Arc::new(resume(&files, &replayed, options, kept.counters.clone())?);
     let registry = Mutex::new(Registry::recovered(&replayed.model));
     let shared = Shared { journal, quarantine, registry, checkpoints };
-    let streams =
-        replayed.model.streams.into_iter().map(|(number, stream)| shared.hand_over(number, stream)).collect();
+    let mut in_doubt = replayed.in_doubt;
+    let hand_over = |(number, stream)| {
+        let in_doubt = in_doubt.remove(&number).unwrap_or_default();
+        RecoveredStream { in_doubt, ..shared.hand_over(number, stream) }
+    };
+    let streams = replayed.model.streams.into_iter().map(hand_over).collect();
     Ok(Recovered { shared, streams, report })
+}
+
+/// What lies in the store's directory and is not the store's.
+fn foreign_files(disk: &dyn Disk) -> Vec<String> {
+    let ours = |name: &str| {
+        [LOCK_FILE, JOURNAL_DIR, QUARANTINE_DIR].contains(&name) || name.split('.').next() == Some("catalog")
+    };
+    let names = disk.list("").unwrap_or_default();
+    names.into_iter().filter(|name| !ours(name)).take(FOREIGN_FILES_MAX).collect()
 }
 
 fn without_catalog(
@@ -167,44 +183,15 @@ fn from_checkpoint(
         return Ok(FromCheckpoint::Stale);
     };
     let mut report = RecoveryReport::default();
-    let replayed = Replay::new(files, quarantine, &mut report, model).run(root.replay_from)?;
+    let mut replayed = Replay::new(files, quarantine, &mut report, model).run(root.replay_from)?;
     if replayed.model.checkpoint > root.number {
         log::warn!("catalogue: checkpoint {} is not the last", root.number);
         return Ok(FromCheckpoint::Stale);
     }
+    lost::take_out(&mut replayed.model, files, quarantine, &mut report)?;
     let checkpoints =
         Checkpoints::new(Some(catalog), root.number, Some((&root, records)), report.bytes_replayed);
     Ok(FromCheckpoint::Restored(Box::new(replayed), Box::new(checkpoints), Box::new(report)))
-}
-
-/// What was read may be in the system's cache only; it is about to be relied upon. After a failed sync the system takes its
-/// cache for written although it is not: so what nobody vouches for is written once more, up to `bytes_max` of it.
-fn make_sure(files: &SegmentFiles, replayed: &Replayed, bytes_max: u64) -> Result<(), StoreError> {
-    let Some(end) = replayed.resume else { return Ok(()) };
-    let from = replayed.synced;
-    let mut bytes_left = if replayed.closed.is_some() { 0 } else { bytes_max };
-    for id in files.ids().into_iter().filter(|id| (from.segment..=end.segment).contains(id)) {
-        let segment = files.get(id)?;
-        let start = if id == from.segment { from.offset } else { SEGMENT_HEADER_LEN };
-        let end = if id == end.segment { end.offset } else { segment.len };
-        rewrite(&segment, start, end, &mut bytes_left)?;
-        segment.sync()?;
-    }
-    Ok(())
-}
-
-fn rewrite(segment: &Segment, start: u32, end: u32, bytes_left: &mut u64) -> Result<(), StoreError> {
-    let mut at = start.max(SEGMENT_HEADER_LEN);
-    while at < end && *bytes_left > 0 {
-        let bytes = segment.read(at, (end - at).min(REWRITE_STEP_BYTES) as usize)?;
-        if bytes.is_empty() {
-            break;
-        }
-        segment.write(at, &bytes)?;
-        at += bytes.len() as u32;
-        *bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
-    }
-    Ok(())
 }
 
 fn resume(
@@ -215,7 +202,7 @@ fn resume(
 ) -> Result<Journal, StoreError> {
     let at = match replayed.resume {
         Some(at) => at,
-        None => Location { segment: first_segment(files)?, offset: SEGMENT_HEADER_LEN },
+        None => Location { segment: files.prepare(files.next_id(), None)?.id, offset: SEGMENT_HEADER_LEN },
     };
     let prepared = files.ids().into_iter().filter(|id| *id > at.segment).map(|id| files.get(id));
     let prepared: Vec<Arc<Segment>> = prepared.collect::<Result<_, _>>()?;
@@ -229,17 +216,10 @@ fn resume(
         torn: replayed.torn,
         floors,
     };
-    let core = JournalCore::new(Arc::clone(files), resume, options.reserve_bytes);
+    let core = JournalCore::new(Arc::clone(files), resume, options.reserves());
     let mut journal = Journal::new(Arc::clone(files), core, at.into(), options.clone(), counters);
     journal.was_closed(replayed.closed.filter(|_| !replayed.torn));
     Ok(journal)
-}
-
-fn first_segment(files: &SegmentFiles) -> Result<u32, StoreError> {
-    match files.ids().first() {
-        Some(id) => Ok(*id),
-        None => files.prepare(1, None).map(|segment| segment.id),
-    }
 }
 
 impl Shared {
@@ -255,6 +235,7 @@ impl Shared {
             meta: stream.meta.to_vec(),
             log: Box::new(JournalLog::new(access)),
             consumers,
+            in_doubt: InDoubt::default(),
         }
     }
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use super::journal::Journal;
 use bytes::Bytes;
 
-use super::checkpoint_record::item_key;
-use super::index::pages::PageWrites;
+use super::index::pages::{Nowhere, PageWrites};
 use super::journal::core::{Appended, Class};
 use super::journal::model::{Deletion, Model, ModelConsumer, ModelStream};
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
 use super::journal_log::StreamAccess;
+use super::page_file::Place;
 use super::{Lsn, StoreError, StreamId};
 
 /// Changes of a consumer's state after which its whole state should be written: they are all kept, copied forward and read
@@ -23,8 +23,8 @@ const CONSUMER_DELTAS_MAX: usize = 256;
 pub struct Registry {
     pub(crate) streams: HashMap<u32, StreamEntry>,
     pub(crate) deletions: Vec<Deletion>,
-    /// Catalogue keys of deleted streams.
-    pub(crate) garbage: Vec<Vec<u8>>,
+    /// Where index pages of deleted streams are stored.
+    pub(crate) garbage: Vec<Place>,
     last_stream: u32,
 }
 
@@ -82,12 +82,27 @@ impl Registry {
             consumers,
         };
         self.streams.insert(number, entry);
+        if stream.put.is_none() && !stream.name.is_empty() {
+            self.record_anew(number, &stream.meta);
+        }
+    }
+
+    /// The catalogue knows a stream whose record is lost: the journal must know it again.
+    fn record_anew(&mut self, number: u32, meta: &[u8]) {
+        if let Err(error) = self.update(StreamId(number), None, meta) {
+            log::error!("journal: stream number {number} cannot be recorded anew: {error}");
+        }
     }
 
     /// A number no stream ever had.
     pub fn next_stream(&mut self) -> u32 {
         self.last_stream = self.last_stream.saturating_add(1);
         self.last_stream
+    }
+
+    /// Numbers up to `number` are taken.
+    pub fn number_above(&mut self, number: u32) {
+        self.last_stream = self.last_stream.max(number);
     }
 
     /// The highest number given so far.
@@ -127,12 +142,13 @@ impl Registry {
         meta: &[u8],
     ) -> Result<Lsn, StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
+        let journal = &entry.access.journal;
+        let (account, name) = names.unwrap_or((&entry.account, &entry.name));
+        let appended = put_stream(journal, id.0, (account, name), meta)?;
         if let Some((account, name)) = names {
             entry.account = account.into();
             entry.name = name.into();
         }
-        let journal = &entry.access.journal;
-        let appended = put_stream(journal, id.0, (&entry.account, &entry.name), meta)?;
         release(journal, entry.put.replace(appended.placed));
         entry.meta = Bytes::copy_from_slice(meta);
         entry.changed = true;
@@ -242,13 +258,14 @@ impl Registry {
 }
 
 impl StreamEntry {
-    /// Frees everything the stream has; returns the keys its index had in the catalogue.
-    fn release_all(self, number: u32) -> Vec<Vec<u8>> {
+    /// Frees everything the stream has; returns where its index was stored.
+    fn release_all(self, number: u32) -> Vec<Place> {
         let journal = &self.access.journal;
         let mut index = self.access.index.lock();
         index.deleted = true;
         let live = index.forget_everything();
-        let mut writes = PageWrites::new(0);
+        let mut nowhere = Nowhere;
+        let mut writes = PageWrites::new(0, &mut nowhere);
         index.write_pages(&mut writes);
         drop(index);
         journal.with_core(|core| {
@@ -258,7 +275,7 @@ impl StreamEntry {
             records.for_each(|placed| core.release(placed.at.segment, u64::from(placed.len)));
             core.forget_stream(number);
         });
-        writes.garbage.into_iter().map(|(item, checkpoint)| item_key(number, item, checkpoint)).collect()
+        writes.garbage.into_iter().map(Place::of).collect()
     }
 }
 

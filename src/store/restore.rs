@@ -8,12 +8,12 @@ use bytes::Bytes;
 use super::StoreError;
 use super::catalog::Catalog;
 use super::checkpoint::{CatalogPages, RestoredRecords};
-use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, item_key, root_key, stream_key};
-use super::index::pages::{Item, PageSet, StoredPage};
+use super::checkpoint_record::{ConsumerRecord, Root, StreamRecord, root_key, stream_key};
+use super::index::pages::StoredPage;
 use super::index::{SeqIndex, SubjectIndex, Subjects};
 use super::journal::files::SegmentFiles;
 use super::journal::model::{Model, ModelConsumer, ModelStream, NO_STATE};
-use super::journal::record::{Location, Record};
+use super::journal::record::Record;
 use super::journal::usage::Placed;
 use super::stream_index::StreamIndex;
 
@@ -30,9 +30,6 @@ pub struct Restored {
 /// Reads the last complete checkpoint; `None` when there is none that can be used.
 pub fn restore(catalog: &Arc<Catalog>, files: &SegmentFiles) -> Result<Option<Restored>, StoreError> {
     let Some(root) = newest_root(catalog)? else { return Ok(None) };
-    if !files.exists(Location::from(root.replay_from).segment) {
-        return Ok(None);
-    }
     let mut model = Model {
         deletions: root.deletions.clone(),
         tombstone_bytes: root.tombstones.clone(),
@@ -47,6 +44,7 @@ pub fn restore(catalog: &Arc<Catalog>, files: &SegmentFiles) -> Result<Option<Re
         let Some(stream) = stream(catalog, files, *number, record)? else { return Ok(None) };
         model.streams.insert(*number, stream);
     }
+    catalog.pages().set_used(model.streams.values().flat_map(|stream| stream.index.stored()));
     Ok(Some(Restored { root, records, model }))
 }
 
@@ -88,12 +86,11 @@ fn stream(
         name: record.name,
         meta: record.meta.into(),
         put: record.put,
-        oldest: record.oldest,
         index,
         state: record.state,
-        floor: 0,
         consumers,
         loaded_up_to: record.up_to,
+        ..ModelStream::new(number, record.oldest)
     }))
 }
 
@@ -103,12 +100,8 @@ fn index(
     record: &StreamRecord,
 ) -> Result<Option<StreamIndex>, StoreError> {
     let source = Arc::new(CatalogPages::new(Arc::clone(catalog), number));
-    let Some(seq_chunks) = chunks(catalog, number, PageSet::Seqs, &record.seq_chunks)? else {
-        return Ok(None);
-    };
-    let Some(subject_chunks) = chunks(catalog, number, PageSet::Subjects, &record.subject_chunks)? else {
-        return Ok(None);
-    };
+    let Some(seq_chunks) = chunks(catalog, &record.seq_chunks) else { return Ok(None) };
+    let Some(subject_chunks) = chunks(catalog, &record.subject_chunks) else { return Ok(None) };
     let Some(seqs) = SeqIndex::restored(source.clone(), &seq_chunks) else { return Ok(None) };
     let Some(subjects) = SubjectIndex::restored(source, record.subjects, &subject_chunks) else {
         return Ok(None);
@@ -126,19 +119,14 @@ fn index(
 
 type Chunks = Vec<(u64, StoredPage, Box<[u8]>)>;
 
-fn chunks(
-    catalog: &Catalog,
-    stream: u32,
-    set: PageSet,
-    listed: &[(u64, StoredPage)],
-) -> Result<Option<Chunks>, StoreError> {
+/// The directory of an index; `None` when a part of it is damaged.
+fn chunks(catalog: &Catalog, listed: &[(u64, StoredPage)]) -> Option<Chunks> {
     let mut chunks = Vec::with_capacity(listed.len());
     for (chunk, stored) in listed {
-        let bytes = catalog.get(&item_key(stream, Item::Chunk(set, *chunk), stored.checkpoint))?;
-        let Some(bytes) = bytes.filter(|bytes| stored.holds(bytes)) else { return Ok(None) };
+        let bytes = catalog.pages().read(*stored).ok().filter(|bytes| stored.holds(bytes))?;
         chunks.push((*chunk, *stored, bytes.into_boxed_slice()));
     }
-    Ok(Some(chunks))
+    Some(chunks)
 }
 
 fn model_consumer(files: &SegmentFiles, record: ConsumerRecord) -> ModelConsumer {

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub struct StoreStats {
     /// Bytes written to the journal, what compaction copies among them.
     pub bytes_written: u64,
+    /// Bytes of index pages written by checkpoints.
+    pub index_bytes_written: u64,
     /// Commits written.
     pub commits: u64,
     /// fdatasync calls on journal segments.
@@ -31,7 +33,9 @@ pub struct StoreStats {
     pub damaged_bytes: u64,
     /// Messages known to be lost with them. Of a region without any header left it is not known how many it held.
     pub messages_lost: u64,
-    /// Records in which a flipped bit was found and flipped back.
+    /// Segments that must have been there and were not, or could not be read.
+    pub lost_segments: u64,
+    /// Records in which a flipped bit was found and flipped back, and segment headers made good.
     pub repaired_records: u64,
     /// Files in the quarantine, those of earlier runs among them.
     pub quarantine_files: u64,
@@ -53,6 +57,7 @@ pub struct StoreStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub bytes_written: AtomicU64,
+    pub index_bytes_written: AtomicU64,
     pub commits: AtomicU64,
     pub syncs: AtomicU64,
     pub bytes_compacted: AtomicU64,
@@ -61,6 +66,7 @@ pub(crate) struct Counters {
     pub damaged_reads: AtomicU64,
     pub payload_bytes: AtomicU64,
     pub repaired_records: AtomicU64,
+    pub lost_segments: AtomicU64,
     pub reopened: AtomicU64,
 }
 
@@ -75,6 +81,7 @@ impl Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreStats {
             bytes_written: get(&self.bytes_written),
+            index_bytes_written: get(&self.index_bytes_written),
             commits: get(&self.commits),
             syncs: get(&self.syncs),
             bytes_compacted: get(&self.bytes_compacted),
@@ -83,6 +90,7 @@ impl Counters {
             damaged_reads: get(&self.damaged_reads),
             payload_bytes: get(&self.payload_bytes),
             repaired_records: get(&self.repaired_records),
+            lost_segments: get(&self.lost_segments),
             reopened: get(&self.reopened),
             ..StoreStats::default()
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::index::pages::{PageSource, PageWrites};
+use super::index::pages::{PageSource, PageWrites, StoredPage};
 use super::index::{Entry, Messages, Postings, SeqIndex, Subjects, TagSet, subject_tag};
 use super::journal::RecordReader;
 use super::journal::record::{Header, Location};
@@ -202,16 +202,23 @@ impl StreamIndex {
         }
     }
 
-    /// Has pages that are not in memory fetched from `source`.
-    pub fn set_source(&mut self, source: &Arc<dyn PageSource>) {
+    /// Has pages that are not in memory fetched from `source`, of which about `fetched_bytes_max` stay at a time.
+    pub fn set_source(&mut self, source: &Arc<dyn PageSource>, fetched_bytes_max: usize) {
         self.seqs.source = Arc::clone(source);
+        self.seqs.fetched.set_bytes_max(fetched_bytes_max / 2);
         self.subjects.index.source = Arc::clone(source);
+        self.subjects.index.fetched.set_bytes_max(fetched_bytes_max / 2);
     }
 
     /// Hands over every page that has changed.
-    pub fn write_pages(&mut self, out: &mut PageWrites) {
+    pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.seqs.write_pages(out);
         self.subjects.index.write_pages(out);
+    }
+
+    /// Everything that is stored of it.
+    pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
+        self.seqs.stored().chain(self.subjects.index.stored())
     }
 
     /// The checkpoint did not come to an end.
@@ -382,7 +389,7 @@ impl StreamIndex {
     }
 
     /// Looks for the first live message, if `gone` may have been it.
-    fn find_first(&mut self, gone: u64) -> Result<(), StoreError> {
+    pub(super) fn find_first(&mut self, gone: u64) -> Result<(), StoreError> {
         if self.messages == 0 {
             self.first_seq = self.last_seq.saturating_add(1);
         } else if gone == self.first_seq {
@@ -408,12 +415,12 @@ impl StreamIndex {
         ts.unwrap_or(0)
     }
 
-    fn forget_message(&mut self, entry: &Entry) {
+    pub(super) fn forget_message(&mut self, entry: &Entry) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(accounted_bytes(entry));
     }
 
-    fn forget_bytes(&mut self, entry: &Entry) {
+    pub(super) fn forget_bytes(&mut self, entry: &Entry) {
         self.forget_segment_bytes(entry.at.segment, u64::from(entry.record_len()));
     }
 

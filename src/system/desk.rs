@@ -1,9 +1,11 @@
 //! What the answers to operators' requests have in common: who is meant, how an answer looks.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::envelope::ServerInfo;
 use crate::monitor::{BadRequest, Source};
@@ -63,22 +65,7 @@ impl Desk {
         body: &[u8],
         answer: impl FnOnce(O) -> Result<Json, BadRequest>,
     ) -> Outcome {
-        self.answering(body, |options| match answer(options) {
-            Ok(data) => Outcome::Answer(self.enveloped(&[("data", data)])),
-            Err(BadRequest(text)) => {
-                let problem = json(&Problem { code: FAILED, description: &text });
-                Outcome::Answer(self.enveloped(&[("data", b"null".to_vec()), ("error", problem)]))
-            }
-        })
-    }
-
-    /// Does something for a request that is meant for this server, and says how that went.
-    pub(super) fn order<O: DeserializeOwned + Default>(
-        &self,
-        body: &[u8],
-        order: impl FnOnce(O) -> Result<(), String>,
-    ) -> Outcome {
-        self.answering(body, |options| Outcome::Answer(self.done(order(options))))
+        self.answering(body, |options| self.answered(answer(options)))
     }
 
     /// Leaves the answer to `answer` if the request can be read and is meant for this server.
@@ -87,15 +74,31 @@ impl Desk {
         body: &[u8],
         answer: impl FnOnce(O) -> Outcome,
     ) -> Outcome {
-        let read = read::<Filter>(body).and_then(|filter| Ok((filter, read::<O>(body)?)));
-        match read {
-            Ok((filter, _)) if !self.is_meant(&filter) => Outcome::Silence,
-            Ok((_, options)) => answer(options),
-            Err(text) => {
-                let problem = json(&Problem { code: BAD_REQUEST, description: &text });
-                Outcome::Answer(self.enveloped(&[("error", problem)]))
-            }
+        match self.is_meant(body) {
+            Ok(true) => read(body).map_or_else(|text| self.unreadable(&text), answer),
+            Ok(false) => Outcome::Silence,
+            Err(text) => self.unreadable(&text),
         }
+    }
+
+    /// Does something for a request that is meant for this server, and says how that went.
+    pub(super) fn order(&self, body: &[u8], order: &mut dyn FnMut() -> Result<(), String>) -> Outcome {
+        self.answering(body, |NoOptions {}| Outcome::Answer(self.done(order())))
+    }
+
+    fn answered(&self, answer: Result<Json, BadRequest>) -> Outcome {
+        Outcome::Answer(match answer {
+            Ok(data) => self.enveloped(&[("data", data)]),
+            Err(BadRequest(text)) => {
+                let problem = json(&Problem { code: FAILED, description: &text });
+                self.enveloped(&[("data", b"null".to_vec()), ("error", problem)])
+            }
+        })
+    }
+
+    fn unreadable(&self, text: &str) -> Outcome {
+        let problem = json(&Problem { code: BAD_REQUEST, description: text });
+        Outcome::Answer(self.enveloped(&[("error", problem)]))
     }
 
     /// The answer to an order that has been carried out, or not.
@@ -118,16 +121,17 @@ impl Desk {
         answer
     }
 
-    fn is_meant(&self, filter: &Filter) -> bool {
+    fn is_meant(&self, body: &[u8]) -> Result<bool, String> {
+        let filter: Filter = read(body)?;
         let options = self.server.options();
         let fits = |wanted: &str, actual: &str| {
             wanted.is_empty() || if filter.exact_match { wanted == actual } else { actual.contains(wanted) }
         };
-        fits(&filter.server_name, self.server.name())
+        Ok(fits(&filter.server_name, self.server.name())
             && fits(&filter.host, &options.host)
             && (filter.domain.is_empty() || filter.domain == options.jetstream_domain)
             && filter.cluster.is_empty()
-            && filter.tags.iter().all(|tag| options.tags.contains(tag))
+            && filter.tags.iter().all(|tag| options.tags.contains(tag)))
     }
 }
 
@@ -136,10 +140,24 @@ pub(super) fn json(data: &impl Serialize) -> Json {
     serde_json::to_vec(data).unwrap_or_default()
 }
 
-/// Nothing at all asks for the defaults.
+/// Nothing at all asks for the defaults; so does a field that is `null`, as Go's programs send empty lists.
 pub(super) fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+    let body = without_nulls(body);
+    serde_json::from_slice(&body).map_err(|error| error.to_string())
+}
+
+fn without_nulls(body: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(body, b"null").is_none() {
+        return Cow::Borrowed(body);
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(mut fields)) => {
+            fields.retain(|_, value| !value.is_null());
+            Cow::Owned(json(&Value::Object(fields)))
+        }
+        _ => Cow::Borrowed(body),
+    }
 }

@@ -108,10 +108,10 @@ impl ServerRequests {
     fn order(&self, what: &str, request: &Message<'_>) -> Option<Outcome> {
         Some(match what {
             "RELOAD" => self.reload(request),
-            "KICK" => self.client_order(request.payload, "no such client or leafnode id", |client| {
+            "KICK" => self.client_order(request.payload, "no such client or leafnode id", &|client| {
                 client.subscriber().outbound().close_after_flush(CloseReason::Kicked);
             }),
-            "LDM" => self.client_order(request.payload, "no such client id", |client| {
+            "LDM" => self.client_order(request.payload, "no such client id", &|client| {
                 let mut line = Vec::new();
                 let info = self.desk.server.info_for(client, "");
                 encode_info(&mut line, &headwater_protocol::client::Info { ldm: true, ..info });
@@ -121,10 +121,10 @@ impl ServerRequests {
         })
     }
 
-    fn client_order(&self, body: &[u8], unknown: &str, order: impl FnOnce(&Client)) -> Outcome {
+    fn client_order(&self, body: &[u8], unknown: &str, order: &dyn Fn(&Client)) -> Outcome {
         // What cannot be read is not answered, as in nats-server.
         let Ok(ClientOrder { cid }) = read(body) else { return Outcome::Silence };
-        self.desk.order(body, |NoOptions {}| {
+        self.desk.order(body, &mut || {
             let client = self.desk.server.clients().get(cid).ok_or_else(|| unknown.to_owned())?;
             order(&client);
             Ok(())

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Envelope, ServerInfo};
 use crate::account::Account;
-use crate::auth::{PermissionSettings, SubjectRules};
+use crate::auth::{PermissionSettings, SubjectRules, TokenIdentity};
 use crate::router::{ClientInfo, Dispatch, Message, Service};
 use crate::server::Server;
 
@@ -48,8 +48,13 @@ struct User {
     user: String,
     account: String,
     account_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    user_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Permissions>,
+    /// Nanoseconds until the login ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,13 +83,30 @@ struct Responses {
 }
 
 fn describe(server: &Server, client: &ClientInfo) -> User {
+    if let Some(token) = &client.token {
+        return describe_token(server, client, token);
+    }
     let options = server.options();
     let configured = options.auth.users.iter().find(|user| user.identity.name() == &*client.user);
     User {
         user: client.user.to_string(),
         account: client.account.to_string(),
         account_name: client.account.to_string(),
+        user_name: String::new(),
         permissions: configured.and_then(|user| user.permissions.as_ref()).map(permissions),
+        expires: None,
+    }
+}
+
+fn describe_token(server: &Server, client: &ClientInfo, token: &TokenIdentity) -> User {
+    let restricted = token.permissions != PermissionSettings::default();
+    User {
+        user: client.user.to_string(),
+        account: client.account.to_string(),
+        account_name: token.account_name.to_string(),
+        user_name: token.name.to_string(),
+        permissions: restricted.then(|| permissions(&token.permissions)),
+        expires: token.expires.map(|end| end.saturating_sub(server.clock().now()).max(0)),
     }
 }
 

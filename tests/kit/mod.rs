@@ -11,6 +11,7 @@
 #![allow(dead_code)] // Not every test file uses everything.
 
 pub mod edge;
+pub mod jetstream;
 pub mod users;
 pub mod websocket;
 
@@ -19,6 +20,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater::assemble;
+use headwater::config::Config;
+use headwater::operator::Operator;
 use headwater::server::{Options, RunningServer, Server};
 use tokio::runtime::Runtime;
 
@@ -48,6 +52,26 @@ impl Broker {
         let running = runtime.block_on(Server::start(options)).unwrap();
         let addr = running.client_addr();
         Self { runtime, running: Some(running), addr }
+    }
+
+    /// Starts the core broker that this configuration describes.
+    pub fn configured(text: &str) -> Self {
+        let config = configuration(text);
+        let broker = Self::start(assemble::server_options(&config));
+        assemble::apply_account_limits(&config, broker.server());
+        assemble::apply_mappings(&config, broker.server()).unwrap();
+        let context = broker.runtime.enter();
+        match assemble::operator_settings(&config).unwrap() {
+            Some(settings) => drop(Operator::start(broker.server(), settings).unwrap()),
+            None => assemble::apply_exchange(&config, broker.server()).unwrap(),
+        }
+        drop(context);
+        broker
+    }
+
+    /// Goes on with another configuration.
+    pub fn reconfigure(&self, old: &str, new: &str) {
+        headwater::reload::reload(self.server(), &configuration(old), &configuration(new)).unwrap();
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -112,6 +136,14 @@ impl Drop for Broker {
     }
 }
 
+/// What this text says, with any free port.
+pub fn configuration(text: &str) -> Config {
+    let text = format!("host: 127.0.0.1\nport: -1\n{text}");
+    let config = Config::from_text(&text, "test.conf").unwrap_or_else(|error| panic!("{error}"));
+    config.validate().unwrap();
+    config
+}
+
 /// One end of a connection, on the client's side.
 pub struct Peer {
     stream: TcpStream,
@@ -171,6 +203,15 @@ impl Peer {
         assert_eq!(rest, "");
     }
 
+    /// Reads so many bytes.
+    #[track_caller]
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        while self.unread.len() < len {
+            assert!(self.read_more(), "closed in the middle of {:?}", String::from_utf8_lossy(&self.unread));
+        }
+        self.unread.drain(..len).collect()
+    }
+
     /// Reads one line, without its end.
     #[track_caller]
     pub fn line(&mut self) -> String {
@@ -181,6 +222,22 @@ impl Peer {
             }
             assert!(self.read_more(), "closed in the middle of {:?}", String::from_utf8_lossy(&self.unread));
         }
+    }
+
+    /// Reads so many bytes of content and the CR LF behind them.
+    #[track_caller]
+    pub fn take(&mut self, bytes: usize) -> String {
+        String::from_utf8(self.take_bytes(bytes)).unwrap()
+    }
+
+    /// As [`take`](Self::take), for content that is not text.
+    #[track_caller]
+    pub fn take_bytes(&mut self, bytes: usize) -> Vec<u8> {
+        while self.unread.len() < bytes + 2 && self.read_more() {}
+        let mut content: Vec<u8> = self.unread.drain(..(bytes + 2).min(self.unread.len())).collect();
+        assert_eq!(content.len(), bytes + 2, "closed in the middle of a message");
+        content.truncate(bytes);
+        content
     }
 
     /// Reads an INFO.

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Anything a WebSocket can go over.
-pub trait Carrier: Read + Write {}
-impl<T: Read + Write> Carrier for T {}
+pub trait Carrier: Read + Write + Send {}
+impl<T: Read + Write + Send> Carrier for T {}
 
 /// A frame as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,7 @@ impl WsPeer {
     pub fn connect(addr: SocketAddr, headers: &str) -> Self {
         let stream = TcpStream::connect(addr).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.set_nodelay(true).unwrap();
         Self::over(Box::new(stream), headers)
     }
@@ -75,6 +76,11 @@ impl WsPeer {
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
         self.stream.flush().unwrap();
+    }
+
+    /// Sends what the broker may refuse to read to its end.
+    pub fn send_anyway(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
     }
 
     /// Reads exactly this, however it is framed.

@@ -3,6 +3,8 @@
 
 pub mod cached;
 pub mod disk;
+pub mod slow;
+pub mod small_disk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

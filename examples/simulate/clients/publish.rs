@@ -2,6 +2,7 @@
 
 use headwater_protocol::headers::{HeaderBuilder, names};
 
+use crate::model::message::attempt_of;
 use crate::model::message::{Attempt, Content};
 use crate::model::{Request, SIM_ID};
 use crate::run::Run;
@@ -66,14 +67,23 @@ impl Run {
         let block = String::from_utf8_lossy(&headers).replace("\r\n", "|");
         self.note(|| format!("publish {subject} {block} {} bytes → {reply}", payload.len()));
         self.world.publish(&subject, &reply, &headers, &payload);
-        let after = self.world.host(&name).map_or(before, |host| host.lock().log.state().last_seq);
-        let given = Some(before + 1).filter(|_| after > before);
+        let given = self.given(&name, before, &attempts);
         if let Some(mut last) = self.model.requests.last_entry() {
             last.insert(Request::Publish { stream, attempts: attempts.clone(), given });
         }
         if given.is_some() {
             self.model.sent = (stream, attempts);
         }
+    }
+
+    /// What the first of these attempts got in memory, if they were stored.
+    fn given(&self, name: &str, before: u64, attempts: &[u64]) -> Option<u64> {
+        let host = self.world.host(name)?;
+        let state = host.lock();
+        let (seq, last_seq) = (before + 1, state.log.state().last_seq);
+        let found = self.world.disk.undisturbed(|| state.log.load(seq)).ok().flatten();
+        let own = found.is_none_or(|found| attempt_of(&found.headers) == attempts.first().copied());
+        (last_seq > before && own).then_some(seq)
     }
 
     fn draw_message(&mut self, stream: u32, attempt: u64) -> Outgoing {

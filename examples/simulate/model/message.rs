@@ -2,6 +2,8 @@
 
 use headwater_protocol::headers::{self, names};
 
+use super::SIM_ID;
+
 /// A message's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
@@ -106,4 +108,9 @@ impl Stored {
         let value: serde_json::Value = serde_json::from_slice(&self.content.as_ref()?.payload).ok()?;
         value.get("val")?.as_str()?.parse().ok()
     }
+}
+
+/// Which attempt a message is, by the simulator's own header.
+pub fn attempt_of(block: &[u8]) -> Option<u64> {
+    std::str::from_utf8(headers::get(block, SIM_ID)?).ok()?.parse().ok()
 }

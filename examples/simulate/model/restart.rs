@@ -67,6 +67,9 @@ impl StreamModel {
         self.check_messages(state, crash, now)?;
         self.check_consumers(state, crash)?;
         self.resume(state.log.as_ref());
+        if !crash.orderly || self.makes_markers() {
+            self.last_ts = state.log.state().last_ts;
+        }
         let log = state.log.as_ref();
         self.check_totals(log, &log.state())?;
         self.check_limits()
@@ -175,7 +178,12 @@ impl StreamModel {
             }
         }
         self.check_batches(&lost, present, crash)?;
-        self.messages.retain(|seq, _| present.contains(seq));
+        self.messages.retain(|seq, _| !lost.contains(seq));
+        for (_, stored) in self.messages.iter_mut().filter(|(seq, _)| !present.contains(seq)) {
+            // What was gone before, and still is, is gone on disk; what goes at the start may come back.
+            let promised = !stored.is_live();
+            stored.presence = Presence::Gone { cause: None, promised };
+        }
         Ok(())
     }
 

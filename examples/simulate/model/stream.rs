@@ -9,7 +9,7 @@ use headwater_protocol::jetstream::stream_config::{Retention, Storage, StreamCon
 use super::Deletion;
 use super::consumer::ConsumerModel;
 use super::legal::Reasons;
-use super::message::{Attempt, Content, Presence, Stored};
+use super::message::{Attempt, Content, Presence, Stored, attempt_of};
 use crate::broken::{Broken, Checked, check};
 
 /// A stream as its clients know it.
@@ -31,6 +31,8 @@ pub struct StreamModel {
     pub in_service: bool,
     /// The last sequence it has given.
     pub last_seq: u64,
+    /// When the last message was stored; sequences that were passed over do not count.
+    pub last_ts: i64,
     /// The last sequence that a client has heard of: none up to here is given again.
     pub promised_seq: u64,
     /// Its messages, and those that went since the broker was started.
@@ -42,6 +44,8 @@ pub struct StreamModel {
     /// Consumers that were deleted, or replaced by others of their name.
     pub former_consumers: Vec<ConsumerModel>,
     removals: u64,
+    /// Message ids stored before may have been forgotten under another duplicate window.
+    window_since: i64,
 }
 
 /// What one step brought to one stream.
@@ -65,6 +69,7 @@ impl StreamModel {
             deletion: Deletion::None,
             in_service: true,
             last_seq: config.first_seq.saturating_sub(1),
+            last_ts: 0,
             promised_seq: 0,
             config,
             messages: BTreeMap::new(),
@@ -72,6 +77,7 @@ impl StreamModel {
             consumers: BTreeMap::new(),
             former_consumers: Vec::new(),
             removals: 0,
+            window_since: 0,
         }
     }
 
@@ -96,6 +102,7 @@ impl StreamModel {
     /// Looks at the stream after a step: what came, what went, whether that was right.
     pub fn observe(&mut self, state: &StreamState, step: &Step<'_>) -> Checked {
         if *state.machine.config() != self.config {
+            self.window_since = step.now;
             self.config = state.machine.config().clone();
             self.configs.push(self.config.clone());
         }
@@ -128,12 +135,16 @@ impl StreamModel {
             || format!("{}: sequences up to {} were given", self.name, self.promised_seq),
             || format!("sequence {first_seq} is given again"),
         )?;
-        let sent_all = step.sent.len() as u64 == last_seq + 1 - first_seq;
         for (index, seq) in (first_seq..=last_seq).enumerate() {
-            let attempt = step.sent.get(index).filter(|_| sent_all).copied();
             let found =
                 log.load(seq).map_err(|error| Broken::new("new messages can be read", error.to_string()))?;
+            // What the stream makes up itself comes after what was sent.
+            let attempt = match &found {
+                Some(found) => attempt_of(&found.headers),
+                None => step.sent.get(index).copied(),
+            };
             let stored = self.learn(seq, attempt, found, step)?;
+            self.last_ts = if stored.content.is_some() { stored.ts } else { self.last_ts };
             self.messages.insert(seq, stored);
         }
         self.last_seq = last_seq;
@@ -164,7 +175,7 @@ impl StreamModel {
         let unwanted = !present && self.config.retention == Retention::Interest && !is_wanted;
         let stored = Stored {
             attempt,
-            content: found.or_else(|| self.counted(sent)).or(meant),
+            content: found.or_else(|| self.counted(sent)).or(meant).filter(|_| !unwanted),
             ts: step.now,
             batch: sent.and_then(|sent| sent.batch),
             promised: false,
@@ -245,6 +256,7 @@ impl StreamModel {
             bytes: bytes.unwrap_or(found.bytes),
             first_seq: if found.messages == 0 { found.first_seq } else { first_seq },
             last_seq: self.last_seq,
+            last_ts: self.last_ts,
             subjects: subjects.len() as u64,
             ..*found
         };

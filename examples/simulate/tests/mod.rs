@@ -1,3 +1,4 @@
 //! The promises over many short runs, and the stories of promises that were broken once.
 
+mod broker_stories;
 mod stories;

@@ -2,17 +2,28 @@
 
 use std::sync::Arc;
 
-use headwater::store::{NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions};
+use headwater::store::disk::Disk;
+use headwater::store::{Lsn, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions};
 
-use crate::disk::{Lie, Mood, SimDisk};
+use crate::disk::{Faults, Lie, Mood, SimDisk};
 use crate::rng::Rng;
 
 fn disk() -> SimDisk {
-    SimDisk::new(Rng::new(1), 1 << 30, Lie::None)
+    disk_of(1)
+}
+
+fn disk_of(seed: u64) -> SimDisk {
+    SimDisk::new(Rng::new(seed), 1 << 30, Lie::None)
 }
 
 fn options() -> StoreOptions {
-    StoreOptions { segment_bytes: 8192, catalog: false, threads: false, ..StoreOptions::default() }
+    StoreOptions {
+        segment_bytes: 4096,
+        compact_below_percent: 90,
+        catalog: false,
+        threads: false,
+        ..StoreOptions::default()
+    }
 }
 
 fn open(disk: &SimDisk) -> Opened {
@@ -30,6 +41,10 @@ fn message(seq: u64, payload: &[u8]) -> NewMessage<'_> {
     NewMessage { seq, ts: seq as i64, subject: b"s", headers: b"", payload }
 }
 
+fn offset_of(lsn: Lsn) -> usize {
+    lsn.0 as u32 as usize
+}
+
 /// The journal's directory was made and never synced: it went with the power, and everything in it.
 #[test]
 fn the_first_messages_on_a_new_disk_survive_a_power_cut() {
@@ -40,4 +55,147 @@ fn the_first_messages_on_a_new_disk_survive_a_power_cut() {
     store.commit().unwrap();
     disk.cut_power(Mood::Forgetful);
     assert_eq!(open_one(&disk).1.log.state().messages, 1);
+}
+
+/// A removal did not count, because of a hole before it in its commit. The segment with the hole went, and it counted again.
+#[test]
+fn what_did_not_count_once_never_counts() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"stays")).unwrap();
+    let hole = offset_of(log.append(&message(2, &[2; 3000])).unwrap());
+    log.remove(2).unwrap();
+    store.commit().unwrap();
+    let hole = hole + 2 * 48;
+    let lsn = log.append(&message(3, &[3; 600])).unwrap();
+    let room = 4096 - 40 - offset_of(lsn);
+    log.append(&message(4, &vec![4; room - 48])).unwrap();
+    log.remove(1).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    let torn = disk.open("journal/0000000001.seg").unwrap();
+    torn.write_at(&[0; 8], hole as u64).unwrap();
+
+    let (store, stream) = open_one(&disk);
+    assert!(stream.log.meta(1).is_some());
+    store.maintain().unwrap();
+    store.maintain().unwrap();
+    assert!(!disk.list("journal").unwrap().contains(&"0000000001.seg".to_owned()));
+    drop((store, stream));
+    disk.kill();
+    assert!(open_one(&disk).1.log.meta(1).is_some());
+}
+
+/// A sync fails, and the system forgets that it has anything to write. What can be read after that is not on disk, and no
+/// later sync puts it there.
+#[test]
+fn what_is_there_after_a_failed_sync_and_a_restart_stays_there() {
+    for seed in 0..100 {
+        let disk = disk_of(seed);
+        let (store, _, _) = open(&disk);
+        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        store.commit().unwrap();
+        log.append(&message(1, &[1; 2000])).unwrap();
+        disk.set_faults(Faults { syncs: 1, ..Faults::default() });
+        store.commit().unwrap_err();
+        disk.set_faults(Faults::default());
+        drop((log, store));
+        disk.kill();
+        let (store, stream) = open_one(&disk);
+        let there = stream.log.state().messages;
+        drop((store, stream));
+        disk.cut_power(Mood::Forgetful);
+        assert_eq!(open_one(&disk).1.log.state().messages, there, "disk {seed}");
+    }
+}
+
+/// The record of a stream's ends was the first thing a restart read of it, and its timestamp was taken for older.
+#[test]
+fn an_emptied_stream_still_knows_when_its_last_message_came() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    for seq in 1..=3 {
+        log.append(&message(seq, &[0; 3000])).unwrap();
+    }
+    log.purge_below(4).unwrap();
+    store.commit().unwrap();
+    store.maintain().unwrap();
+    store.maintain().unwrap();
+    drop((log, store));
+    disk.kill();
+    assert_eq!(open_one(&disk).1.log.state().last_ts, 3);
+}
+
+/// A segment was named, and its name not synced, when the process died. The next one wrote to it.
+#[test]
+fn what_lies_in_a_segment_that_another_process_named_stays() {
+    for seed in 1..60 {
+        let disk = disk_of(seed);
+        let (store, _, _) = open(&disk);
+        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        log.append(&message(1, &[1; 2500])).unwrap();
+        store.commit().unwrap();
+        disk.set_faults(Faults { others: 3, ..Faults::default() });
+        let _ = store.maintain();
+        disk.set_faults(Faults::default());
+        drop((log, store));
+        disk.kill();
+        let (store, mut stream) = open_one(&disk);
+        stream.log.append(&message(2, &[2; 2500])).unwrap();
+        store.commit().unwrap();
+        drop((stream, store));
+        disk.cut_power(Mood::Forgetful);
+        assert_eq!(open_one(&disk).1.log.state().messages, 2, "disk {seed}");
+    }
+}
+
+/// The segment's header was hit, and with it everything in the segment lost.
+#[test]
+fn a_flipped_bit_in_a_segments_header_costs_nothing() {
+    for bit in 0..64 * 8 {
+        let disk = disk();
+        let (store, _, _) = open(&disk);
+        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        log.append(&message(1, b"x")).unwrap();
+        store.commit().unwrap();
+        drop((log, store));
+        disk.kill();
+        let file = disk.open("journal/0000000001.seg").unwrap();
+        let mut byte = [0];
+        file.read_at(&mut byte, bit / 8).unwrap();
+        file.write_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8).unwrap();
+        assert_eq!(open_one(&disk).1.log.state().messages, 1, "bit {bit}");
+    }
+}
+
+/// Of a stream's creation, in a commit that was never finished, nothing was left but a damaged message. Another stream got its
+/// number, and with it the sequence of that message: its own messages were taken for older.
+#[test]
+fn a_stream_has_its_number_for_itself() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    store.create_stream("A", "FIRST", b"", StorageKind::File).unwrap();
+    store.commit().unwrap();
+    let (_, mut log, put) = store.create_stream("A", "NEVER", b"", StorageKind::File).unwrap();
+    let put_starts = offset_of(put) - 48;
+    let lsn = log.append(&message(9, &[9; 600])).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    let file = disk.open("journal/0000000001.seg").unwrap();
+    file.write_at(&[0; 40], put_starts as u64).unwrap();
+    file.write_at(&[0; 100], offset_of(lsn) as u64 - 200).unwrap();
+
+    let (store, streams, _) = open(&disk);
+    assert_eq!(streams.len(), 1);
+    let (_, mut log, _) = store.create_stream("A", "SECOND", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"x")).unwrap();
+    store.flush().unwrap();
+    drop((log, store, streams));
+    disk.kill();
+    let second = open(&disk).1.into_iter().find(|stream| stream.name == "SECOND").unwrap();
+    assert_eq!(second.log.state().messages, 1);
 }

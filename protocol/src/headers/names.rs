@@ -34,6 +34,8 @@ pub const BATCH_ID: &[u8] = b"Nats-Batch-Id";
 pub const BATCH_SEQUENCE: &[u8] = b"Nats-Batch-Sequence";
 /// `1` or `eob` on the message that commits the batch (ADR-50).
 pub const BATCH_COMMIT: &[u8] = b"Nats-Batch-Commit";
+/// What all batch headers begin with.
+pub const BATCH_PREFIX: &[u8] = b"Nats-Batch-";
 
 /// When to publish (ADR-51).
 pub const SCHEDULE: &[u8] = b"Nats-Schedule";

@@ -39,6 +39,8 @@ pub const EXCEEDED_MAX_WAITING: Status = (409, "Exceeded MaxWaiting");
 pub const CONSUMER_DELETED: Status = (409, "Consumer Deleted");
 /// A pull request to a push consumer.
 pub const CONSUMER_IS_PUSH_BASED: Status = (409, "Consumer is push based");
+/// The consumer has to begin anew, here: its store has failed.
+pub const LEADERSHIP_CHANGE: Status = (409, "Leadership Change");
 /// The broker is going away.
 pub const SERVER_SHUTDOWN: Status = (409, "Server Shutdown");
 /// The request needs a newer API than there is.

@@ -15,6 +15,11 @@ impl ObjectWriter {
         Self(out)
     }
 
+    /// An object whose first entry is written already.
+    pub(super) fn begun(first_entry: Option<&[u8]>) -> Self {
+        Self(first_entry.unwrap_or(b"{\"type\":\"\"").to_vec())
+    }
+
     /// Adds the entries of `object`, which has to be written as an object.
     pub(super) fn entries(mut self, object: &impl Serialize) -> Self {
         let start = self.0.len();

@@ -213,6 +213,13 @@ pub fn encode_refusal(response_type: ResponseType, error: &ApiError) -> Vec<u8> 
     begin(response_type).entry("error", error).raw(response_type.constant_entries()).finish()
 }
 
+/// What is answered in place of `answer` when it turns out that it does not hold: the same type, with an error.
+pub fn encode_refusal_like(answer: &[u8], error: &ApiError) -> Vec<u8> {
+    let quotes = answer.iter().enumerate().filter(|(_, byte)| **byte == b'"');
+    let end_of_type = quotes.map(|(at, _)| at).nth(3).filter(|_| answer.starts_with(b"{\"type\":"));
+    ObjectWriter::begun(end_of_type.and_then(|at| answer.get(..=at))).entry("error", error).finish()
+}
+
 /// The error another server answered with, if it did.
 pub fn received_error(answer: &[u8]) -> Result<Option<ApiError>, JsonError> {
     decode::<ReceivedAnswer>(answer, false).map(|answer| answer.error)

@@ -136,3 +136,22 @@ proptest! {
         prop_assert_eq!(is_subset(a.as_bytes(), b.as_bytes()), !only_a);
     }
 }
+
+#[test]
+fn the_intersection_is_what_both_match() {
+    let common =
+        |a: &str, b: &str| intersection(a.as_bytes(), b.as_bytes()).map(|s| String::from_utf8(s).unwrap());
+    for (a, b, expected) in [
+        ("a.*", "*.b", "a.b"),
+        ("a.>", "*.b.*", "a.b.*"),
+        (">", "a.*", "a.*"),
+        ("a.*.c", "a.>", "a.*.c"),
+        ("a.>", "*.>", "a.>"),
+        ("a", "a", "a"),
+    ] {
+        assert_eq!(common(a, b).as_deref(), Some(expected), "{a} and {b}");
+        assert_eq!(common(b, a).as_deref(), Some(expected), "{b} and {a}");
+    }
+    assert_eq!(common("a.*", "b.*"), None);
+    assert_eq!(common("a", "a.>"), None);
+}

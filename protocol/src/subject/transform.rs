@@ -21,7 +21,7 @@ mod function;
 
 pub use error::{DestinationProblem, TransformError};
 
-use super::{is_literal, matches, tokens};
+use super::{is_literal, is_subset, matches, tokens};
 use function::Function;
 use std::fmt;
 
@@ -106,6 +106,16 @@ impl Transform {
         Some(self.write(subject, random))
     }
 
+    /// As `apply`, for a subject that may have wildcards and lies within the source. Only for a transform that takes tokens as they
+    /// are, as those of [`Transform::new_strict`] do.
+    pub fn apply_to_filter(&self, filter: &[u8]) -> Option<Vec<u8>> {
+        let plain = |part: &Function| matches!(part, Function::Literal(_) | Function::Wildcard(_));
+        if !is_subset(filter, self.source.as_bytes()) || !self.parts.iter().all(plain) {
+            return None;
+        }
+        Some(if self.tail == Tail::Identity { filter.to_vec() } else { self.write(filter, 0) })
+    }
+
     /// The transform back, for one made of wildcards that are each used once; else `None`.
     pub fn reverse(&self) -> Option<Transform> {
         if self.tail == Tail::Identity {
@@ -117,7 +127,7 @@ impl Transform {
     }
 
     /// The destination with a `*` for each wildcard function; `None` if there are other functions.
-    fn destination_as_filter(&self) -> Option<String> {
+    pub fn destination_as_filter(&self) -> Option<String> {
         let tokens = self.parts.iter().zip(self.destination.split('.'));
         let tokens = tokens.map(|(part, token)| match part {
             Function::Wildcard(_) => Some("*"),

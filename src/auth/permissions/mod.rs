@@ -31,7 +31,7 @@ impl fmt::Display for PermissionsError {
 impl std::error::Error for PermissionsError {}
 
 /// The compiled rights of one user; immutable and shared by all its connections.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Permissions {
     publish_allow: Option<SubjectSet>,
     publish_deny: SubjectSet,
@@ -61,6 +61,14 @@ impl Permissions {
             subscribe_deny: subjects_and_queues(&settings.subscribe.deny)?,
             responses: settings.responses,
         })
+    }
+
+    /// The same permissions, without leave to publish to `subject`.
+    pub fn denying_publish(mut self, subject: &str) -> Result<Self, PermissionsError> {
+        match self.publish_deny.insert(subject.as_bytes()) {
+            true => Ok(self),
+            false => Err(PermissionsError { entry: subject.to_owned() }),
+        }
     }
 
     /// Whether no publish rule exists, so that [`Self::can_publish`] need not be asked.

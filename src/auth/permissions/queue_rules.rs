@@ -5,10 +5,10 @@ use headwater_protocol::subject::is_valid;
 use super::subject_set::SubjectSet;
 
 /// A short list: few configurations have any such rule.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct QueueRules(Vec<QueueRule>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct QueueRule {
     subject: SubjectSet,
     queue: Box<[u8]>,

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use headwater_protocol::subject;
 
 /// Patterns kept as a trie of tokens; a question costs no allocation.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct SubjectSet {
     root: Level,
     patterns: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Level {
     literal: BTreeMap<Box<[u8]>, Level>,
     any_token: Option<Box<Level>>,

@@ -16,6 +16,7 @@ mod value;
 pub use error::GrammarError;
 pub use position::Position;
 pub(crate) use resolve::io_reason;
+pub(crate) use scalar::size;
 pub use surroundings::{ProcessSurroundings, Surroundings};
 pub use value::{Entry, Map, Node, Value};
 

@@ -65,6 +65,11 @@ fn integer_or_word(input: &str) -> Parsed<'_, Raw<'_>> {
     word(input)
 }
 
+/// A size as a file writes it, such as `64MB`, from elsewhere.
+pub(crate) fn size(text: &str) -> Result<i64, String> {
+    integer(text).map_err(|_| format!("{text:?} is no size"))
+}
+
 fn size_suffix(input: &str) -> Parsed<'_, &str> {
     let unit = take_while_m_n(1, 1, |c: char| "kmgtpeKMGTPE".contains(c));
     let (rest, suffix) =

@@ -21,6 +21,7 @@ use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
 use super::account::JsAccount;
+use super::env::Phase;
 use super::host::StreamHost;
 use super::host::replies::{Reply, ReplyMessage, Signal};
 use super::{JetStream, advisories, api_level};
@@ -95,6 +96,7 @@ impl Api {
     /// Subjects that are nobody's are met with silence, as nats-server does.
     fn answer(&self, cx: &mut Dispatch, subject: ApiSubject<'_>, request: &Message<'_>) {
         let Some(response_type) = ResponseType::of(&subject) else { return };
+        let failures = self.account.env.failures();
         let origin = cx.origin().cloned();
         let call = Call {
             account: &self.account,
@@ -102,7 +104,8 @@ impl Api {
             body: request.payload,
             origin: origin.as_ref(),
         };
-        let answer = call.check_api_level().and_then(|()| call.run(subject));
+        let answer =
+            call.check_phase().and_then(|()| call.check_api_level()).and_then(|()| call.run(subject));
         if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
             // nats-server does not subscribe for consumers that are not there.
             if error.is(ErrorCode::StreamNotFound) || error.is(ErrorCode::ConsumerNotFound) {
@@ -119,10 +122,11 @@ impl Api {
         if counts {
             advisories::api_audit(&self.account.account, &self.account.env, cx, request, &answer.body);
         }
-        self.send(cx, request.reply, answer);
+        self.send(cx, request.reply, answer, failures);
     }
 
-    fn send(&self, cx: &mut Dispatch, to: &[u8], mut answer: Answer) {
+    /// `failures`: how often the store had failed when the request came.
+    fn send(&self, cx: &mut Dispatch, to: &[u8], mut answer: Answer, failures: u32) {
         let Some(host) = answer.host.take() else {
             send(&self.account.account, cx, to, &answer.body);
             return;
@@ -131,8 +135,10 @@ impl Api {
             announce(&host, cx, event);
         }
         host.apply(cx, |state| {
+            let holds = !state.is_on_disk() || self.account.env.failures() == failures;
             if !to.is_empty() {
-                state.promise(to, answer.reply());
+                let reply = answer.reply();
+                state.promise(to, if holds { reply } else { reply.refused() });
             }
             if let Some(signal) = answer.then.take() {
                 state.promise(b"", Reply::Signal(signal));
@@ -143,6 +149,9 @@ impl Api {
 
 impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
+        if self.account.imports_service(request.subject) {
+            return false;
+        }
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
         if let (ApiSubject::AccountPurge(name), Some(operators)) = (subject, &self.operators) {
             account_purge::deliver(&self.account, operators, cx, name, request);
@@ -205,6 +214,14 @@ impl Call<'_> {
             | ApiSubject::MsgNext(_)
             | ApiSubject::DirectGet { .. }
             | ApiSubject::Unknown => Err(ErrorCode::BadRequest.error()),
+        }
+    }
+
+    /// Before the store is read, nothing can be said of any stream.
+    fn check_phase(&self) -> Result<(), ApiError> {
+        match self.account.env.phase() {
+            Phase::Recovering => Err(ErrorCode::ClusterNotAvail.error()),
+            Phase::Ready | Phase::Failed => Ok(()),
         }
     }
 

@@ -62,16 +62,24 @@ impl ConsumerMachine {
 
     /// `CONSUMER.PAUSE`: no deliveries until then, or again from now on.
     pub fn pause(&mut self, turn: &mut Turn<'_>, until: Option<ZonedTime>) {
-        let until = until.filter(|until| !until.is_zero()).map(ZonedTime::utc);
-        let changed = until != self.config.pause_until.map(ZonedTime::utc);
-        self.config.pause_until = until;
-        set_required_level(&mut self.config);
+        let before = self.config.pause_until.map(ZonedTime::utc);
+        self.config = self.config_paused(until);
+        let until = self.config.pause_until;
+        let changed = until != before;
         self.settings.pause_until = until.map(|until| until.timestamp().0);
         if changed {
             self.pause_announced = self.settings.is_paused(turn.now);
             let (paused, until) = (self.pause_announced, self.settings.pause_until);
             turn.push(Effect::Advisory(Advisory::Pause { paused, until }));
         }
+    }
+
+    /// The configuration as it is when the consumer is paused until then.
+    pub fn config_paused(&self, until: Option<ZonedTime>) -> ConsumerConfig {
+        let pause_until = until.filter(|until| !until.is_zero()).map(ZonedTime::utc);
+        let mut config = ConsumerConfig { pause_until, ..self.config.clone() };
+        set_required_level(&mut config);
+        config
     }
 
     /// `CONSUMER.RESET`: goes back to the first message that was not acknowledged, or to `seq` if that is not 0. Returns
@@ -124,6 +132,13 @@ impl ConsumerMachine {
     pub fn server_shutdown(&mut self, turn: &mut Turn<'_>) {
         for request in self.waiting.drain() {
             turn.status(&request.reply, request.end(statuses::SERVER_SHUTDOWN));
+        }
+    }
+
+    /// The consumer is about to begin anew from what is stored: whoever waits asks again.
+    pub fn leadership_changed(&mut self, turn: &mut Turn<'_>) {
+        for request in self.waiting.drain() {
+            turn.status(&request.reply, status::plain(statuses::LEADERSHIP_CHANGE));
         }
     }
 

@@ -184,6 +184,11 @@ impl ConsumerMachine {
         self.identity.created
     }
 
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Its configuration.
     pub fn config(&self) -> &ConsumerConfig {
         &self.config

@@ -16,6 +16,10 @@ impl Service for Ingestor {
         self.0.ingest(cx, message);
         true
     }
+
+    fn takes_imports(&self) -> bool {
+        true
+    }
 }
 
 impl StreamHost {

@@ -6,7 +6,7 @@ use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use headwater_protocol::jetstream::consumer_info::ConsumerInfo;
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::request::ConsumerAction;
-use headwater_protocol::jetstream::timestamp::Timestamp;
+use headwater_protocol::jetstream::timestamp::{Timestamp, ZonedTime};
 
 use super::inputs::PushInterest;
 use super::{StreamHost, StreamState};
@@ -14,10 +14,11 @@ use crate::ids;
 use crate::jetstream::consumer::config::{ConsumerBounds, Decision, Situation, decide};
 use crate::jetstream::consumer::{ConsumerMachine, Identity, StreamTraits};
 use crate::jetstream::consumers::{ConsumerKey, Hosted, Watch};
+use crate::jetstream::env::Phase;
 use crate::jetstream::stream::Refusal;
 use crate::jetstream::{advisories, metadata, record};
 use crate::router::Dispatch;
-use crate::store::{StorageKind, StoreError};
+use crate::store::{Lsn, StorageKind, StoreError};
 
 /// The longest a generated consumer name gets.
 const GENERATED_NAME_CHARS: usize = 8;
@@ -117,8 +118,12 @@ impl StreamState {
             machine.set_volatile();
         }
         let key = self.consumers.add(Hosted::new(&host.name, machine));
-        self.unwritten.note(key, now);
-        self.write_all_consumers(host);
+        if !self.write_consumer(host, key) {
+            self.consumers.remove(name);
+            // If this fails too, the store begins anew, and the consumer was never acknowledged.
+            let _ = host.env.store.delete_consumer(host.id, name);
+            return Err(not_written(host));
+        }
         Ok(key)
     }
 
@@ -131,22 +136,42 @@ impl StreamState {
     ) -> Result<ConsumerKey, ApiError> {
         metadata::stamp_consumer(&mut config);
         let key = self.consumers.key(name).ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
+        self.write_config(host, key, &config)?;
         let group = config.deliver_group.clone();
         self.with_consumer(host, key, now, |machine, turn| machine.update_config(turn, config));
         if let Some(hosted) = self.consumers.get_mut(key) {
             hosted.deliver_group = (!group.is_empty()).then(|| group.as_bytes().into());
         }
-        self.rewrite_config(host, key)?;
         let floor = self.consumers.get(key).map_or(0, |hosted| hosted.machine.ack_floor());
         self.release_unneeded(host, floor);
         self.consumers.wake(key);
         Ok(key)
     }
 
-    /// Writes the configuration of a consumer that was changed.
-    pub fn rewrite_config(&mut self, host: &StreamHost, key: ConsumerKey) -> Result<(), ApiError> {
+    /// Pauses deliveries until a moment, or lets them go on.
+    pub fn pause_consumer(
+        &mut self,
+        host: &StreamHost,
+        key: ConsumerKey,
+        until: ZonedTime,
+    ) -> Result<(), ApiError> {
+        let hosted = self.consumers.get(key).ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
+        let config = hosted.machine.config_paused(Some(until));
+        self.write_config(host, key, &config)?;
+        self.with_consumer(host, key, host.env.now(), |machine, turn| machine.pause(turn, Some(until)));
+        self.consumers.wake(key);
+        Ok(())
+    }
+
+    /// Writes the configuration a consumer is about to get: memory follows what the disk has agreed to.
+    fn write_config(
+        &mut self,
+        host: &StreamHost,
+        key: ConsumerKey,
+        config: &ConsumerConfig,
+    ) -> Result<(), ApiError> {
         let lsn = match self.consumers.get(key) {
-            Some(hosted) if self.keeps(hosted.machine.config()) => put_config(host, &hosted.machine),
+            Some(hosted) if self.keeps(config) => put_config(host, &hosted.machine, config),
             _ => return Ok(()),
         };
         self.wrote(lsn.map_err(Refusal::from)?);
@@ -155,13 +180,13 @@ impl StreamState {
 
     fn delete_consumer(&mut self, host: &StreamHost, name: &str) -> Result<(), ApiError> {
         let key = self.consumers.key(name).ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
-        self.with_consumer(host, key, host.env.now(), |machine, turn| machine.delete(turn));
-        let Some(hosted) = self.consumers.remove(name) else { return Ok(()) };
-        if self.keeps(hosted.machine.config()) {
+        if self.consumers.get(key).is_some_and(|hosted| self.keeps(hosted.machine.config())) {
             let lsn = host.env.store.delete_consumer(host.id, name).map_err(Refusal::from)?;
             self.wrote(lsn);
         }
-        self.release_unneeded(host, hosted.machine.ack_floor());
+        self.with_consumer(host, key, host.env.now(), |machine, turn| machine.delete(turn));
+        let floor = self.consumers.remove(name).map_or(0, |hosted| hosted.machine.ack_floor());
+        self.release_unneeded(host, floor);
         Ok(())
     }
 
@@ -183,12 +208,12 @@ impl StreamState {
     }
 
     /// Consumers of memory streams, of mirroring servers, and those that want to, live in memory only.
-    fn keeps(&self, config: &ConsumerConfig) -> bool {
+    pub(super) fn keeps(&self, config: &ConsumerConfig) -> bool {
         keeps(self.log.kind(), config)
     }
 
     fn store_config(&mut self, host: &StreamHost, machine: &ConsumerMachine) -> Result<(), StoreError> {
-        let lsn = put_config(host, machine)?;
+        let lsn = put_config(host, machine, machine.config())?;
         self.wrote(lsn);
         Ok(())
     }
@@ -199,9 +224,20 @@ pub fn keeps(kind: StorageKind, config: &ConsumerConfig) -> bool {
     kind == StorageKind::File && !config.direct && !config.mem_storage
 }
 
-fn put_config(host: &StreamHost, machine: &ConsumerMachine) -> Result<crate::store::Lsn, StoreError> {
-    let record = record::encode(Timestamp(machine.created()), machine.config());
+fn put_config(
+    host: &StreamHost,
+    machine: &ConsumerMachine,
+    config: &ConsumerConfig,
+) -> Result<Lsn, StoreError> {
+    let record = record::encode(Timestamp(machine.created()), config);
     host.env.store.put_consumer(host.id, machine.name(), &record)
+}
+
+fn not_written(host: &StreamHost) -> ApiError {
+    match host.env.phase() {
+        Phase::Failed => ErrorCode::ClusterNotAvail.error(),
+        Phase::Ready | Phase::Recovering => ErrorCode::InsufficientResources.error(),
+    }
 }
 
 /// The lower of two limits; 0 or less is none.

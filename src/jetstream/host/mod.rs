@@ -3,14 +3,17 @@
 //! Whoever brings an input (a publish, a pull, an ack, an API call) applies it under the stream's lock. What the stream
 //! sends leaves through the [pump](pump), with the lock released.
 
+pub mod inflow;
 mod ingest;
 mod inputs;
 mod manage;
 mod parcels;
+mod ports;
 mod pump;
 pub mod replies;
 mod retention;
 mod run_consumers;
+mod service;
 mod state;
 mod timers;
 mod unwritten;
@@ -29,7 +32,8 @@ use super::env::Env;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::UnixNanos;
 use crate::router::{AfterBatch, Dispatch};
-use crate::store::{StorageKind, StreamId};
+use crate::store::StreamId;
+use ports::Ports;
 use pump::Pump;
 
 impl AfterBatch for StreamHost {
@@ -59,12 +63,14 @@ pub struct StreamHost {
     armed: AtomicI64,
     closed: AtomicBool,
     subscriptions: Mutex<Vec<ServiceSubscription>>,
+    ports: Ports,
 }
 
 impl StreamHost {
     /// Puts a stream into service: from now on its timers run. It captures nothing until
     /// [`capture`](Self::capture) is called.
-    pub fn start(id: StreamId, account: Arc<Account>, env: Arc<Env>, state: StreamState) -> Arc<Self> {
+    pub fn start(id: StreamId, account: Arc<Account>, env: Arc<Env>, mut state: StreamState) -> Arc<Self> {
+        state.failures = env.failures();
         let host = Arc::new(Self {
             id,
             name: state.machine.config().name.as_str().into(),
@@ -78,6 +84,7 @@ impl StreamHost {
             armed: AtomicI64::new(UnixNanos::MAX),
             closed: AtomicBool::new(false),
             subscriptions: Mutex::default(),
+            ports: Ports::default(),
         });
         host.env.runtime.spawn(timers::run(host.clone()));
         host.wake.notify_one();
@@ -91,7 +98,7 @@ impl StreamHost {
 
     /// Whether its messages are kept in files.
     pub fn is_on_disk(&self) -> bool {
-        self.lock().log.kind() == StorageKind::File
+        self.lock().is_on_disk()
     }
 
     /// Captures nothing any more.
@@ -102,12 +109,14 @@ impl StreamHost {
     /// The broker is going away: whoever waits for a consumer is told, and everything is written.
     pub fn stop(self: &Arc<Self>) {
         self.stop_capturing();
+        self.ports.close();
         let mut state = self.lock();
         let now = self.env.now();
         for key in state.consumers.keys() {
             state.with_consumer(self, key, now, |machine, turn| machine.server_shutdown(turn));
         }
         state.write_all_consumers(self);
+        state.save_positions();
         drop(state);
         self.pump(&mut Dispatch::internal());
     }

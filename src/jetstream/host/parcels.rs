@@ -56,6 +56,7 @@ impl StreamHost {
                     advisories::consumer_event(self, cx, &consumer, &advisory);
                 }
                 Parcel::BatchAbandoned { id, reason } => advisories::batch_abandoned(self, cx, &id, reason),
+                Parcel::Link(command) => self.run_link(*command),
                 Parcel::Gone { consumer } => self.delete_unused_consumer(cx, &consumer),
             }
         }

@@ -56,7 +56,7 @@ impl StreamHost {
             if !more {
                 return;
             }
-            if cx.is_crowded() {
+            if cx.is_crowded() || cx.is_held() {
                 break;
             }
         }
@@ -69,7 +69,11 @@ impl StreamHost {
         let mut state = self.lock();
         let due = self.tick(&mut state, now);
         state.tell_removed(self, now);
+        state.tick_inflow(now);
         let settled = self.env.settled();
+        if state.failures != self.env.failures() {
+            state.replies.refuse_unsettled(settled);
+        }
         if state.visible.advance(settled) {
             state.consumers.wake_hungry();
         }
@@ -81,7 +85,8 @@ impl StreamHost {
         if state.visible.waits() || !state.replies.is_empty() {
             self.wait_for_commit();
         }
-        let deadlines = [due, state.consumers.next_deadline(), state.unwritten.deadline()];
+        let deadlines =
+            [due, state.consumers.next_deadline(), state.unwritten.deadline(), state.inflow.deadline()];
         self.arm(deadlines.into_iter().flatten().min().unwrap_or(UnixNanos::MAX));
         more_replies || more_messages || self.env.settled() > settled
     }
@@ -137,6 +142,7 @@ impl StreamHost {
             }
             Reply::AckConfirmed => Message { subject: to, ..Message::default() },
             Reply::Signal(signal) => return signal.0.notify_one(),
+            Reply::Withdrawn => return,
         };
         self.account.publish(cx, &message);
     }

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use headwater_protocol::jetstream::error::ErrorCode;
+use headwater_protocol::jetstream::response::encode_refusal_like;
+
 use crate::jetstream::stream::Answer;
 use crate::store::Lsn;
 use tokio::sync::Notify;
@@ -20,6 +23,8 @@ pub enum Reply {
     AckConfirmed,
     /// Nothing is sent: somebody in the broker waits for what was promised before to have left.
     Signal(Signal),
+    /// Nothing: what was promised cannot be told any more, and silence says so.
+    Withdrawn,
 }
 
 /// Wakes whoever waits for it.
@@ -41,6 +46,25 @@ pub struct ReplyMessage {
     pub headers: Vec<u8>,
     /// The body.
     pub payload: bytes::Bytes,
+}
+
+impl Reply {
+    /// What is said in its place when the store has failed.
+    pub fn refused(self) -> Self {
+        let unavailable = ErrorCode::ClusterNotAvail.error();
+        match self {
+            Reply::Publish(Answer::FlowAck { seq, .. }) => {
+                Reply::Publish(Answer::FlowError { seq, error: Box::new(unavailable) })
+            }
+            Reply::Publish(refused @ (Answer::Refused(_) | Answer::FlowError { .. })) => {
+                Reply::Publish(refused)
+            }
+            Reply::Publish(_) => Reply::Publish(Answer::Refused(Box::new(unavailable))),
+            Reply::Body(body) => Reply::Body(encode_refusal_like(&body, &unavailable).into()),
+            Reply::Message(_) | Reply::AckConfirmed | Reply::Withdrawn => Reply::Withdrawn,
+            Reply::Signal(signal) => Reply::Signal(signal),
+        }
+    }
 }
 
 /// Replies of one stream in the order they were promised.
@@ -81,6 +105,16 @@ impl Replies {
         Some(waiting.reply)
     }
 
+    /// The store has failed at `settled`: what waits for more is answered that it did not happen, as far as that can be
+    /// said. A client that hears nothing asks again.
+    pub fn refuse_unsettled(&mut self, settled: Lsn) {
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.lsn > settled) {
+            waiting.lsn = settled;
+            let reply = std::mem::replace(&mut waiting.reply, Reply::Withdrawn);
+            waiting.reply = reply.refused();
+        }
+    }
+
     /// Whether nothing is promised.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -97,6 +131,26 @@ impl Replies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_had_not_settled_when_the_store_failed_is_answered_as_not_done() {
+        let mut replies = Replies::default();
+        let body = br#"{"type":"io.nats.jetstream.api.v1.stream_purge_response","success":true,"purged":1}"#;
+        replies.promise(Lsn(10), b"a", Reply::Publish(Answer::Stored { seq: 1 }));
+        replies.promise(Lsn(20), b"b", Reply::Publish(Answer::Stored { seq: 2 }));
+        replies.promise(Lsn(20), b"c", Reply::Body((*body).into()));
+        replies.promise(Lsn(20), b"d", Reply::AckConfirmed);
+        replies.refuse_unsettled(Lsn(10));
+        let mut to = Vec::new();
+        let mut next = || replies.next_settled(Lsn(10), &mut to);
+        assert_eq!(next(), Some(Reply::Publish(Answer::Stored { seq: 1 })));
+        let unavailable = ErrorCode::ClusterNotAvail.error();
+        assert_eq!(next(), Some(Reply::Publish(Answer::Refused(Box::new(unavailable)))));
+        let refusal = br#"{"type":"io.nats.jetstream.api.v1.stream_purge_response","error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}"#;
+        assert_eq!(next(), Some(Reply::Body((*refusal).into())));
+        assert_eq!(next(), Some(Reply::Withdrawn));
+        assert_eq!(next(), None);
+    }
 
     #[test]
     fn a_reply_waits_for_its_position_and_keeps_its_turn() {

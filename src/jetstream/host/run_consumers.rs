@@ -6,6 +6,7 @@ use bytes::Bytes;
 use headwater_protocol::jetstream::ack_token::AckReplies;
 use headwater_protocol::jetstream::advisory::AbandonReason;
 
+use super::inflow::LinkCommand;
 use super::{StreamHost, StreamState};
 use crate::clock::UnixNanos;
 use crate::jetstream::consumer::{Advisory, Budget, ConsumerMachine, Delivery, Effect, Progress, Turn};
@@ -59,6 +60,8 @@ pub(super) enum Parcel {
         /// Why.
         reason: AbandonReason,
     },
+    /// A link to an origin wants something done.
+    Link(Box<LinkCommand>),
     /// The consumer has been unused for too long.
     Gone {
         /// Its name.

@@ -1,20 +1,23 @@
 //! Everything a stream's lock protects.
 
 use bytes::Bytes;
-use headwater_protocol::jetstream::stream_config::StreamConfig;
+use headwater_protocol::jetstream::error::ErrorCode;
+use headwater_protocol::jetstream::stream_config::{Storage, StreamConfig};
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::transform::Transform;
 
 use super::StreamHost;
+use super::inflow::Inflow;
 use super::replies::{Replies, Reply, ReplyMessage};
 use super::run_consumers::Parcel;
+use super::service::Carried;
 use super::unwritten::Unwritten;
 use super::visible::Visible;
 use crate::clock::UnixNanos;
 use crate::jetstream::consumer::{Concern, Delivery, Effect, StreamTraits};
 use crate::jetstream::consumers::{ConsumerKey, Consumers};
 use crate::jetstream::env::Env;
-use crate::jetstream::stream::{Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
+use crate::jetstream::stream::{Answer, Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
 use crate::store::{Lsn, MessageLog, StoreError};
 
 /// What the lock of a [`StreamHost`](super::StreamHost) protects.
@@ -27,6 +30,12 @@ pub struct StreamState {
     pub consumers: Consumers,
     /// When the stream was created.
     pub created: Timestamp,
+    /// `false` while the stream is recovered: what is here is empty, whatever the stream holds.
+    pub(super) in_service: bool,
+    /// How often the store had failed when this came to be.
+    pub(super) failures: u32,
+    /// Consumers that are to come back with the stream, and that the store knows nothing of.
+    pub(super) carried: Vec<Carried>,
     /// What waits for the disk.
     pub(super) replies: Replies,
     pub(super) visible: Visible,
@@ -43,6 +52,8 @@ pub struct StreamState {
     /// Kept for their memory.
     pub(super) effects: Vec<Effect>,
     stream_effects: Vec<StreamEffect>,
+    /// What it takes over from other streams.
+    pub inflow: Inflow,
 }
 
 impl StreamState {
@@ -59,6 +70,9 @@ impl StreamState {
             log,
             consumers,
             created,
+            in_service: true,
+            carried: Vec::new(),
+            failures: 0,
             replies: Replies::default(),
             visible,
             last_lsn: Lsn::ZERO,
@@ -69,16 +83,36 @@ impl StreamState {
             unwritten: Unwritten::default(),
             effects: Vec::new(),
             stream_effects: Vec::new(),
+            inflow: Inflow::default(),
         };
         state.read_transform();
         state
     }
 
+    /// Whether the stream can be used; while it cannot, all of this is empty.
+    pub fn in_service(&self) -> bool {
+        self.in_service
+    }
+
+    /// Whether the stream is kept in files.
+    pub fn is_on_disk(&self) -> bool {
+        self.machine.config().storage == Storage::File
+    }
+
     /// Takes a publish and promises its acknowledgement to `reply`, if there is one.
     pub fn publish(&mut self, now: UnixNanos, message: &Ingest<'_>, reply: &[u8]) {
-        let transformed = self.transform.as_ref().and_then(|transform| transform.apply(message.subject));
+        if !self.in_service {
+            let unavailable = Answer::Refused(Box::new(ErrorCode::ClusterNotAvail.error()));
+            return self.promise(reply, Reply::Publish(unavailable));
+        }
+        let transformed = self.transformed(message.subject);
         let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
         self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message, reply));
+    }
+
+    /// What the stream's own transform makes of a subject; `None` if it stays as it is.
+    pub(super) fn transformed(&self, subject: &[u8]) -> Option<Vec<u8>> {
+        self.transform.as_ref().and_then(|transform| transform.apply(subject))
     }
 
     /// Promises an answer that may leave once everything the stream has written so far is settled.
@@ -168,7 +202,7 @@ impl StreamState {
     }
 
     /// Gives one input to the machine and promises what comes of it; answers go to `reply`.
-    fn with_machine<T>(
+    pub(super) fn with_machine<T>(
         &mut self,
         now: UnixNanos,
         reply: &[u8],

@@ -19,14 +19,18 @@ pub(super) async fn run(host: Arc<StreamHost>) {
             () = host.wake.notified() => {}
             () = tokio::time::sleep(host.time_to_deadline()) => {}
         }
-        let receiver = {
+        let (receiver, gates) = {
             let mut cx = Dispatch::internal();
             host.pump(&mut cx);
             cx.flush();
-            cx.take_crowded()
+            (cx.take_crowded(), cx.take_gates())
         };
         if host.is_done() {
             return;
+        }
+        for gate in gates {
+            // Another stream that takes over from this one has to wait for the disk. Who else is served here does not wait long.
+            drop(tokio::time::timeout(HELD_PAUSE_MAX, gate.wait()).await);
         }
         if receiver.is_some() {
             // The receiver is behind; what is not pushed at it now stays in the stream.
@@ -35,6 +39,8 @@ pub(super) async fn run(host: Arc<StreamHost>) {
     }
 }
 
+/// The longest that deliveries pause because the disk is behind.
+const HELD_PAUSE_MAX: Duration = Duration::from_millis(20);
 /// How long deliveries pause when a receiver has nearly too much waiting.
 const CROWDED_PAUSE: Duration = Duration::from_millis(2);
 

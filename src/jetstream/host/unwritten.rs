@@ -62,7 +62,7 @@ impl StreamState {
     }
 
     /// `true` if nothing of the consumer is left unwritten; otherwise it is tried again later.
-    fn write_consumer(&mut self, host: &StreamHost, key: ConsumerKey) -> bool {
+    pub(super) fn write_consumer(&mut self, host: &StreamHost, key: ConsumerKey) -> bool {
         let Some(hosted) = self.consumers.get_mut(key) else { return true };
         let Some(delta) = hosted.machine.take_delta() else { return true };
         let (store, name) = (&host.env.store, hosted.machine.name());

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use super::expiry::load;
 use super::storing::Later;
 use super::turn::{Effect, Turn};
 use super::{Discard, Ingest, StreamMachine};
-use crate::store::{MessageLog, StorageKind, StoreError};
+use crate::store::{InDoubt, MessageLog, StorageKind, StoreError};
 
 /// What a message counts against `max_bytes`: the sum nats-server reports for its file and memory stores.
 pub(super) fn accounted_bytes(kind: StorageKind, message: &Ingest<'_>) -> u64 {
@@ -63,7 +64,28 @@ impl StreamMachine {
         keep_newest_of_subject(turn.log, subject, max, &mut |seq| effects.push(Effect::Removed { seq }))
     }
 
-    /// Brings a stream whose limits were tightened, or that was recovered, within them.
+    /// Brings a stream within its limits after a crash: what messages of the last commit pushed out may be there again.
+    pub fn enforce_limits_after_crash(
+        &mut self,
+        log: &mut dyn MessageLog,
+        in_doubt: &InDoubt,
+    ) -> Result<(), StoreError> {
+        let seqs = match in_doubt {
+            InDoubt::All => return self.enforce_all_limits(log),
+            InDoubt::Messages(seqs) if seqs.is_empty() => return Ok(()),
+            InDoubt::Messages(seqs) => seqs,
+        };
+        if let Some(max) = limit(self.config.max_msgs_per_subject) {
+            for seq in seqs {
+                if let Some(message) = load(log, *seq)? {
+                    keep_newest_of_subject(log, &message.subject, max, &mut |_| {})?;
+                }
+            }
+        }
+        self.enforce_limits(log, &Later::default())
+    }
+
+    /// Brings a stream whose limits were tightened within them.
     pub fn enforce_all_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
         self.enforce_limits(log, &Later::default())?;
         if let Some(max) = limit(self.config.max_msgs_per_subject) {

@@ -12,6 +12,7 @@
 //! | [`limits`] | which messages limits remove |
 //! | [`ttl`], [`expiry`] | how long a message lives, and what it leaves behind |
 //! | [`counter`], [`decimal_sum`] | subjects that count |
+//! | [`take_over`] | storing what another stream holds |
 //! | [`schedule`] | messages that are published at set times |
 //! | [`republish`] | where stored messages go again |
 //! | [`purge`] | what a purge or delete removes |
@@ -35,6 +36,7 @@ pub mod republish;
 pub mod room;
 pub mod schedule;
 mod storing;
+pub mod take_over;
 #[cfg(test)]
 mod tests;
 pub mod timers;
@@ -48,6 +50,7 @@ pub use bounds::Bounds;
 pub use publish::Ingest;
 pub use purge::Purge;
 pub use refusal::Refusal;
+pub use take_over::{Foreign, Taken};
 pub use turn::{Answer, Effect, Turn};
 
 use crate::clock::UnixNanos;

@@ -190,7 +190,8 @@ impl From<Refusal> for ApiError {
 
 fn store_error(error: StoreError) -> ApiError {
     match error {
-        StoreError::DiskFull => ErrorCode::StreamStoreFailed.saying("no space left on device"),
+        StoreError::DiskFull => ErrorCode::InsufficientResources.error(),
+        StoreError::Poisoned(_) => ErrorCode::ClusterNotAvail.error(),
         StoreError::TooLarge => ErrorCode::StreamStoreFailed.saying("message to large"),
         other => ErrorCode::StreamStoreFailed.with(other),
     }

@@ -10,16 +10,16 @@ use crate::store::StorageKind;
 #[derive(Debug, Clone)]
 pub struct Budget {
     used: Arc<Used>,
-    /// The most in files; below 0 without limit.
-    pub file_bytes_max: i64,
-    /// The most in memory; below 0 without limit.
-    pub memory_bytes_max: i64,
 }
 
 #[derive(Debug, Default)]
 struct Used {
     file_bytes: AtomicI64,
     memory_bytes: AtomicI64,
+    /// The most in files; below 0 without limit.
+    file_bytes_max: AtomicI64,
+    /// The most in memory; below 0 without limit.
+    memory_bytes_max: AtomicI64,
 }
 
 /// What one stream counts against the budgets of its account and the server. It is taken off when this is dropped.
@@ -34,14 +34,22 @@ pub struct Meter {
 impl Budget {
     /// A budget of which nothing is used.
     pub fn new(file_bytes_max: i64, memory_bytes_max: i64) -> Self {
-        Self { used: Arc::default(), file_bytes_max, memory_bytes_max }
+        let budget = Self { used: Arc::default() };
+        budget.set_max(file_bytes_max, memory_bytes_max);
+        budget
+    }
+
+    /// Changes what may be used, for all who share the budget.
+    pub fn set_max(&self, file_bytes_max: i64, memory_bytes_max: i64) {
+        self.used.file_bytes_max.store(file_bytes_max, Ordering::Relaxed);
+        self.used.memory_bytes_max.store(memory_bytes_max, Ordering::Relaxed);
     }
 
     /// Whether `more` bytes would be too many.
     fn is_exceeded_by(&self, kind: StorageKind, more: u64) -> bool {
         let max = match kind {
-            StorageKind::File => self.file_bytes_max,
-            StorageKind::Memory => self.memory_bytes_max,
+            StorageKind::File => self.used.file_bytes_max.load(Ordering::Relaxed),
+            StorageKind::Memory => self.used.memory_bytes_max.load(Ordering::Relaxed),
         };
         let used = self.used(kind).load(Ordering::Relaxed);
         max >= 0 && used.saturating_add(i64::try_from(more).unwrap_or(i64::MAX)) > max

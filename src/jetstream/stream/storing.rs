@@ -16,17 +16,32 @@ use crate::store::{MessageLog, NewMessage};
 impl StreamMachine {
     /// Stores a message; returns its sequence. What nobody wants is not stored, but its sequence is used up.
     pub(super) fn store(&mut self, turn: &mut Turn<'_>, message: &Accepted<'_>) -> Result<u64, Refusal> {
-        let seq = self.next_seq(turn.log);
+        let slot = self.next_slot(turn);
+        self.store_at(turn, message, slot)
+    }
+
+    /// Stores a message under a sequence, which must be beyond the last.
+    pub(super) fn store_at(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Accepted<'_>,
+        Slot { seq, ts }: Slot,
+    ) -> Result<u64, Refusal> {
         let (lsn, republish) = if message.wanted {
-            let republish = self.republished(turn, std::iter::once((message, seq)));
-            (turn.log.append(&new_message(message, seq, turn.now))?, republish)
+            let republish = self.republished(turn, ts, std::iter::once((message, seq)));
+            (turn.log.append(&new_message(message, seq, ts))?, republish)
         } else {
             (turn.log.skip_to(seq, turn.now)?, Vec::new())
         };
         turn.effects.push(Effect::Stored { seq, lsn });
         turn.effects.extend(republish);
-        self.after_store(turn, message, seq, &Later::default())?;
+        self.after_store(turn, message, Slot { seq, ts }, &Later::default())?;
         Ok(seq)
+    }
+
+    /// Where the next message goes.
+    pub(super) fn next_slot(&self, turn: &Turn<'_>) -> Slot {
+        Slot { seq: self.next_seq(turn.log), ts: turn.now }
     }
 
     /// Stores the messages of a batch, all or none; returns the sequence of the last.
@@ -41,7 +56,7 @@ impl StreamMachine {
             .filter(|(message, _)| message.wanted)
             .map(|(message, seq)| new_message(message, seq, turn.now))
             .collect();
-        let republish = self.republished(turn, messages());
+        let republish = self.republished(turn, turn.now, messages());
         let mut lsn = turn.log.append_group(&new)?;
         let last_seq = first_seq + (group.len() as u64).saturating_sub(1);
         if turn.log.state().last_seq < last_seq {
@@ -52,7 +67,7 @@ impl StreamMachine {
         let mut later = Later::of(turn.log, group);
         for (message, seq) in messages() {
             later.step(turn.log, message);
-            self.after_store(turn, message, seq, &later)?;
+            self.after_store(turn, message, Slot { seq, ts: turn.now }, &later)?;
         }
         Ok(last_seq)
     }
@@ -61,6 +76,7 @@ impl StreamMachine {
     fn republished<'a>(
         &self,
         turn: &Turn<'_>,
+        ts: UnixNanos,
         messages: impl Iterator<Item = (&'a Accepted<'a>, u64)>,
     ) -> Vec<Effect> {
         let Some(republisher) = &self.republisher else { return Vec::new() };
@@ -72,7 +88,7 @@ impl StreamMachine {
             let before = last_seqs.insert(message.subject, seq);
             let before = before.unwrap_or_else(|| stored.map_or(0, |state| state.last_seq));
             let to = republisher.subject(message.subject)?;
-            let message = new_message(message, seq, turn.now);
+            let message = new_message(message, seq, ts);
             Some(Effect::Republish(Box::new(republisher.outgoing(to, &self.config.name, &message, before))))
         });
         outgoing.collect()
@@ -83,7 +99,7 @@ impl StreamMachine {
         &mut self,
         turn: &mut Turn<'_>,
         message: &Accepted<'_>,
-        seq: u64,
+        Slot { seq, ts }: Slot,
         later: &Later,
     ) -> Result<(), Refusal> {
         self.remember_id(message.msg_id, turn.now, seq);
@@ -91,7 +107,7 @@ impl StreamMachine {
             if let Some(due) = message.scheduling.due {
                 self.note_schedule(turn.log, turn.now, due, seq);
             }
-            self.note_life(turn.now, turn.now, seq, message.ttl);
+            self.note_life(turn.now, ts, seq, message.ttl);
             self.enforce_subject_limit(turn, message.subject)?;
             self.enforce_limits(turn.log, later)?;
         }
@@ -125,6 +141,13 @@ impl StreamMachine {
     }
 }
 
+/// Where a message is stored: the sequence it gets, and the time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) seq: u64,
+    pub(super) ts: UnixNanos,
+}
+
 /// The messages of a group that come after the one whose turn it is: stored already, but not yet to be counted.
 #[derive(Default)]
 pub(super) struct Later {
@@ -151,7 +174,7 @@ impl Later {
     }
 }
 
-fn new_message<'a>(message: &'a Accepted<'_>, seq: u64, now: UnixNanos) -> NewMessage<'a> {
+fn new_message<'a>(message: &'a Accepted<'_>, seq: u64, ts: UnixNanos) -> NewMessage<'a> {
     let Accepted { subject, headers, payload, .. } = message;
-    NewMessage { seq, ts: now, subject, headers, payload }
+    NewMessage { seq, ts, subject, headers, payload }
 }

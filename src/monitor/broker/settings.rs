@@ -45,7 +45,7 @@ pub(super) fn listen(config: &Config, server: &Server) -> Listen {
         gateway: Absent {},
         leaf: leaf(&config.leafnodes),
         mqtt: OtherListen::default(),
-        websocket: websocket(&config.websocket),
+        websocket: websocket(&config.websocket, server.websocket_port()),
         tls_timeout: client.tls.as_ref().map_or(DEFAULT_TLS_SECONDS, tls_seconds),
         write_deadline: nanos(limits.write_deadline),
         tls_cert_not_after: None,
@@ -85,8 +85,10 @@ fn leaf(leafs: &LeafNodes) -> LeafListen {
     }
 }
 
-fn websocket(websocket: &WebSocket) -> OtherListen {
-    let Some(port) = websocket.port else { return OtherListen::default() };
+/// The port is the one that was found free, if any would do.
+fn websocket(websocket: &WebSocket, listening: u16) -> OtherListen {
+    let Some(configured) = websocket.port else { return OtherListen::default() };
+    let port = if listening == 0 { configured } else { listening };
     OtherListen {
         host: websocket.host.clone(),
         port,

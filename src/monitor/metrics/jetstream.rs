@@ -44,8 +44,10 @@ const CONSUMER_ROWS: [Row<ConsumerLag>; 8] = [
     }),
 ];
 
-/// Values that are not always there.
-const CONSUMER_AGES: [(&str, &str, fn(&ConsumerLag) -> Option<i64>); 3] = [
+/// Name, help and value of something that is not always there.
+type AgeRow = (&'static str, &'static str, fn(&ConsumerLag) -> Option<i64>);
+
+const CONSUMER_AGES: [AgeRow; 3] = [
     ("jetstream_consumer_last_delivery_seconds", "Since the last delivery.", |lag| {
         lag.info.delivered.last_active.as_ref().map(|last| lag.info.ts.0 - last.0)
     }),

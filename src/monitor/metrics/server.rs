@@ -18,9 +18,11 @@ const LABELLED: [&str; 6] = ["server_id", "server_name", "version", "domain", "l
 /// Times of `/varz` that become a number of seconds.
 const TIMES: [&str; 2] = ["start", "config_load_time"];
 
-pub(super) fn write(text: &mut Text, source: &dyn Source) {
+pub(super) fn write(text: &mut Text, source: &dyn Source, http_req_stats: BTreeMap<&'static str, u64>) {
     let labels = Labels::default().with("server_id", &source.server().id);
-    let varz = serde_json::to_value(varz(source, BTreeMap::new())).unwrap_or_default();
+    // By way of text, because the code for that is there anyway.
+    let varz = serde_json::to_vec(&varz(source, http_req_stats)).unwrap_or_default();
+    let varz = serde_json::from_slice(&varz).unwrap_or_default();
     write_object(text, &labels, "gnatsd_varz", &varz);
     write_connections(text, &labels, &source.connections());
     let is_well = healthz(source, &HealthzOptions::default()).status_code == 200;

@@ -17,3 +17,10 @@ pub(super) use self::serve::serve;
 pub use self::settings::{Cookies, OriginError, Origins, WebSocketOptions};
 pub use self::stream::WebSocketStream;
 pub use self::upgrade::LoginCookies;
+
+/// What the bytes of a request are answered; `None` while its head is not complete.
+pub fn answer(bytes: &[u8], options: &WebSocketOptions) -> std::io::Result<Option<Vec<u8>>> {
+    let Some(request) = request::Request::parse(bytes)? else { return Ok(None) };
+    let answer = upgrade::upgrade(&request, options, options.tls.is_some());
+    Ok(Some(answer.map_or_else(|refusal| refusal.response(), |upgrade| upgrade.response)))
+}

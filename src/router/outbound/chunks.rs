@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+use super::meter::OUTBOUND;
 use super::pool::BufferPool;
 
 /// Pieces handed to one write call.
@@ -16,7 +17,7 @@ const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(super) struct Chunks {
-    list: VecDeque<Vec<u8>>,
+    list: VecDeque<Piece>,
     /// How much of the first piece has been sent.
     sent: usize,
     /// Unsent bytes in all pieces.
@@ -34,15 +35,17 @@ impl Chunks {
 
     /// Lets `write` append about `bytes_hint` bytes to the last piece, or to a new one.
     pub(super) fn append(&mut self, bytes_hint: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let fits = |last: &Vec<u8>| last.len() + bytes_hint <= last.capacity().max(CHUNK_BYTES_MAX);
+        let fits =
+            |last: &Piece| last.buffer.len() + bytes_hint <= last.buffer.capacity().max(CHUNK_BYTES_MAX);
         if !self.list.back().is_some_and(fits) {
-            self.list.push_back(BufferPool::take(bytes_hint));
+            self.list.push_back(Piece::new(bytes_hint));
         }
         if let Some(last) = self.list.back_mut() {
-            let before = last.len();
-            make_room(last, bytes_hint);
-            write(last);
-            self.bytes += last.len() - before;
+            let before = last.buffer.len();
+            make_room(&mut last.buffer, bytes_hint);
+            write(&mut last.buffer);
+            last.count();
+            self.bytes += last.buffer.len() - before;
         }
     }
 
@@ -52,7 +55,7 @@ impl Chunks {
         let mut skip = self.sent;
         let mut count = 0;
         for (slice, chunk) in slices.iter_mut().zip(&self.list) {
-            *slice = IoSlice::new(chunk.get(skip..).unwrap_or_default());
+            *slice = IoSlice::new(chunk.buffer.get(skip..).unwrap_or_default());
             skip = 0;
             count += 1;
         }
@@ -64,20 +67,50 @@ impl Chunks {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.sent += bytes;
         while let Some(first) = self.list.front() {
-            if self.sent < first.len() {
+            if self.sent < first.buffer.len() {
                 return;
             }
-            self.sent -= first.len();
-            self.list.pop_front().into_iter().for_each(BufferPool::put);
+            self.sent -= first.buffer.len();
+            self.list.pop_front();
         }
         self.sent = 0;
         self.list.shrink_to(PIECES_KEPT);
     }
 
     pub(super) fn clear(&mut self) {
-        self.list.drain(..).for_each(BufferPool::put);
+        self.list.clear();
         self.sent = 0;
         self.bytes = 0;
+    }
+}
+
+/// A buffer with a part of what waits, counted while it is in use.
+struct Piece {
+    buffer: Vec<u8>,
+    counted: usize,
+}
+
+impl Piece {
+    fn new(bytes_hint: usize) -> Self {
+        let mut piece = Self { buffer: BufferPool::take(bytes_hint), counted: 0 };
+        piece.count();
+        piece
+    }
+
+    #[inline]
+    fn count(&mut self) {
+        let grown = self.buffer.capacity().saturating_sub(self.counted);
+        if grown > 0 {
+            OUTBOUND.add(grown);
+            self.counted += grown;
+        }
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        OUTBOUND.sub(self.counted);
+        BufferPool::put(std::mem::take(&mut self.buffer));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Item, NoPages, PageSet, PageSource, StoredPage};
+use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::seq_page::{self, Entry, PAGE_SEQS};
 use crate::store::StoreError;
 
@@ -24,13 +24,17 @@ pub struct SeqIndex {
     /// Packed pages that are being read, unpacked.
     pub(super) views: Vec<(u64, Vec<Entry>)>,
     pub(crate) source: Arc<dyn PageSource>,
+    /// Pages that were fetched lately.
+    pub(crate) fetched: Fetched<u64>,
+    /// The checkpoint that may still be on its way to the disk.
+    pub(super) written_by: u32,
     pub(super) resident_bytes: usize,
     /// Where the directory of the pages is stored.
     pub(super) chunks: BTreeMap<u64, StoredPage>,
     /// Chunks that have lost a page since they were stored.
     pub(super) touched: BTreeSet<u64>,
     /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<(u64, StoredPage)>,
+    pub(super) gone: Vec<StoredPage>,
 }
 
 /// One page.
@@ -57,6 +61,8 @@ impl Default for SeqIndex {
             open: Vec::new(),
             views: Vec::new(),
             source: Arc::new(NoPages),
+            fetched: Fetched::default(),
+            written_by: 0,
             resident_bytes: 0,
             chunks: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -315,11 +321,23 @@ impl SeqIndex {
     fn fetch(&mut self, page: u64) -> Result<(), StoreError> {
         let Some(held) = self.pages.get_mut(&page) else { return Ok(()) };
         if let (Body::Stored, Some(stored)) = (&held.body, held.stored) {
-            let packed = self.source.load(Item::Page(PageSet::Seqs, page), stored)?;
-            self.resident_bytes += packed.len();
+            let packed = self.source.load(PageSet::Seqs, page, stored)?;
+            let bytes = packed.len();
+            self.resident_bytes += bytes;
             held.body = Body::Packed(packed);
+            self.fetched.push(page, bytes);
+            self.drop_fetched();
         }
         Ok(())
+    }
+
+    fn drop_fetched(&mut self) {
+        while let Some(page) = self.fetched.pop_excess() {
+            let slot = self.pages.get_mut(&page);
+            if let Some(slot) = slot.filter(|slot| is_settled(slot.stored, self.written_by)) {
+                self.resident_bytes -= slot.evict();
+            }
+        }
     }
 
     /// Unpacks a page (a new one when there is none) and packs the one unused longest.
@@ -372,7 +390,7 @@ impl SeqIndex {
             self.resident_bytes -= packed.len();
         }
         if let Some(stored) = slot.stored {
-            self.gone.push((page, stored));
+            self.gone.push(stored);
             self.touched.insert(page / CHUNK_PAGES);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Item, PageSet, PageSource, PageWrites, StoredPage};
+use super::pages::{CHUNK_PAGES, PageSource, PageWrites, StoredPage};
 use super::seq::{Body, SeqIndex, Slot};
 use super::seq_page;
 use super::varint::{self, Reader};
@@ -30,17 +30,24 @@ impl SeqIndex {
         self.chunks.iter().map(|(chunk, stored)| (*chunk, *stored))
     }
 
+    /// Everything that is stored, pages and directory.
+    pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
+        self.pages.values().filter_map(|page| page.stored).chain(self.chunks.values().copied())
+    }
+
     /// Hands over every page and chunk that has changed, as if it were stored already.
-    pub fn write_pages(&mut self, out: &mut PageWrites) {
+    pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
+        self.written_by = out.checkpoint;
         for (page, slot) in self.pages.iter_mut().filter(|(_, slot)| slot.dirty) {
-            let Some(bytes) = slot.body.packed() else { continue };
-            slot.stored = Some(out.put(Item::Page(PageSet::Seqs, *page), bytes, slot.stored));
+            slot.stored = match &slot.body {
+                Body::Open(entries) => Some(out.put(&seq_page::pack(entries), slot.stored)),
+                Body::Packed(packed) => Some(out.put(packed, slot.stored)),
+                Body::Stored => continue,
+            };
             slot.dirty = false;
             self.touched.insert(page / CHUNK_PAGES);
         }
-        for (page, stored) in self.gone.drain(..) {
-            out.drop(Item::Page(PageSet::Seqs, page), Some(stored));
-        }
+        self.gone.drain(..).for_each(|stored| out.drop(Some(stored)));
         for chunk in std::mem::take(&mut self.touched) {
             self.write_chunk(chunk, out);
         }
@@ -55,7 +62,7 @@ impl SeqIndex {
             slot.dirty = true;
             self.touched.insert(page / CHUNK_PAGES);
         }
-        self.gone.retain(|(_, stored)| stored.checkpoint != checkpoint);
+        self.gone.retain(|stored| stored.checkpoint != checkpoint);
         let unwritten: Vec<u64> =
             self.chunks().filter(|(_, stored)| written(Some(*stored))).map(|(chunk, _)| chunk).collect();
         for chunk in unwritten {
@@ -71,16 +78,13 @@ impl SeqIndex {
             if freed >= bytes {
                 break;
             }
-            if let Body::Packed(packed) = &slot.body {
-                freed += packed.len();
-                slot.body = Body::Stored;
-            }
+            freed += slot.evict();
         }
         self.resident_bytes -= freed;
         freed
     }
 
-    fn write_chunk(&mut self, chunk: u64, out: &mut PageWrites) {
+    fn write_chunk(&mut self, chunk: u64, out: &mut PageWrites<'_>) {
         let first = chunk * CHUNK_PAGES;
         let mut bytes = Vec::new();
         for (page, slot) in self.pages.range(first..=first + (CHUNK_PAGES - 1)) {
@@ -89,23 +93,26 @@ impl SeqIndex {
             varint::put(&mut bytes, u64::from(slot.live));
             stored.encode(&mut bytes);
         }
-        let item = Item::Chunk(PageSet::Seqs, chunk);
         let old = self.chunks.remove(&chunk);
         if bytes.is_empty() {
-            out.drop(item, old);
+            out.drop(old);
         } else {
-            let stored = out.put(item, bytes.into_boxed_slice(), old);
+            let stored = out.put(&bytes, old);
             self.chunks.insert(chunk, stored);
         }
     }
 }
 
-impl Body {
-    fn packed(&self) -> Option<Box<[u8]>> {
-        match self {
-            Body::Open(entries) => Some(seq_page::pack(entries)),
-            Body::Packed(packed) => Some(packed.clone()),
-            Body::Stored => None,
+impl Slot {
+    /// Drops the page from memory if it is stored as it is and packed; returns the bytes freed.
+    pub(super) fn evict(&mut self) -> usize {
+        match &self.body {
+            Body::Packed(packed) if !self.dirty && self.stored.is_some() => {
+                let freed = packed.len();
+                self.body = Body::Stored;
+                freed
+            }
+            _ => 0,
         }
     }
 }

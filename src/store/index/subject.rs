@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound as RangeBound, ControlFlow};
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Item, NoPages, PageSet, PageSource, StoredPage};
+use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::postings::Postings;
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
@@ -22,13 +22,17 @@ pub struct SubjectIndex {
     pub(super) subjects: u64,
     pub(super) next_page_id: u64,
     pub(crate) source: Arc<dyn PageSource>,
+    /// Fences of pages that were fetched lately.
+    pub(crate) fetched: Fetched<Box<[u8]>>,
+    /// The checkpoint that may still be on its way to the disk.
+    pub(super) written_by: u32,
     pub(super) resident_bytes: usize,
     /// Where the directory of the pages is stored.
     pub(super) chunks: BTreeMap<u64, StoredPage>,
     /// Chunks that have lost a page since they were stored.
     pub(super) touched: BTreeSet<u64>,
     /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<(u64, StoredPage)>,
+    pub(super) gone: Vec<StoredPage>,
 }
 
 /// One page.
@@ -50,6 +54,8 @@ impl Default for SubjectIndex {
             subjects: 0,
             next_page_id: 1,
             source: Arc::new(NoPages),
+            fetched: Fetched::default(),
+            written_by: 0,
             resident_bytes: 0,
             chunks: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -116,11 +122,12 @@ impl SubjectIndex {
     ) -> Result<(), StoreError> {
         let OpenPage { dirty, bytes } = self.page_of(subject)?;
         *dirty = true;
-        let before = bytes.len();
+        let before = bytes.capacity();
         let subjects = change_in_page(bytes, subject, change).ok_or_else(damaged)?;
         let after = bytes.len();
+        let capacity = bytes.capacity();
         self.subjects = self.subjects.saturating_add_signed(subjects);
-        self.resident_bytes = (self.resident_bytes + after).saturating_sub(before);
+        self.resident_bytes = (self.resident_bytes + capacity).saturating_sub(before);
         if after == 0 || after > PAGE_BYTES_MAX {
             let fence = self.fence(subject);
             self.keep_in_size(&fence, after)?;
@@ -208,8 +215,7 @@ impl SubjectIndex {
 
     fn replace_page(&mut self, fence: &[u8], bytes: Vec<u8>) {
         let Some(page) = self.pages.get_mut(fence) else { return };
-        let before = page.bytes.as_ref().map_or(0, Vec::len);
-        self.resident_bytes = (self.resident_bytes + bytes.len()).saturating_sub(before);
+        self.resident_bytes = (self.resident_bytes + bytes.capacity()).saturating_sub(page.memory());
         page.bytes = Some(bytes);
         page.dirty = true;
         self.drop_if_empty(fence);
@@ -224,8 +230,9 @@ impl SubjectIndex {
 
     fn forget_page(&mut self, fence: &[u8]) {
         let Some(page) = self.pages.remove(fence) else { return };
+        self.resident_bytes = self.resident_bytes.saturating_sub(page.memory());
         if let Some(stored) = page.stored {
-            self.gone.push((page.id, stored));
+            self.gone.push(stored);
             self.touched.insert(page.id / CHUNK_PAGES);
         }
     }
@@ -261,7 +268,7 @@ impl SubjectIndex {
         let Some(upper_fence) = upper_fence else { return Ok(()) };
         let upper = upper.finish();
         self.replace_page(fence, lower.finish());
-        self.resident_bytes += upper.len();
+        self.resident_bytes += upper.capacity();
         self.pages.insert(upper_fence, Page::new(self.next_page_id, upper));
         self.next_page_id += 1;
         Ok(())
@@ -279,15 +286,31 @@ impl SubjectIndex {
     }
 
     fn page(&mut self, fence: &[u8]) -> Result<&Vec<u8>, StoreError> {
-        let page = self.pages.get_mut(fence).ok_or_else(damaged)?;
-        fetched(page, &*self.source, &mut self.resident_bytes).map(|page| &*page.bytes)
+        Ok(self.page_of(fence)?.bytes)
     }
 
-    /// The page a subject belongs to.
+    /// The page a subject belongs to, in memory.
     fn page_of(&mut self, subject: &[u8]) -> Result<OpenPage<'_>, StoreError> {
         let below = (RangeBound::Unbounded, RangeBound::Included(subject));
+        let (fence, page) = self.pages.range_mut::<[u8], _>(below).next_back().ok_or_else(damaged)?;
+        if let (None, Some(stored)) = (&page.bytes, page.stored) {
+            let bytes = self.source.load(PageSet::Subjects, page.id, stored)?.into_vec();
+            self.resident_bytes += bytes.capacity();
+            self.fetched.push(fence.clone(), bytes.capacity());
+            page.bytes = Some(bytes);
+            self.drop_fetched();
+        }
         let (_, page) = self.pages.range_mut::<[u8], _>(below).next_back().ok_or_else(damaged)?;
-        fetched(page, &*self.source, &mut self.resident_bytes)
+        Ok(OpenPage { dirty: &mut page.dirty, bytes: page.bytes.get_or_insert_default() })
+    }
+
+    fn drop_fetched(&mut self) {
+        while let Some(fence) = self.fetched.pop_excess() {
+            let page = self.pages.get_mut(&fence);
+            if let Some(page) = page.filter(|page| is_settled(page.stored, self.written_by)) {
+                self.resident_bytes = self.resident_bytes.saturating_sub(page.evict());
+            }
+        }
     }
 }
 
@@ -295,19 +318,6 @@ impl SubjectIndex {
 struct OpenPage<'a> {
     dirty: &'a mut bool,
     bytes: &'a mut Vec<u8>,
-}
-
-fn fetched<'a>(
-    page: &'a mut Page,
-    source: &dyn PageSource,
-    resident_bytes: &mut usize,
-) -> Result<OpenPage<'a>, StoreError> {
-    if let (None, Some(stored)) = (&page.bytes, page.stored) {
-        let bytes = source.load(Item::Page(PageSet::Subjects, page.id), stored)?.into_vec();
-        *resident_bytes += bytes.len();
-        page.bytes = Some(bytes);
-    }
-    Ok(OpenPage { dirty: &mut page.dirty, bytes: page.bytes.get_or_insert_default() })
 }
 
 /// Changes what a page holds of a subject; returns by how much its number of subjects changes, `None` when it is damaged.
@@ -334,6 +344,19 @@ fn change_in_page(
 impl Page {
     fn new(id: u64, bytes: Vec<u8>) -> Self {
         Self { id, dirty: true, stored: None, bytes: Some(bytes) }
+    }
+
+    /// Bytes it takes in memory.
+    fn memory(&self) -> usize {
+        self.bytes.as_ref().map_or(0, Vec::capacity)
+    }
+
+    /// Drops it from memory if it is stored as it is; returns the bytes freed.
+    pub(super) fn evict(&mut self) -> usize {
+        if self.dirty || self.stored.is_none() {
+            return 0;
+        }
+        self.bytes.take().map_or(0, |bytes| bytes.capacity())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Item, PageSet, PageSource, PageWrites, StoredPage};
+use super::pages::{CHUNK_PAGES, PageSource, PageWrites, StoredPage};
 use super::subject::{Page, SubjectIndex};
 use super::varint::{self, Reader};
 
@@ -35,18 +35,21 @@ impl SubjectIndex {
         self.chunks.iter().map(|(chunk, stored)| (*chunk, *stored))
     }
 
+    /// Everything that is stored, pages and directory.
+    pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
+        self.pages.values().filter_map(|page| page.stored).chain(self.chunks.values().copied())
+    }
+
     /// Hands over every page and chunk that has changed, as if it were stored already.
-    pub fn write_pages(&mut self, out: &mut PageWrites) {
+    pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
+        self.written_by = out.checkpoint;
         for page in self.pages.values_mut().filter(|page| page.dirty) {
             let Some(bytes) = &page.bytes else { continue };
-            let item = Item::Page(PageSet::Subjects, page.id);
-            page.stored = Some(out.put(item, bytes.clone().into_boxed_slice(), page.stored));
+            page.stored = Some(out.put(bytes, page.stored));
             page.dirty = false;
             self.touched.insert(page.id / CHUNK_PAGES);
         }
-        for (id, stored) in self.gone.drain(..) {
-            out.drop(Item::Page(PageSet::Subjects, id), Some(stored));
-        }
+        self.gone.drain(..).for_each(|stored| out.drop(Some(stored)));
         let touched = std::mem::take(&mut self.touched);
         let mut chunks: BTreeMap<u64, Vec<u8>> =
             touched.into_iter().map(|chunk| (chunk, Vec::new())).collect();
@@ -71,7 +74,7 @@ impl SubjectIndex {
             page.dirty = true;
             self.touched.insert(page.id / CHUNK_PAGES);
         }
-        self.gone.retain(|(_, stored)| stored.checkpoint != checkpoint);
+        self.gone.retain(|stored| stored.checkpoint != checkpoint);
         let unwritten: Vec<u64> =
             self.chunks().filter(|(_, stored)| written(Some(*stored))).map(|(chunk, _)| chunk).collect();
         for chunk in unwritten {
@@ -87,19 +90,18 @@ impl SubjectIndex {
             if freed >= bytes {
                 break;
             }
-            freed += page.bytes.take().map_or(0, |bytes| bytes.len());
+            freed += page.evict();
         }
         self.resident_bytes = self.resident_bytes.saturating_sub(freed);
         freed
     }
 
-    fn write_chunk(&mut self, chunk: u64, bytes: Vec<u8>, out: &mut PageWrites) {
-        let item = Item::Chunk(PageSet::Subjects, chunk);
+    fn write_chunk(&mut self, chunk: u64, bytes: Vec<u8>, out: &mut PageWrites<'_>) {
         let old = self.chunks.remove(&chunk);
         if bytes.is_empty() {
-            out.drop(item, old);
+            out.drop(old);
         } else {
-            let stored = out.put(item, bytes.into_boxed_slice(), old);
+            let stored = out.put(&bytes, old);
             self.chunks.insert(chunk, stored);
         }
     }

@@ -205,11 +205,15 @@ fn put_entry(out: &mut Vec<u8>, shared: usize, rest: &[u8], postings: &Postings)
     postings.encode(out);
 }
 
+/// Pages have a multiple of this as capacity, in bytes.
+const CAPACITY_STEP: usize = 256;
+
 /// Replaces a range without letting the page's capacity double: there are tens of thousands of pages.
 fn splice(page: &mut Vec<u8>, range: Range<usize>, with: &[u8]) {
     let grown = (page.len() + with.len()).saturating_sub(range.len());
     if grown > page.capacity() {
-        page.reserve_exact(grown - page.len() + 128);
+        // Few different sizes leave few holes between the pages.
+        page.reserve_exact((grown + 1).next_multiple_of(CAPACITY_STEP) - page.len());
     }
     if range.len() == with.len() {
         if let Some(place) = page.get_mut(range) {

@@ -14,6 +14,7 @@ use super::pending::Batch;
 use super::record::{Draft, HEADER_LEN, Header, Kind, Location, Record};
 use super::segment::Segment;
 use super::tail::TailCache;
+use crate::store::index_meter::IndexMeter;
 use crate::store::options::{StoreOptions, SyncPolicy};
 use crate::store::signal::Signal;
 use crate::store::stats::{Counters, StoreStats};
@@ -68,6 +69,8 @@ pub struct Journal {
     pending_bytes: AtomicU64,
     /// Bytes of the commit on its way.
     in_flight_bytes: AtomicU64,
+    /// What the indexes of all streams hold.
+    pub(crate) indexes: IndexMeter,
     /// What observers were told last.
     pressed: Mutex<bool>,
     observers: RwLock<Vec<Arc<dyn CommitObserver>>>,
@@ -97,6 +100,7 @@ impl Journal {
             durable: AtomicU64::new(durable.0),
             pending_bytes: AtomicU64::new(0),
             in_flight_bytes: AtomicU64::new(0),
+            indexes: IndexMeter::new(options.index_bytes_max),
             pressed: Mutex::new(false),
             observers: RwLock::default(),
             options,
@@ -150,7 +154,22 @@ impl Journal {
 
     /// Whether appenders should pause.
     pub fn pressure(&self) -> bool {
-        self.waiting_bytes() > self.options.pending_bytes_max
+        self.waiting_bytes() > self.options.pending_bytes_max || self.indexes.is_over()
+    }
+
+    /// Notes that an index has grown.
+    pub(crate) fn index_grew(&self, bytes: usize) {
+        if self.indexes.grow(bytes) {
+            self.chores.wake();
+        }
+    }
+
+    /// Notes what the indexes of all streams hold after what could go has gone, if it had to.
+    pub(crate) fn indexes_settled(&self, bytes: usize, had_to_go: bool) {
+        self.indexes.settle(bytes, had_to_go);
+        if *self.pressed.lock() {
+            self.update_pressure();
+        }
     }
 
     /// Bytes appended and not yet written.
@@ -384,8 +403,8 @@ impl Journal {
     fn update_pressure(&self) {
         let mut pressed = self.pressed.lock();
         let waiting = self.waiting_bytes();
-        let high = waiting
-            > if *pressed { self.options.pending_bytes_max / 2 } else { self.options.pending_bytes_max };
+        let most = if *pressed { self.options.pending_bytes_max / 2 } else { self.options.pending_bytes_max };
+        let high = waiting > most || self.indexes.is_over();
         if high != *pressed {
             *pressed = high;
             for observer in self.observers.read().clone() {

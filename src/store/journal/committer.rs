@@ -25,6 +25,9 @@ const LOOK_MAX: Duration = Duration::from_micros(500);
 /// From here on the thread sleeps instead of giving way.
 const SLEEP_MIN: Duration = Duration::from_micros(200);
 
+/// In a commit window, longest time between two looks at whether it has to end early.
+const WINDOW_STEP: Duration = Duration::from_millis(5);
+
 /// Longest time a burst is let gather.
 const GATHER_MAX: Duration = Duration::from_millis(5);
 
@@ -112,10 +115,7 @@ impl Run<'_> {
 
     /// Lets more gather: for the commit window if one is set, and while more keeps coming.
     fn gather(&self) {
-        let window = self.journal.options().commit_window;
-        if !window.is_zero() && !self.stopped() && !self.journal.pressure() {
-            thread::sleep(window);
-        }
+        self.keep_window_open();
         let look = (self.commit_time / LOOKS).clamp(LOOK_MIN, LOOK_MAX);
         let most = self.commit_time.clamp(GATHER_MIN, GATHER_MAX);
         let start = Instant::now();
@@ -125,6 +125,16 @@ impl Run<'_> {
             if self.journal.waiting_bytes() == before || self.journal.pressure() {
                 break;
             }
+        }
+    }
+
+    /// The commit window ends early when memory for more runs out.
+    fn keep_window_open(&self) {
+        let mut left = self.journal.options().commit_window;
+        while !left.is_zero() && !self.stopped() && !self.journal.pressure() {
+            let step = left.min(WINDOW_STEP);
+            thread::sleep(step);
+            left -= step;
         }
     }
 }

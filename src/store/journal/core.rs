@@ -12,18 +12,20 @@ use super::deferred::{self, Deferred, Removal, TOMBSTONE_SEQS_MAX};
 use super::files::SegmentFiles;
 use super::pending::{Batch, Pending};
 use super::record::{Draft, FLAG_GROUPED, FLAG_MORE, HEADER_LEN, Kind, Location};
-use super::segment::{SEGMENT_HEADER_LEN, Segment};
+use super::segment::{SEGMENT_HEADER_LEN, SEGMENT_TRAILER_LEN, Segment};
 use super::usage::{Floor, Placed, SegmentUse, Usage};
 use crate::store::{Lsn, StoreError};
 
-/// Room kept at the end of every segment for the record that ends it.
-const END_LEN: u64 = HEADER_LEN as u64;
+/// Room kept at the end of every segment: for the record that ends it, and for its header's copy.
+const END_LEN: u64 = HEADER_LEN as u64 + SEGMENT_TRAILER_LEN as u64;
 
 /// What may use the last of the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Messages: refused once only the reserve is left.
+    /// Messages: refused once only the reserves are left.
     Message,
+    /// What is copied forward so that a segment can go: refused once only the reserve for deletes is left.
+    Copy,
     /// Everything that a full disk must not stop.
     Housekeeping,
 }
@@ -40,7 +42,7 @@ pub struct Appended {
 /// The writing end.
 pub struct JournalCore {
     files: Arc<SegmentFiles>,
-    reserve_bytes: u64,
+    reserves: Reserves,
     active: Arc<Segment>,
     /// Where the next record goes.
     offset: u32,
@@ -58,6 +60,15 @@ pub struct JournalCore {
     records: u64,
     /// A segment made ready is in use now.
     rolled: bool,
+}
+
+/// What messages leave at the end of the last segment while no further one can be had. Bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Reserves {
+    /// For deletes and configurations.
+    pub deletes: u64,
+    /// For copies out of the sparsest segment, so that a full disk can be compacted.
+    pub copies: u64,
 }
 
 /// Where writing goes on.
@@ -78,17 +89,17 @@ pub struct Resume {
 
 impl JournalCore {
     /// A journal that goes on where `resume` says.
-    pub fn new(files: Arc<SegmentFiles>, resume: Resume, reserve_bytes: u32) -> Self {
+    pub fn new(files: Arc<SegmentFiles>, resume: Resume, reserves: Reserves) -> Self {
         let prepared: BTreeMap<_, _> =
             resume.prepared.into_iter().map(|segment| (segment.id, segment)).collect();
-        let last = prepared.keys().next_back().copied().unwrap_or(0).max(resume.active.id);
+        let next_id = files.next_id();
         let mut core = Self {
             files,
-            reserve_bytes: u64::from(reserve_bytes),
+            reserves,
             active: resume.active,
             offset: resume.offset.max(SEGMENT_HEADER_LEN),
             prepared,
-            next_id: last.saturating_add(1),
+            next_id,
             pending: Pending::default(),
             deferred: Deferred::with_floors(resume.floors),
             usage: resume.usage,
@@ -300,6 +311,11 @@ impl JournalCore {
         self.prepared.values().map(|segment| usable(segment.len).saturating_sub(deferred::WASTE_BYTES)).sum()
     }
 
+    /// Bytes that can be copied forward without another segment, and without taking from what is left to deletes.
+    pub fn room_for_copies(&self) -> u64 {
+        (self.room() + self.spare()).saturating_sub(self.deferred.bytes() + self.reserves.deletes)
+    }
+
     /// Sees to it that so much more can be put off to the end of the commit.
     fn make_room_at_the_end(&mut self, bytes: u64) -> Result<(), StoreError> {
         self.check()?;
@@ -316,7 +332,11 @@ impl JournalCore {
         if drafts.iter().any(|draft| !draft.fits() || draft.record_len() > longest) {
             return Err(StoreError::TooLarge);
         }
-        let left_to_others = if class == Class::Message { self.reserve_bytes } else { 0 };
+        let left_to_others = match class {
+            Class::Message => self.reserves.deletes + self.reserves.copies,
+            Class::Copy => self.reserves.deletes,
+            Class::Housekeeping => 0,
+        };
         while self.left_after(drafts).is_none_or(|left| left < self.deferred.bytes() + left_to_others) {
             self.prepare_now()?;
         }
@@ -370,7 +390,7 @@ impl JournalCore {
     /// Ends the active segment and goes on in the next; false when there is none.
     fn roll(&mut self) -> bool {
         let Some((_, next)) = self.prepared.pop_first() else { return false };
-        self.put_unchecked(&Draft::new(Kind::SegmentEnd, 0));
+        self.put_unchecked(&Draft { seq: u64::from(next.id), ..Draft::new(Kind::SegmentEnd, 0) });
         let sealed = std::mem::replace(&mut self.active, next);
         self.offset = SEGMENT_HEADER_LEN;
         let lsn = self.deferred_lsn();

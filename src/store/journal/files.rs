@@ -1,14 +1,15 @@
 //! The journal's directory: which segments there are, and their open files.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::record::{HEADER_LEN, Header, Location, Record, Seeds};
-use super::segment::{NotASegment, SEGMENT_HEADER_LEN, Segment, SegmentHeader};
+use super::segment::{NotASegment, SEGMENT_TRAILER_LEN, Segment, SegmentHeader, find_header};
 use super::{RecordReader, SUBJECT_READ_BYTES};
 use crate::store::StoreError;
 use crate::store::disk::Disk;
@@ -29,6 +30,27 @@ pub struct SegmentFiles {
     segment_bytes: u32,
     known: RwLock<BTreeMap<u32, Known>>,
     uses: AtomicU64,
+    /// The highest id that is not to be given to a new segment, whether a segment has it or not.
+    last_id: AtomicU32,
+    /// Ids of files that cannot be read as segments.
+    unreadable: RwLock<BTreeSet<u32>>,
+}
+
+/// What the journal's directory holds besides segments that are whole.
+#[derive(Debug, Default)]
+pub struct Oddities {
+    /// Files named like segments that cannot be read as such; they are left as they are.
+    pub unreadable: Vec<String>,
+    /// Segments whose header was damaged and has been made good.
+    pub repaired: u64,
+}
+
+/// What a file of the journal's directory is.
+enum Adopted {
+    Whole,
+    Repaired,
+    Unreadable,
+    Foreign,
 }
 
 struct Known {
@@ -40,23 +62,47 @@ struct Known {
 }
 
 impl SegmentFiles {
-    /// Finds the segments in the journal's directory, which is created when missing. The second list names files whose
-    /// header cannot be read.
-    pub fn open(disk: Arc<dyn Disk>, segment_bytes: u32) -> Result<(Self, Vec<String>), StoreError> {
+    /// Finds the segments in the journal's directory, which is created when missing.
+    pub fn open(disk: Arc<dyn Disk>, segment_bytes: u32) -> Result<(Self, Oddities), StoreError> {
         disk.create_dir(JOURNAL_DIR).map_err(|error| io_error("create the journal's directory", &error))?;
-        let files = Self { disk, segment_bytes, known: RwLock::default(), uses: AtomicU64::new(0) };
+        let (known, uses, last_id) = (RwLock::default(), AtomicU64::new(0), AtomicU32::new(0));
+        let files = Self { disk, segment_bytes, known, uses, last_id, unreadable: RwLock::default() };
         let names = files.disk.list(JOURNAL_DIR).map_err(|error| io_error("list the journal", &error))?;
-        let mut unreadable = Vec::new();
+        let mut oddities = Oddities::default();
         for name in names {
-            if !files.adopt(&name)? {
-                unreadable.push(name);
+            match files.adopt(&name)? {
+                Adopted::Whole | Adopted::Foreign => {}
+                Adopted::Repaired => oddities.repaired += 1,
+                Adopted::Unreadable => {
+                    files.unreadable.write().extend(id_of(&name));
+                    oddities.unreadable.push(name);
+                }
             }
         }
+        let sync =
+            |dir| files.disk.sync_dir(dir).map_err(|error| io_error("sync the store's directory", &error));
         if files.known.read().is_empty() {
             // The directory may be new, and what will be in it lasts no longer than its own name does.
-            files.disk.sync_dir("").map_err(|error| io_error("sync the store's directory", &error))?;
+            sync("")?;
         }
-        Ok((files, unreadable))
+        // The process before may have died, or failed, between naming a segment and syncing its name.
+        sync(JOURNAL_DIR)?;
+        Ok((files, oddities))
+    }
+
+    /// The id for the next new segment: above all that are or were in use, as far as anybody knows.
+    pub fn next_id(&self) -> u32 {
+        self.last_id.load(Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Files in `from..below` that cannot be read as segments.
+    pub fn unreadable_in(&self, from: u32, below: u32) -> Vec<u32> {
+        if from < below { self.unreadable.read().range(from..below).copied().collect() } else { Vec::new() }
+    }
+
+    /// Something refers to a segment of this id: no new one may get it.
+    pub fn note_id(&self, id: u32) {
+        self.last_id.fetch_max(id, Ordering::Relaxed);
     }
 
     /// Length of new segments.
@@ -133,10 +179,12 @@ impl SegmentFiles {
         }
         let header = SegmentHeader { id, salt: self.disk.random()?, len: self.segment_bytes };
         file.write_at(&header.encode(), 0)?;
+        file.write_at(&header.encode(), u64::from(header.len.saturating_sub(SEGMENT_TRAILER_LEN)))?;
         file.sync_data()?;
         self.disk.rename(&preparing, &path(id))?;
         self.disk.sync_dir(JOURNAL_DIR)?;
         let segment = Arc::new(Segment { id, seeds: Seeds::from_salt(header.salt), len: header.len, file });
+        self.note_id(id);
         let mut known = self.known.write();
         close_the_idlest(&mut known);
         let open = Some(Arc::clone(&segment));
@@ -165,29 +213,38 @@ impl SegmentFiles {
         moved.map_err(|error| io_error(&format!("recycle segment {id}"), &error))
     }
 
-    /// Takes a file of the directory in; false when it should be a segment and is not readable as one.
-    fn adopt(&self, name: &str) -> Result<bool, StoreError> {
+    /// Takes a file of the directory in.
+    fn adopt(&self, name: &str) -> Result<Adopted, StoreError> {
         let Some(id) = id_of(name) else {
-            if name.ends_with(PREPARING) {
+            if id_before(name, PREPARING).is_some() {
                 let _ = self.disk.remove(&format!("{JOURNAL_DIR}/{name}"));
             }
-            return Ok(true);
+            return Ok(Adopted::Foreign);
         };
-        let failed = |error| io_error(&format!("open segment {id}"), &error);
-        let file = self.disk.open(&path(id)).map_err(failed)?;
-        let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
-        file.read_at(&mut bytes, 0).map_err(failed)?;
-        match SegmentHeader::decode(&bytes) {
-            Ok(header) if header.id == id => {
-                let known = Known { header, open: None, in_use: Weak::new(), last_use: AtomicU64::new(0) };
-                self.known.write().insert(id, known);
-                Ok(true)
+        self.note_id(id);
+        let file = match self.disk.open(&path(id)) {
+            Err(error) if error.kind() == ErrorKind::IsADirectory => return Ok(Adopted::Unreadable),
+            opened => opened.map_err(|error| io_error(&format!("open segment {id}"), &error))?,
+        };
+        let (header, repaired) = match find_header(&*file, id) {
+            Ok(found) => found,
+            Err(NotASegment::Unreadable) => return Ok(Adopted::Unreadable),
+            Err(NotASegment::Newer(version)) => {
+                return Err(StoreError::Io(format!(
+                    "journal segment {id} has format version {version}, newer than this program"
+                )));
             }
-            Err(NotASegment::Newer(version)) => Err(StoreError::Io(format!(
-                "journal segment {id} has format version {version}, newer than this program"
-            ))),
-            _ => Ok(false),
+        };
+        let known = Known { header, open: None, in_use: Weak::new(), last_use: AtomicU64::new(0) };
+        self.known.write().insert(id, known);
+        if !repaired {
+            return Ok(Adopted::Whole);
         }
+        log::warn!("journal: the header of segment {id} is damaged, its copy is not");
+        if let Err(error) = file.write_at(&header.encode(), 0).and_then(|()| file.sync_data()) {
+            log::warn!("journal: the header of segment {id} cannot be made good: {error}");
+        }
+        Ok(Adopted::Repaired)
     }
 }
 
@@ -224,7 +281,11 @@ fn preparing(id: u32) -> String {
 
 /// The id in a segment's file name.
 pub fn id_of(name: &str) -> Option<u32> {
-    let digits = name.strip_suffix(".seg").filter(|digits| digits.len() == 10)?;
+    id_before(name, ".seg")
+}
+
+fn id_before(name: &str, suffix: &str) -> Option<u32> {
+    let digits = name.strip_suffix(suffix).filter(|digits| digits.len() == 10)?;
     digits.parse().ok().filter(|id| *id > 0)
 }
 

@@ -10,8 +10,10 @@
 //! | [`tail`] | recent bytes, for readers near the tail |
 //! | [`usage`] | how much of each segment is still wanted |
 //! | [`scan`], [`replay`], [`model`] | reading it all back |
+//! | [`assure`] | what was read is made certain before anything is built on it |
 //! | [`quarantine`], `repair` | damaged bytes, set aside; single flipped bits, flipped back |
 
+pub mod assure;
 pub mod body;
 pub mod commit;
 pub mod committer;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::body;
 use super::files::SegmentFiles;
-use super::record::{Header, Kind, Location, Record};
+use super::record::{Header, Kind, Location, Record, record_len};
 use super::usage::{Placed, SegmentUse, Usage};
 use crate::store::index::{Entry, subject_tag};
 use crate::store::stream_index::StreamIndex;
@@ -34,7 +34,12 @@ pub struct ModelStream {
     pub consumers: BTreeMap<String, ModelConsumer>,
     /// Records of this stream below this position are part of what was loaded.
     pub loaded_up_to: Lsn,
+    /// [`Model::doubts`] when its end was known last.
+    pub settled: u64,
 }
+
+/// Bytes the shortest message takes.
+const MESSAGE_BYTES_MIN: u64 = record_len(1);
 
 /// A consumer as the journal tells it.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +90,8 @@ pub struct Model {
     pub deleted: HashSet<u32>,
     /// Streams whose ends are known only from damaged records.
     pub unsure: HashSet<u32>,
+    /// Messages that may have lain in places of which nothing can be read, all together.
+    pub doubts: u64,
 }
 
 impl ModelStream {
@@ -101,6 +108,7 @@ impl ModelStream {
             floor: 0,
             consumers: BTreeMap::new(),
             loaded_up_to: Lsn::ZERO,
+            settled: 0,
         }
     }
 }
@@ -110,7 +118,7 @@ impl Model {
     pub fn apply(&mut self, at: Location, record: &Record, files: &SegmentFiles) -> Result<(), StoreError> {
         let header = &record.header;
         let placed = Placed { at, len: header.record_len() as u32 };
-        self.last_stream = self.last_stream.max(header.stream);
+        self.note_number(header.stream);
         if header.kind == Kind::Tombstones {
             self.tombstones.push((placed, header.seq as u32));
         }
@@ -147,16 +155,54 @@ impl Model {
         }
     }
 
-    /// A message was lost whose header is whole: its sequence must not be given again.
+    /// A stream had this number: none will have it again.
+    pub fn note_number(&mut self, stream: u32) {
+        self.last_stream = self.last_stream.max(stream);
+    }
+
+    /// Whether there is a stream of this number.
+    pub fn knows_stream(&self, stream: u32) -> bool {
+        self.streams.contains_key(&stream)
+    }
+
+    /// Whether there is the consumer that a record is about.
+    pub fn knows_consumer(&self, record: &Record) -> bool {
+        let stream = self.streams.get(&record.header.stream);
+        stream.is_some_and(|stream| stream.consumers.contains_key(&text(&record.subject())))
+    }
+
+    /// A record was lost whose header is whole: a sequence it gave must not be given again.
     pub fn lose(&mut self, at: Location, header: &Header) {
-        if header.kind == Kind::Message
-            && !self.deleted.contains(&header.stream)
-            && !self.is_loaded(header.stream, at)
-        {
-            let stream = self.stream(header.stream, at.segment);
-            if header.seq > stream.index.last_seq {
-                stream.index.skip_to(header.seq, header.ts);
-                self.unsure.insert(header.stream);
+        self.note_number(header.stream);
+        let (last_seq, last_ts) = match header.kind {
+            Kind::Message => (header.seq, header.ts),
+            Kind::StreamState => (header.ts as u64, 0),
+            _ => return,
+        };
+        if self.deleted.contains(&header.stream) || self.is_loaded(header.stream, at) {
+            return;
+        }
+        let stream = self.stream(header.stream, at.segment);
+        if last_seq > stream.index.last_seq {
+            stream.index.skip_to(last_seq, last_ts.max(stream.index.last_ts));
+            self.unsure.insert(header.stream);
+        }
+    }
+
+    /// Nothing is known of so many bytes: there may have been messages of any stream in them.
+    pub fn doubt(&mut self, bytes: u64) {
+        self.doubts += bytes / MESSAGE_BYTES_MIN;
+    }
+
+    /// Everything has been read: sequences that may have been given to messages of which nothing is known are passed over.
+    pub fn settle(&mut self) {
+        for (number, stream) in &mut self.streams {
+            let doubts = self.doubts.saturating_sub(stream.settled);
+            stream.settled = self.doubts;
+            if doubts > 0 {
+                let last_ts = stream.index.last_ts;
+                stream.index.skip_to(stream.index.last_seq.saturating_add(doubts), last_ts);
+                self.unsure.insert(*number);
             }
         }
     }
@@ -192,7 +238,10 @@ impl Model {
     }
 
     fn stream(&mut self, number: u32, segment: u32) -> &mut ModelStream {
-        self.streams.entry(number).or_insert_with(|| ModelStream::new(number, segment))
+        let settled = self.doubts;
+        self.streams
+            .entry(number)
+            .or_insert_with(|| ModelStream { settled, ..ModelStream::new(number, segment) })
     }
 
     fn message(&mut self, placed: Placed, record: &Record) -> Result<(), StoreError> {
@@ -200,9 +249,13 @@ impl Model {
         if self.deleted.contains(&header.stream) {
             return Ok(());
         }
+        let settled = self.doubts;
         let stream = self.stream(header.stream, placed.at.segment);
         if header.seq < stream.floor {
             return Ok(());
+        }
+        if header.seq > stream.index.last_seq {
+            stream.settled = settled;
         }
         let subject = record.subject();
         let entry = Entry {
@@ -232,7 +285,9 @@ impl Model {
         if self.deleted.contains(&header.stream) {
             return Ok(());
         }
+        let settled = self.doubts;
         let stream = self.stream(header.stream, placed.at.segment);
+        stream.settled = settled;
         let last_seq = header.ts as u64;
         let payload = record.payload();
         let last_ts = payload.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
@@ -241,6 +296,8 @@ impl Model {
         // Before the purge: beyond the end of the index it moves the end, of whose time it knows nothing.
         if last_seq > stream.index.last_seq {
             stream.index.skip_to(last_seq, last_ts);
+        } else if last_seq == stream.index.last_seq {
+            stream.index.last_ts = last_ts;
         }
         stream.index.purge_below(header.seq.min(last_seq.saturating_add(1)), files)?;
         Ok(())

@@ -15,6 +15,11 @@ pub const QUARANTINE_DIR: &str = "quarantine";
 /// Regions remembered so that none is set aside or counted twice; beyond them neither happens.
 const REGIONS_MAX: usize = 1 << 14;
 
+/// The file that a region is copied to.
+pub fn name(at: Location) -> String {
+    format!("{QUARANTINE_DIR}/{:010}-{:010}.bin", at.segment, at.offset)
+}
+
 /// Sets damaged regions aside as files of their own, up to a limit.
 pub struct Quarantine {
     disk: Arc<dyn Disk>,
@@ -72,6 +77,14 @@ impl Quarantine {
         true
     }
 
+    /// Messages of a stream are lost of which nothing is left to set aside.
+    pub fn count_lost(&self, stream: u32, messages: u64) {
+        if messages > 0 {
+            log::error!("journal: {messages} messages of stream number {stream} are lost");
+            *self.held.lock().damage.lost.entry(stream).or_default() += messages;
+        }
+    }
+
     /// Sets bytes of a commit aside that was never finished: nothing that anybody was promised.
     pub fn torn(&self, segment: &Segment, offset: u32, len: u32) {
         self.take_in(segment, offset, len, "unfinished");
@@ -87,7 +100,7 @@ impl Quarantine {
         let fits = held.bytes + u64::from(len) <= self.bytes_max;
         held.bytes += if fits { u64::from(len) } else { 0 };
         drop(held);
-        let name = format!("{QUARANTINE_DIR}/{:010}-{offset:010}.bin", segment.id);
+        let name = name(at);
         if !fits {
             log::error!(
                 "journal: {len} {what} bytes in segment {} at {offset}; the quarantine is full",

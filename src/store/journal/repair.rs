@@ -39,6 +39,19 @@ pub fn body(header: &Header, content: &[u8], seeds: Seeds) -> Option<Vec<u8>> {
     header.matches_body(&repaired, seeds).then_some(repaired)
 }
 
+/// A block that ends with the checksum of what comes before it, with one bit flipped back if then the checksum holds.
+pub fn sealed<const LEN: usize>(block: &[u8; LEN]) -> Option<[u8; LEN]> {
+    let (fields, stored) = block.split_last_chunk::<4>()?;
+    let difference = crc32c::crc32c(fields) ^ u32::from_le_bytes(*stored);
+    let bit = match flipped_bit(difference, fields.len()) {
+        None if difference.count_ones() == 1 => fields.len() * 8 + difference.trailing_zeros() as usize,
+        found => found?,
+    };
+    let mut repaired = *block;
+    flip(&mut repaired, bit);
+    Some(repaired)
+}
+
 /// Which bit of `len` bytes, flipped, changes their checksum by `difference`.
 fn flipped_bit(difference: u32, len: usize) -> Option<usize> {
     let mut change = POLYNOMIAL;

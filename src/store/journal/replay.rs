@@ -5,16 +5,18 @@
 //! for belongs to the last commit, of which nothing was acknowledged; of what lies behind it, messages are kept and
 //! removals are not, so that no message is lost for the sake of one that never came.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::assure::Unsure;
 use super::files::SegmentFiles;
 use super::model::Model;
 use super::quarantine::Quarantine;
 use super::record::{Header, Kind, Location, Record};
 use super::scan::{Found, Scanner};
-use super::segment::SEGMENT_HEADER_LEN;
-use crate::store::report::RecoveryReport;
-use crate::store::{Lsn, StoreError};
+use super::segment::{SEGMENT_HEADER_LEN, Segment};
+use crate::store::report::{RecoveryReport, Region};
+use crate::store::{InDoubt, Lsn, StoreError};
 
 /// What the journal held.
 pub struct Replayed {
@@ -26,8 +28,10 @@ pub struct Replayed {
     pub torn: bool,
     /// The record that says that the store was closed in order.
     pub closed: Option<Location>,
-    /// Up to here everything was on disk when it was read; what follows may be in the system's cache only.
-    pub synced: Location,
+    /// What has to be made certain before anything is built on it.
+    pub unsure: Unsure,
+    /// What the last commit brought, by stream.
+    pub in_doubt: BTreeMap<u32, InDoubt>,
 }
 
 /// Reads records in order and decides which count.
@@ -44,7 +48,19 @@ pub struct Replay<'a> {
     open_end: Option<Location>,
     resume: Option<Location>,
     closed: Option<Location>,
-    synced: Location,
+    unsure: Unsure,
+    in_doubt: BTreeMap<u32, InDoubt>,
+    /// Where reading began: nothing behind it was given back.
+    from: Lsn,
+    /// The segment that must follow the one read last.
+    next: Option<Next>,
+}
+
+/// What the record that ends a segment says.
+struct Next {
+    id: u32,
+    /// It says so; otherwise this is the least it can be.
+    named: bool,
 }
 
 enum Doubtful {
@@ -70,16 +86,28 @@ impl<'a> Replay<'a> {
             open_end: None,
             resume: None,
             closed: None,
-            synced: Location::from(Lsn::ZERO),
+            unsure: Unsure::default(),
+            in_doubt: BTreeMap::new(),
+            from: Lsn::ZERO,
+            next: None,
         }
     }
 
     /// Reads everything from `from` on.
     pub fn run(mut self, from: Lsn) -> Result<Replayed, StoreError> {
         let start = Location::from(from);
-        self.synced = start;
+        self.unsure.from = Some(start);
+        self.from = from;
+        if from > Lsn::ZERO && !self.files.exists(start.segment) {
+            self.lost_segment(start.segment);
+        }
+        let mut read_up_to = start.segment;
         for id in self.files.ids().into_iter().filter(|id| *id >= start.segment) {
             let offset = if id == start.segment { start.offset } else { SEGMENT_HEADER_LEN };
+            for unreadable in self.files.unreadable_in(read_up_to, id) {
+                self.lost_segment(unreadable);
+            }
+            read_up_to = id;
             self.segment(id, offset)?;
             if self.resume.is_none() {
                 self.resume = Some(Location { segment: id, offset });
@@ -88,14 +116,17 @@ impl<'a> Replay<'a> {
                 break;
             }
         }
+        self.missing_end()?;
         let torn = !self.group.is_empty() || !self.doubtful.is_empty();
         self.discard()?;
+        self.model.settle();
         Ok(Replayed {
             model: self.model,
             resume: self.resume,
             torn,
             closed: self.closed,
-            synced: self.synced,
+            unsure: self.unsure,
+            in_doubt: self.in_doubt,
         })
     }
 
@@ -119,16 +150,29 @@ impl<'a> Replay<'a> {
                     self.segment_has_records(id)?;
                     self.doubtful.push(Doubtful::Hole { at, len: end - at.offset, lost: None });
                 }
-                Found::End(at) => self.open_end = last.map(|_| at).or(self.open_end),
+                Found::End(at) if last.is_some() || self.should_hold_records(id) => self.open_end = Some(at),
+                Found::End(_) => {}
             }
         }
         self.report.repaired_records += scanner.repairs();
         self.resume = last.or(self.resume);
+        self.unsure.ends.extend(last.map(|end| (id, end.offset)));
         Ok(())
+    }
+
+    /// Whether an empty segment is suspect: the one before says that it follows, or it has been cut off.
+    fn should_hold_records(&self, id: u32) -> bool {
+        let named = self.next.as_ref().is_some_and(|next| next.named && next.id == id);
+        let is_cut = |segment: Arc<Segment>| segment.file.len().is_ok_and(|len| len < u64::from(segment.len));
+        named || self.files.get(id).is_ok_and(is_cut)
     }
 
     /// The segment before should have said that it ends; what it should have said is lost.
     fn segment_has_records(&mut self, id: u32) -> Result<(), StoreError> {
+        let skipped = self.next.take_if(|next| next.id <= id).filter(|next| next.named);
+        if let Some(next) = skipped.filter(|next| self.from > Lsn::ZERO && !self.files.exists(next.id)) {
+            self.lost_segment(next.id);
+        }
         match self.open_end.take() {
             Some(at) if at.segment < id => {
                 let len = self.files.len_of(at.segment).saturating_sub(at.offset);
@@ -146,11 +190,14 @@ impl<'a> Replay<'a> {
         self.report.bytes_replayed += u64::from(len);
         self.closed = (record.header.kind == Kind::Closed).then_some(at);
         if record.header.is_synced() {
-            self.synced = at;
+            self.unsure.from = Some(at);
+            self.in_doubt.clear();
             self.vouch()?;
         }
         if record.header.kind == Kind::Torn {
             self.discard()?;
+        } else if record.header.kind == Kind::SegmentEnd {
+            return Ok(self.ended(at, &record.header));
         } else if self.doubtful.is_empty() {
             self.accept(at, record)?;
         } else {
@@ -159,18 +206,61 @@ impl<'a> Replay<'a> {
         Ok(Location { segment: at.segment, offset: at.offset + len })
     }
 
-    fn accept(&mut self, at: Location, record: Record) -> Result<(), StoreError> {
-        if record.header.kind == Kind::SegmentEnd {
-            return Ok(());
+    /// A segment ended, and no record follows. If the next segment is gone, too, that is damage, and no unfinished commit:
+    /// segments are made ready before they are needed.
+    fn missing_end(&mut self) -> Result<(), StoreError> {
+        let Some(next) = self.next.take() else { return Ok(()) };
+        let missing =
+            if next.named { !self.files.exists(next.id) } else { !self.files.any_in(next.id, u32::MAX) };
+        if missing {
+            self.vouch()?;
+            self.accept_group()?;
+            self.lost_segment(next.id);
         }
+        Ok(())
+    }
+
+    fn lost_segment(&mut self, id: u32) {
+        if self.report.lost_segments.contains(&id) {
+            return;
+        }
+        self.files.note_id(id);
+        self.report.lost_segments.push(id);
+        self.model.doubt(u64::from(self.files.segment_bytes()));
+    }
+
+    /// A segment ends. If no record follows, the next one is written over the one that says so: nothing behind it counts.
+    fn ended(&mut self, at: Location, header: &Header) -> Location {
+        let named = header.seq != 0;
+        let id = if named { header.seq as u32 } else { at.segment.saturating_add(1) };
+        self.next = Some(Next { id, named });
+        at
+    }
+
+    fn accept(&mut self, at: Location, record: Record) -> Result<(), StoreError> {
         if record.header.has_more() {
             self.group.push((at, record));
             return Ok(());
         }
+        self.accept_group()?;
+        self.apply(at, &record)
+    }
+
+    fn accept_group(&mut self) -> Result<(), StoreError> {
         for (at, record) in std::mem::take(&mut self.group) {
-            self.model.apply(at, &record, self.files)?;
+            self.apply(at, &record)?;
         }
-        self.model.apply(at, &record, self.files)
+        Ok(())
+    }
+
+    fn apply(&mut self, at: Location, record: &Record) -> Result<(), StoreError> {
+        let header = &record.header;
+        match header.kind {
+            Kind::Message => self.in_doubt.entry(header.stream).or_default().note(header.seq),
+            Kind::StreamPut => drop(self.in_doubt.insert(header.stream, InDoubt::All)),
+            _ => {}
+        }
+        self.model.apply(at, record, self.files)
     }
 
     /// Everything so far was durable: holes are damage, the rest counts.
@@ -190,8 +280,9 @@ impl<'a> Replay<'a> {
 
     /// The last commit was never finished: a group without its end does not count, nor do removals behind a hole.
     fn discard(&mut self) -> Result<(), StoreError> {
-        self.report.records_discarded += self.group.len() as u64;
-        self.group.clear();
+        for (at, _) in std::mem::take(&mut self.group) {
+            self.forget(at);
+        }
         for doubtful in std::mem::take(&mut self.doubtful) {
             match doubtful {
                 Doubtful::Hole { at, len, lost } => self.torn(at, len, lost)?,
@@ -203,38 +294,54 @@ impl<'a> Replay<'a> {
 
     fn salvage(&mut self, at: Location, len: u32) -> Result<(), StoreError> {
         let Some(record) = self.reread(at, len)? else { return Ok(()) };
-        match record.header.kind {
-            Kind::Message | Kind::StreamPut | Kind::ConsumerPut if !record.header.is_grouped() => {
-                self.model.apply(at, &record, self.files)
-            }
-            Kind::SegmentEnd => Ok(()),
-            _ => {
-                self.report.records_discarded += 1;
-                Ok(())
-            }
+        let counts = match record.header.kind {
+            Kind::SegmentEnd => return Ok(()),
+            Kind::StreamPut => true,
+            Kind::Message => self.model.knows_stream(record.header.stream),
+            Kind::ConsumerPut => self.model.knows_consumer(&record),
+            _ => false,
+        };
+        if counts && !record.header.is_grouped() {
+            return self.apply(at, &record);
         }
+        self.forget(at);
+        Ok(())
+    }
+
+    /// A record does not count, and must not at any later start.
+    fn forget(&mut self, at: Location) {
+        self.report.records_discarded += 1;
+        self.unsure.void.push(at);
     }
 
     fn damaged(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
+        if lost.is_none() {
+            self.model.doubt(u64::from(len));
+        }
         self.report.damaged_regions += 1;
         self.report.damaged_bytes += u64::from(len);
         let segment = self.files.get(at.segment)?;
         let message = lost.filter(|header| header.kind == Kind::Message);
         self.quarantine.damaged(&segment, at.offset, len, message.map(|header| (header.stream, header.seq)));
-        self.lose(at, lost);
+        self.lose(at, len, true, lost);
         Ok(())
     }
 
     fn torn(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {
         self.report.torn_bytes += u64::from(len);
+        // The number of a stream that never came to be is not given again: what is left of it may still be read.
+        lost.iter().for_each(|header| self.model.note_number(header.stream));
+        let lost = lost.filter(|header| self.model.knows_stream(header.stream));
         let segment = self.files.get(at.segment)?;
         self.quarantine.torn(&segment, at.offset, len);
-        self.lose(at, lost);
+        self.lose(at, len, false, lost);
         Ok(())
     }
 
     /// What the header says is taken in; what it was about is not there.
-    fn lose(&mut self, at: Location, lost: Option<Header>) {
+    fn lose(&mut self, at: Location, len: u32, durable: bool, lost: Option<Header>) {
+        let said = lost.map(|header| (header.kind, header.stream, header.seq));
+        self.report.note_region(Region { at, len, durable, lost: said });
         let Some(header) = lost else { return };
         self.model.lose(at, &header);
         if header.kind == Kind::Message {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::record::Seeds;
+use super::repair;
 use crate::store::StoreError;
 use crate::store::disk::DiskFile;
 use crate::store::error::io_error;
@@ -12,8 +13,15 @@ use crate::store::error::io_error;
 /// Bytes of a segment before its first record.
 pub const SEGMENT_HEADER_LEN: u32 = 64;
 
+/// Bytes behind the last record that a segment takes: its header once more.
+pub const SEGMENT_TRAILER_LEN: u32 = SEGMENT_HEADER_LEN;
+
 /// The version of the format that is written.
 pub const FORMAT_VERSION: u32 = 1;
+
+type Block = [u8; SEGMENT_HEADER_LEN as usize];
+
+const NO_BLOCK: Block = [0; SEGMENT_HEADER_LEN as usize];
 
 const MAGIC: [u8; 8] = *b"\x89HWJ\r\n\x1a\n";
 
@@ -72,6 +80,35 @@ impl SegmentHeader {
     }
 }
 
+/// The header of the file of segment `id`, and whether it had to be made good: from its copy at the file's end, or by
+/// flipping one bit back.
+pub fn find_header(file: &dyn DiskFile, id: u32) -> Result<(SegmentHeader, bool), NotASegment> {
+    let first = read_block(file, 0);
+    match SegmentHeader::decode(&first) {
+        Ok(header) if header.id == id => return Ok((header, false)),
+        Err(newer @ NotASegment::Newer(_)) => return Err(newer),
+        _ => {}
+    }
+    let len = file.len().unwrap_or(0);
+    let last = read_block(file, len.saturating_sub(u64::from(SEGMENT_TRAILER_LEN)));
+    let repaired = repair::sealed(&first).unwrap_or(NO_BLOCK);
+    for block in [last, repaired] {
+        match SegmentHeader::decode(&block) {
+            Ok(header) if header.id == id && u64::from(header.len) == len => return Ok((header, true)),
+            Err(newer @ NotASegment::Newer(_)) => return Err(newer),
+            _ => {}
+        }
+    }
+    Err(NotASegment::Unreadable)
+}
+
+fn read_block(file: &dyn DiskFile, offset: u64) -> Block {
+    let mut block = NO_BLOCK;
+    // What cannot be read is no header.
+    let _ = file.read_at(&mut block, offset);
+    block
+}
+
 /// An open segment.
 pub struct Segment {
     /// Its id.
@@ -119,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_survives_the_round_trip_and_notices_any_flipped_bit() {
+    fn a_header_survives_the_round_trip_and_any_flipped_bit_is_noticed_and_found() {
         let header = SegmentHeader { id: 7, salt: 0x0123_4567_89ab_cdef, len: 1 << 24 };
         let bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
@@ -127,7 +164,18 @@ mod tests {
             let mut damaged = bytes;
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(SegmentHeader::decode(&damaged), Err(NotASegment::Unreadable));
+            let repaired = repair::sealed(&damaged).unwrap();
+            assert_eq!(SegmentHeader::decode(&repaired), Ok(header));
         }
+    }
+
+    #[test]
+    fn two_flipped_bits_are_one_too_many() {
+        let mut bytes = SegmentHeader { id: 7, salt: 1, len: 1 << 24 }.encode();
+        bytes[17] ^= 1;
+        bytes[62] ^= 4;
+        let repaired = repair::sealed(&bytes).map(|bytes| SegmentHeader::decode(&bytes));
+        assert!(matches!(repaired, None | Some(Err(NotASegment::Unreadable))), "{repaired:?}");
     }
 
     #[test]

@@ -9,9 +9,13 @@ use headwater_protocol::jetstream::response::Response;
 
 use super::super::{Answer, Call, Event, check_stream_name};
 use super::with_server;
-use crate::jetstream::consumer::config::{CreateSubject, check_names};
+use crate::ids;
+use crate::jetstream::consumer::config::{CreateSubject, adapt_sourcing, check_names};
 use crate::jetstream::host::{StreamHost, Wanted};
 use crate::jetstream::identity;
+
+/// What tells the consumers of one sourcing server apart that are there at the same time.
+const SUFFIX_CHARS: usize = 8;
 
 /// Makes a consumer or changes one.
 pub fn answer(
@@ -42,6 +46,8 @@ fn create(call: &Call<'_>, stream: &str, subject: CreateSubject<'_>) -> Result<A
     check_stream_name(stream)?;
     check_names(subject, &mut request.config)?;
     let host = call.account.expect_stream(stream)?;
+    let retention = host.lock().machine.config().retention;
+    adapt_sourcing(&mut request.config, retention, &ids::token(SUFFIX_CHARS));
     let identity = identity(call, &host, &request.config)?;
     let wanted = Wanted {
         config: request.config,

@@ -14,17 +14,9 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
     let (host, key) = find(call, at)?;
     let now = host.env.now();
     let until = request.pause_until.utc();
+    host.lock().pause_consumer(&host, key, until)?;
     let remaining = until.timestamp().0.saturating_sub(now);
     let paused = !until.is_zero() && remaining > 0;
-    {
-        let mut state = host.lock();
-        state.with_consumer(&host, key, now, |machine, turn| machine.pause(turn, Some(until)));
-        state.rewrite_config(&host, key)?;
-        // As with nats-server, nothing tells a consumer to go on before the next message, request or heartbeat.
-        if paused {
-            state.consumers.wake(key);
-        }
-    }
     let pause =
         PauseState { paused, pause_until: until, pause_remaining: if paused { remaining } else { 0 } };
     Ok(Answer::after(host, Response::ConsumerPause(pause)))

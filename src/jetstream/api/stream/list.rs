@@ -12,6 +12,8 @@ use super::report;
 pub fn answer(call: &Call<'_>) -> Result<Answer, ApiError> {
     let request: StreamListRequest = call.read_optional()?;
     let (page, hosts) = page_of(call, &request, LIST_PAGE_MAX);
-    let streams: Vec<_> = hosts.iter().map(|host| report::listed(host)).collect();
-    Ok(Answer::at_once(Response::StreamList { page, streams: &streams, missing: &[] }))
+    let (there, away): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.in_service());
+    let streams: Vec<_> = there.iter().map(|host| report::listed(host)).collect();
+    let missing: Vec<_> = away.iter().map(|host| host.name.to_string()).collect();
+    Ok(Answer::at_once(Response::StreamList { page, streams: &streams, missing: &missing }))
 }

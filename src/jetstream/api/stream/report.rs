@@ -22,6 +22,8 @@ pub fn listed(host: &StreamHost) -> StreamInfo {
         created: guard.created,
         state: state(&guard),
         domain: env.settings.domain.clone(),
+        mirror: guard.inflow.mirror_info(env.now()),
+        sources: guard.inflow.sources_info(env.now()),
         ts: Timestamp(env.now()),
         ..StreamInfo::default()
     }

@@ -22,7 +22,7 @@ pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     }
     check_stream_name(name)?;
     let config = call.account.check_restore(request.config)?;
-    let client = advisories::client_of(call.origin, &call.account.env);
+    let client = advisories::client_of(call.origin, &call.account.account, &call.account.env);
     let deliver_subject = receiving::begin(call.account, config, client)?;
     Ok(Answer::at_once(Response::StreamRestore { deliver_subject: &deliver_subject }))
 }

@@ -20,7 +20,7 @@ pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     if !subject::is_valid(deliver_subject) || subject::has_wildcards(deliver_subject) {
         return Err(ErrorCode::SnapshotDeliverSubjectInvalid.error());
     }
-    let client = advisories::client_of(call.origin, &call.account.env);
+    let client = advisories::client_of(call.origin, &call.account.account, &call.account.env);
     let begun = sending::begin(&host, &request, client)?;
     let answer = Answer::after(host, Response::StreamSnapshot { config: &begun.config, state: &begun.state });
     Ok(answer.then(begun.answered))

@@ -16,6 +16,7 @@ use crate::jetstream::consumer::config::{CreateSubject, Decision, Situation, che
 use crate::jetstream::consumer::{ConsumerMachine, Identity, StreamTraits};
 use crate::jetstream::consumers::{Consumers, Hosted};
 use crate::jetstream::host::{StreamHost, StreamState, keeps};
+use crate::jetstream::sourcing::ledger::Record;
 use crate::jetstream::stream::StreamMachine;
 use crate::jetstream::{metadata, record};
 use crate::store::MessageLog;
@@ -52,8 +53,12 @@ impl JsAccount {
         let mut state = StreamState::new(machine, log, consumers, building.created);
         state.wrote(lsn);
         let host = StreamHost::start(id, self.account.clone(), self.env.clone(), state);
+        // How far its sources had come is known only as far as its messages tell.
+        host.lock().configure_inflow(&host, Some(&Record::default())).map_err(of_store)?;
         host.after_recovery();
-        self.adopt(host.clone());
+        host.capture();
+        self.put(host.clone());
+        host.start_inflow();
         Ok(host)
     }
 }

@@ -7,7 +7,6 @@ mod features;
 mod republish;
 mod sourcing;
 mod subjects;
-mod unserved;
 mod update;
 
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
@@ -51,7 +50,6 @@ pub fn complete(
     check_account_bytes(&config, around)?;
     republish::check(&mut config, pedantic)?;
     check_placement(&mut config)?;
-    unserved::check(&config)?;
     Ok(config)
 }
 

@@ -9,6 +9,7 @@ use headwater_protocol::subject::transform::Transform;
 use headwater_protocol::subject::{is_literal, is_subset, is_valid, overlaps};
 
 use super::{Surroundings, invalid, is_valid_name, pedantic_error};
+use crate::jetstream::sourcing::origin::index_name;
 
 /// The prefix of the API that other systems' prefixes must stay clear of.
 const API_PREFIX: &str = "$JS.API";
@@ -112,7 +113,7 @@ fn check_sources(config: &StreamConfig, around: &Surroundings<'_>) -> Result<(),
         if !is_valid_name(&source.name) {
             return Err(ErrorCode::SourceInvalidStreamName.error());
         }
-        if !origins.insert(origin_key(source)) {
+        if !origins.insert(index_name(source)) {
             return Err(ErrorCode::SourceDuplicateDetected.error());
         }
         check_source(source)?;
@@ -146,14 +147,6 @@ fn check_source(source: &StreamSource) -> Result<(), ApiError> {
         return Err(ErrorCode::SourceDurableConsumerCfgInvalid.error());
     }
     Ok(())
-}
-
-/// Sources that read the same messages of the same origin have the same key.
-fn origin_key(source: &StreamSource) -> (&str, &str, &str, Vec<(&str, &str)>) {
-    let api = source.external.as_ref().map_or("", |external| external.api.as_str());
-    let transforms =
-        source.subject_transforms.iter().map(|transform| (transform.src.as_str(), transform.dest.as_str()));
-    (&source.name, api, &source.filter_subject, transforms.collect())
 }
 
 fn check_transforms(

@@ -3,6 +3,7 @@
 mod atomic_batches;
 mod counters;
 mod fast_batches;
+mod foreign;
 mod limits;
 mod lives;
 mod noise;

@@ -35,7 +35,7 @@ const BAD_REQUEST: Status = Status(408, "Bad Request");
 const REQUIRED_API_LEVEL: Status = Status(412, "Required Api Level");
 const TOO_MANY_RESULTS: Status = Status(413, "Too Many Results");
 
-/// Answers from the stream, if it allows direct gets; `false` if it does not or is not there.
+/// Answers from the stream if it allows direct gets, or from a mirror of it that may; `false` if there is neither.
 pub fn deliver(
     account: &Arc<JsAccount>,
     cx: &mut Dispatch,
@@ -43,10 +43,8 @@ pub fn deliver(
     subject: Option<&[u8]>,
     request: &Message<'_>,
 ) -> bool {
-    let Some(host) = account.stream(stream) else { return false };
-    if !host.lock().machine.config().allow_direct {
-        return false;
-    }
+    let direct = account.stream(stream).filter(|host| host.lock().serves_direct_gets());
+    let Some(host) = direct.or_else(|| account.direct_mirror_of(stream)) else { return false };
     if request.reply.is_empty() {
         return true;
     }
@@ -112,6 +110,12 @@ fn answer(state: &mut StreamState, get: &MsgGetRequest, to: &[u8]) -> Result<(),
     let headers = if get.no_hdr { Vec::new() } else { with_origin(state, &message) };
     promise(state, to, headers, message);
     Ok(())
+}
+
+impl StreamState {
+    fn serves_direct_gets(&self) -> bool {
+        self.in_service() && self.machine.config().allow_direct
+    }
 }
 
 /// The stored headers, and where the message comes from.

@@ -1,0 +1,175 @@
+//! Asks a broker that has come back for everything that it promised.
+
+use std::io;
+use std::time::Duration;
+
+use super::ledger::{Ledger, Must, Op};
+use super::load::{Load, fetch};
+use super::wire::{Incoming, Wire, header, number_in};
+
+/// Gets on their way at a time.
+const GETS_AT_ONCE: usize = 256;
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The newest messages.
+    Newest(usize),
+    /// All of them.
+    All,
+}
+
+/// Everything that is not as promised.
+pub fn judge(port: u16, ledger: &Ledger, depth: Depth) -> io::Result<Vec<String>> {
+    let mut wire = Wire::connect(port, "judge")?;
+    let mut broken = ledger.broken.clone();
+    let count = match depth {
+        Depth::All => usize::MAX,
+        Depth::Newest(count) => count,
+    };
+    let events: Vec<(u64, Op, Must)> =
+        ledger.events.iter().rev().take(count).map(|(seq, op)| (*seq, *op, ledger.event(*seq))).collect();
+    messages(&mut wire, "EVENTS", &events, &mut broken)?;
+    let items: Vec<(u64, Op, Must)> =
+        ledger.work.iter().rev().take(count).map(|(seq, op)| (*seq, *op, ledger.item(*seq))).collect();
+    messages(&mut wire, "WORK", &items, &mut broken)?;
+    for key in ledger.written_keys() {
+        self::key(&mut wire, key, ledger, &mut broken)?;
+    }
+    let ends = [
+        ("EVENTS", ledger.events.last_key_value().map_or(0, |(seq, _)| *seq)),
+        ("WORK", ledger.work.last_key_value().map_or(0, |(seq, _)| *seq)),
+        ("KV_B", ledger.keys_last_seq),
+    ];
+    for (stream, acked) in ends {
+        let info = wire.request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?;
+        let last = number_in(&info.payload, "last_seq").unwrap_or(0);
+        if last < acked {
+            broken.push(format!("{stream} ends at {last}, {acked} was given"));
+        }
+    }
+    for (stream, consumer) in [("EVENTS", 'E'), ("WORK", 'W')] {
+        position(&mut wire, stream, consumer, ledger, &mut broken)?;
+    }
+    Ok(broken)
+}
+
+fn messages(
+    wire: &mut Wire,
+    stream: &str,
+    wanted: &[(u64, Op, Must)],
+    broken: &mut Vec<String>,
+) -> io::Result<()> {
+    for chunk in wanted.chunks(GETS_AT_ONCE) {
+        for (at, (seq, ..)) in chunk.iter().enumerate() {
+            let request = format!("{{\"seq\":{seq}}}");
+            wire.publish(&format!("$JS.API.DIRECT.GET.{stream}"), &format!("g.{at}"), "", request.as_bytes());
+        }
+        wire.flush()?;
+        for _ in chunk {
+            let answer = answer(wire)?;
+            let at = answer.subject.rsplit('.').next().and_then(|word| word.parse::<usize>().ok());
+            let Some((seq, op, must)) = at.and_then(|at| chunk.get(at)) else { continue };
+            broken.extend(fault(&answer, *op, must).map(|what| format!("{stream} {seq} ({op:?}): {what}")));
+        }
+    }
+    Ok(())
+}
+
+fn answer(wire: &mut Wire) -> io::Result<Incoming> {
+    let silent = || io::Error::other("a get was not answered");
+    wire.next(Duration::from_secs(20))?.ok_or_else(silent)
+}
+
+fn fault(answer: &Incoming, op: Op, must: &Must) -> Option<String> {
+    let found = header(&answer.headers, "Nats-Sequence").is_some();
+    match (found, must) {
+        (true, Must::Gone) => Some("is back".into()),
+        (false, Must::Stay) => {
+            Some(format!("is lost: {}", String::from_utf8_lossy(&answer.headers).trim_end()))
+        }
+        (true, _) if answer.payload != op.payload() => {
+            Some(format!("has changed: {:?}", String::from_utf8_lossy(&answer.payload)))
+        }
+        _ => None,
+    }
+}
+
+fn key(wire: &mut Wire, key: u8, ledger: &Ledger, broken: &mut Vec<String>) -> io::Result<()> {
+    let (acked, sent) = ledger.versions(key);
+    let answer = wire.request("$JS.API.DIRECT.GET.KV_B", &format!("{{\"last_by_subj\":\"$KV.B.{key}\"}}"))?;
+    let held = header(&answer.headers, "Op").and_then(Op::parse);
+    match held {
+        None if acked == 0 => {}
+        None => broken.push(format!("key {key} is lost, version {acked} was acknowledged")),
+        Some(op @ Op::Key { n, .. }) if n >= acked && n <= sent => {
+            if op.payload() != answer.payload {
+                broken.push(format!("key {key} has changed"));
+            }
+        }
+        Some(op) => broken.push(format!("key {key} is {op:?}, {acked} was acknowledged, {sent} sent")),
+    }
+    Ok(())
+}
+
+fn position(
+    wire: &mut Wire,
+    stream: &str,
+    consumer: char,
+    ledger: &Ledger,
+    broken: &mut Vec<String>,
+) -> io::Result<()> {
+    let acked = ledger.last_acked(consumer);
+    let info = wire.request(&format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"), "")?;
+    let delivered = number_in(&info.payload, "stream_seq").unwrap_or(0);
+    if delivered < acked {
+        broken.push(format!("consumer {consumer} is at {delivered}, though {acked} was acknowledged"));
+    }
+    Ok(())
+}
+
+/// Reads on until nothing is left: whatever was acknowledged for good must not come again, everything else must come.
+pub fn drain(port: u16, load: &Load) -> io::Result<Vec<String>> {
+    let mut wire = Wire::connect(port, "drain")?;
+    for (stream, consumer) in [("EVENTS", 'E'), ("WORK", 'W')] {
+        while drain_some(&mut wire, stream, consumer, load)? > 0 {}
+    }
+    let ledger = load.ledger.lock();
+    let events = ledger.events.keys().map(|seq| ('E', *seq, ledger.event(*seq)));
+    let items = ledger.work.keys().map(|seq| ('W', *seq, ledger.item(*seq)));
+    let missed = events.chain(items).filter(|(.., must)| *must == Must::Stay);
+    let missed = missed.filter(|(consumer, seq, _)| !ledger.may_be_acked(*consumer, *seq));
+    Ok(missed.map(|(consumer, seq, _)| format!("{consumer} never got message {seq}")).collect())
+}
+
+/// What consumers are offered within some time though its ack was confirmed.
+pub fn redelivered(port: u16, ledger: &Ledger, expires_ms: u64) -> io::Result<Vec<String>> {
+    let load = Load::default();
+    *load.ledger.lock() = ledger.clone();
+    load.ledger.lock().broken.clear();
+    let mut wire = Wire::connect(port, "offered")?;
+    for (stream, consumer) in [("EVENTS", 'E'), ("WORK", 'W')] {
+        for message in fetch(&mut wire, stream, consumer, 5000, expires_ms)? {
+            load.received(consumer, &message);
+        }
+    }
+    Ok(load.ledger.into_inner().broken)
+}
+
+fn drain_some(wire: &mut Wire, stream: &str, consumer: char, load: &Load) -> io::Result<usize> {
+    let batch = fetch(wire, stream, consumer, 500, 1000)?;
+    for message in &batch {
+        if let Some(op) = load.received(consumer, message) {
+            load.ledger.lock().intend(op);
+            wire.publish(&message.reply, &op.token(), "", b"+ACK");
+        }
+    }
+    wire.flush()?;
+    for _ in &batch {
+        let answer = answer(wire)?;
+        if let Some(op) = Op::parse(&answer.subject) {
+            load.ledger.lock().confirm(op, &answer.payload);
+        }
+    }
+    Ok(batch.len())
+}
