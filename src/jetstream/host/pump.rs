@@ -69,6 +69,7 @@ impl StreamHost {
         let now = self.env.now();
         let mut state = self.lock();
         let due = self.tick(&mut state, now);
+        state.tell_removed(self, now);
         state.tick_inflow(now);
         let settled = self.env.settled();
         if state.failures != self.env.failures() {
