@@ -256,7 +256,7 @@ impl JournalCore {
 
     /// The id the next segment should have; `None` while one is ready or none is needed yet.
     pub fn wants_segment(&mut self) -> Option<u32> {
-        let needed = self.is_well_filled() || self.full;
+        let needed = self.is_well_filled() || self.full || self.files.is_disk_short();
         if !self.prepared.is_empty() || !needed || self.failure.is_some() {
             return None;
         }
