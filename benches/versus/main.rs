@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::contender::Contender;
+use crate::contender::{Ceiling, Contender};
 use crate::figures::{Run, median};
 use crate::loads::Load;
 use crate::table::Row;
@@ -96,8 +96,9 @@ fn messages(load: &Load, scale: f64) -> u64 {
 }
 
 fn compare(options: &Options) -> io::Result<()> {
-    let theirs = Contender { name: "nats-server", binary: options.theirs.clone() };
-    let ours = Contender { name: "Headwater", binary: options.ours.clone() };
+    let theirs =
+        Contender { name: "nats-server", binary: options.theirs.clone(), ceiling: Ceiling::GoEnvironment };
+    let ours = Contender { name: "Headwater", binary: options.ours.clone(), ceiling: Ceiling::Setting };
     let loads = chosen(options);
     let mut runs: BTreeMap<(usize, &str), Vec<Run>> = BTreeMap::new();
     for round in 1..=options.rounds {
@@ -140,7 +141,7 @@ fn compare(options: &Options) -> io::Result<()> {
 
 /// A little of every load on Headwater: that they run and lose nothing.
 fn smoke(options: &Options) -> io::Result<()> {
-    let ours = Contender { name: "Headwater", binary: options.ours.clone() };
+    let ours = Contender { name: "Headwater", binary: options.ours.clone(), ceiling: Ceiling::Setting };
     let loads = chosen(options);
     let mut failed = 0;
     for load in &loads {

@@ -202,6 +202,11 @@ impl MessageLog for JournalLog {
         self.checked(subjects.next_match(from, filters, &mut messages))
     }
 
+    fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
+        let found = self.index().seqs.next_where(from, u64::MAX, |entry| entry.has_headers);
+        self.checked(found.map(|found| found.map(|(seq, _)| seq)))
+    }
+
     fn last_match(&self, up_to: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {
         let mut index = self.index();
         if filters.is_empty() {
