@@ -95,7 +95,7 @@ impl StreamState {
             bounds,
             existing: existing.map(|hosted| hosted.machine.config()),
             deliver_interest,
-            others: &self.consumers.configs_but(name),
+            others: &|| self.consumers.configs_but(name),
         };
         decide(wanted.config, wanted.action, wanted.pedantic, &situation)
     }
@@ -142,7 +142,8 @@ impl StreamState {
         if let Some(hosted) = self.consumers.get_mut(key) {
             hosted.deliver_group = (!group.is_empty()).then(|| group.as_bytes().into());
         }
-        self.release_unneeded(host);
+        let floor = self.consumers.get(key).map_or(0, |hosted| hosted.machine.ack_floor());
+        self.release_unneeded(host, floor);
         self.consumers.wake(key);
         Ok(key)
     }
@@ -184,8 +185,8 @@ impl StreamState {
             self.wrote(lsn);
         }
         self.with_consumer(host, key, host.env.now(), |machine, turn| machine.delete(turn));
-        self.consumers.remove(name);
-        self.release_unneeded(host);
+        let floor = self.consumers.remove(name).map_or(0, |hosted| hosted.machine.ack_floor());
+        self.release_unneeded(host, floor);
         Ok(())
     }
 

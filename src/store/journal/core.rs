@@ -237,6 +237,11 @@ impl JournalCore {
         Ok(Some(self.pending.take(self.position())))
     }
 
+    /// Takes back a buffer of a batch that was committed.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.pending.recycle(buffer);
+    }
+
     /// Nothing is accepted from now on.
     pub fn fail(&mut self, error: StoreError) {
         self.failure.get_or_insert(error);
