@@ -61,6 +61,9 @@ struct Options {
     /// Also ask `nats bench`, which neither of the two projects' loads have a say in.
     #[arg(long)]
     neutral: bool,
+    /// Run the loads on Headwater only; nats-server's columns stay empty.
+    #[arg(long)]
+    alone: bool,
     /// Given by `cargo bench`; without it the loads are only tried.
     #[arg(long, hide = true)]
     bench: bool,
@@ -109,7 +112,9 @@ fn compare(options: &Options) -> io::Result<()> {
             if round % 2 == 0 {
                 turns.reverse();
             }
-            for (contender, sync) in turns {
+            for (contender, sync) in
+                turns.into_iter().filter(|(turn, _)| !options.alone || turn.name == ours.name)
+            {
                 let run = (load.run)(&mut contender.start(sync)?, count).map_err(|error| {
                     io::Error::other(format!("{} on {}: {error}", load.name, contender.name))
                 })?;

@@ -30,6 +30,9 @@ const IDLE_DELAY: Duration = Duration::from_secs(2);
 /// While nothing is stored, segments may take so much more than what is live in them, in percent, and a segment.
 const IDLE_SPARE_PERCENT: u64 = 20;
 
+/// While nothing is stored, the active segment is ended when one part in so many of it is wanted no more.
+const LEAVE_SHARE: u64 = 32;
+
 /// A segment that is fuller than this is never copied forward, in percent.
 const FULL_PERCENT: u8 = 92;
 
@@ -175,7 +178,7 @@ impl Shared {
 
     /// Ends the active segment if much of it is wanted no more.
     fn leave_segment(&self) -> Result<(), StoreError> {
-        let dead_bytes_min = u64::from(self.journal.options().segment_bytes) / 4;
+        let dead_bytes_min = u64::from(self.journal.options().segment_bytes) / LEAVE_SHARE;
         self.journal.with_core(|core| core.leave_segment(dead_bytes_min)).map(drop)
     }
 

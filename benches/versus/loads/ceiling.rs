@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,18 +45,17 @@ fn together(server: &mut Server, messages: u64) -> io::Result<Run> {
     create_stream(&mut publisher, "BENCH", "bench.in.*", r#","allow_direct":true"#)?;
     let mut consumer = Client::connect(server.addr)?;
     create_pull_consumer(&mut consumer, "explicit")?;
-    let (addr, published) = (server.addr, &AtomicBool::new(false));
+    let addr = server.addr;
     measure(server, messages, || {
-        thread::scope(|scope| {
-            let pulling = scope.spawn(move || pull_all(&mut consumer, messages, true));
-            let getting = scope.spawn(move || get_until(addr, published));
-            let done = publish_all(publisher, messages);
-            published.store(true, Ordering::Relaxed);
-            done?;
-            let panicked = || io::Error::other("a client panicked");
-            pulling.join().map_err(|_| panicked())??;
-            getting.join().map_err(|_| panicked())?
-        })
+        let pulling = thread::spawn(move || pull_all(&mut consumer, messages, true));
+        let published = Arc::new(AtomicBool::new(false));
+        let ended = published.clone();
+        let getting = thread::spawn(move || get_until(addr, &ended));
+        publish_all(publisher, messages)?;
+        published.store(true, Ordering::Relaxed);
+        let panicked = || io::Error::other("a client panicked");
+        pulling.join().map_err(|_| panicked())??;
+        getting.join().map_err(|_| panicked())?
     })
 }
 

@@ -54,11 +54,9 @@ fn work_queue(server: &mut Server, messages: u64) -> io::Result<Run> {
     create(&mut consumer, r#""subjects":["bench.in.*"],"retention":"workqueue""#)?;
     create_pull_consumer(&mut consumer, "explicit")?;
     let publisher = Client::connect(server.addr)?;
-    thread::scope(|scope| {
-        let working = scope.spawn(move || pull_all(&mut consumer, messages, true));
-        publish_in_batches(publisher, messages, &|_| "bench.in.0".to_owned())?;
-        working.join().unwrap_or_else(|_| Err(io::Error::other("the consumer panicked")))
-    })?;
+    let working = thread::spawn(move || pull_all(&mut consumer, messages, true));
+    publish_in_batches(publisher, messages, &|_| "bench.in.0".to_owned())?;
+    working.join().unwrap_or_else(|_| Err(io::Error::other("the consumer panicked")))?;
     taken(server)
 }
 
