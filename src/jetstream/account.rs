@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use headwater_protocol::jetstream::account_info::{AccountInfo, AccountLimits, ApiStats};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
-use headwater_protocol::jetstream::stream_config::{Storage, StreamConfig};
+use headwater_protocol::jetstream::stream_config::{Retention, Storage, StreamConfig};
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::overlaps;
 use parking_lot::{Mutex, RwLock};
@@ -147,7 +147,8 @@ impl JsAccount {
     /// Changes a stream's configuration.
     pub fn update_stream(&self, config: StreamConfig, pedantic: bool) -> Result<Arc<StreamHost>, ApiError> {
         let _changing = self.changing.lock();
-        let config = self.complete(config, pedantic)?;
+        // Twice, as nats-server does it: what the first round fills in may be refused by the second.
+        let config = self.complete(self.complete(config, pedantic)?, pedantic)?;
         let host = self.expect_stream(&config.name)?;
         let old = host.lock().machine.config().clone();
         let mut config = check_update(&old, config)?;
@@ -292,11 +293,6 @@ impl JsAccount {
 
     fn check_new(&self, config: &StreamConfig) -> Result<(), ApiError> {
         self.check_stream_count()?;
-        if config.sealed {
-            return Err(
-                ErrorCode::StreamInvalidConfig.saying("stream configuration for create can not be sealed")
-            );
-        }
         if config.mirror_direct && config.mirror.is_none() {
             return Err(
                 ErrorCode::StreamInvalidConfig.saying("stream has no mirror but does have mirror direct")
@@ -361,9 +357,13 @@ impl JsAccount {
             .update_stream(host.id, &record::encode(state.created, &config))
             .map_err(store_failed)?;
         state.wrote(lsn);
+        let begins = |config: &StreamConfig| config.retention == Retention::Interest;
+        let begins_now = begins(&config) && !begins(state.machine.config());
         state.reconfigure(config, &self.env).map_err(store_failed)?;
         state.configure_inflow(host, None).map_err(store_failed)?;
-        state.release_unneeded(host);
+        if begins_now {
+            state.release_acknowledged(host);
+        }
         Ok(())
     }
 }

@@ -77,6 +77,8 @@ pub struct Consumers {
     to_run: Vec<ConsumerKey>,
     /// Consumers that wanted more messages when they were last run.
     hungry: Vec<ConsumerKey>,
+    /// Consumers whose deliveries are acknowledged.
+    taking_acks: usize,
     deadlines: BinaryHeap<Reverse<(UnixNanos, ConsumerKey)>>,
 }
 
@@ -91,6 +93,7 @@ impl Consumers {
         self.last_key += 1;
         let key = ConsumerKey(self.last_key);
         self.by_name.insert(consumer.machine.name().into(), key);
+        self.taking_acks += usize::from(consumer.machine.takes_acks());
         self.by_key.insert(key, consumer);
         self.wake(key);
         key
@@ -99,7 +102,9 @@ impl Consumers {
     /// Takes a consumer out.
     pub fn remove(&mut self, name: &str) -> Option<Hosted> {
         let key = self.by_name.remove(name)?;
-        self.by_key.remove(&key)
+        let removed = self.by_key.remove(&key)?;
+        self.taking_acks -= usize::from(removed.machine.takes_acks());
+        Some(removed)
     }
 
     /// The key of a consumer.
@@ -150,6 +155,17 @@ impl Consumers {
     /// How many there are, those of mirroring servers not counted.
     pub fn count_public(&self) -> usize {
         self.iter().filter(|hosted| !hosted.machine.config().direct).count()
+    }
+
+    /// Whether some consumer's deliveries are acknowledged.
+    pub fn any_take_acks(&self) -> bool {
+        self.taking_acks > 0
+    }
+
+    /// The consumers that wait for a message to be acknowledged.
+    pub fn awaiting(&self, seq: u64) -> Vec<ConsumerKey> {
+        let waits = |(key, hosted): (&ConsumerKey, &Hosted)| hosted.machine.awaits(seq).then_some(*key);
+        self.by_key.iter().filter_map(waits).collect()
     }
 
     /// Whether there is none.

@@ -203,10 +203,8 @@ impl MessageLog for JournalLog {
     }
 
     fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
-        let mut index = self.index();
-        let last_seq = index.last_seq;
-        let found = self.checked(index.seqs.next_where(from, last_seq, |entry| entry.has_headers))?;
-        Ok(found.map(|(seq, _)| seq))
+        let found = self.index().seqs.next_where(from, u64::MAX, |entry| entry.has_headers);
+        self.checked(found.map(|found| found.map(|(seq, _)| seq)))
     }
 
     fn last_match(&self, up_to: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {

@@ -10,6 +10,7 @@
 //! | `HEADWATER_NATS_SERVER` | the nats-server whose CLI output is compared with ours; `setup` installs one |
 
 mod async_nats_client;
+mod backup;
 // Shared with the bad-input test, which uses other parts of it.
 #[allow(dead_code)]
 mod broker;

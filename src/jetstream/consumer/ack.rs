@@ -4,6 +4,7 @@ use bytes::Bytes;
 use headwater_protocol::jetstream::ack_kind::AckKind;
 use headwater_protocol::jetstream::ack_token::Delivery;
 use headwater_protocol::jetstream::consumer_config::AckPolicy;
+use headwater_protocol::subject::is_subset;
 
 use super::effect::{Advisory, Effect};
 use super::machine::ConsumerMachine;
@@ -16,6 +17,17 @@ use crate::store::StoreError;
 const REMOVED_REASON: &str = "Unacknowledged message was deleted";
 /// More advisories than this are not sent when many pending messages vanish at once.
 const REMOVED_ADVISORIES_MAX: usize = 1024;
+
+/// How much of what a consumer wants is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// None of it.
+    Nothing,
+    /// Some of it.
+    Part,
+    /// All of it.
+    Everything,
+}
 
 impl ConsumerMachine {
     /// Whether there is anything to acknowledge: if not, nobody listens on the consumer's `$JS.ACK` subjects.
@@ -172,13 +184,33 @@ impl ConsumerMachine {
         answered
     }
 
-    /// A message the consumer may be waiting for has been removed. Calling this is a courtesy: it is noticed at the next
-    /// redelivery anyway.
-    pub fn on_removed(&mut self, turn: &mut Turn<'_>, seq: u64) {
-        if self.state.acks.get(seq).is_some() {
+    /// Whether a message has been delivered and not acknowledged.
+    pub fn awaits(&self, seq: u64) -> bool {
+        self.state.acks.get(seq).is_some()
+    }
+
+    /// A message the consumer may be waiting for has been removed; `true` if it was. Calling this is a courtesy: it is
+    /// noticed at the next redelivery anyway.
+    pub fn on_removed(&mut self, turn: &mut Turn<'_>, seq: u64) -> bool {
+        let awaited = self.state.acks.get(seq).is_some();
+        if awaited {
             self.message_is_gone(turn, seq);
         }
         self.state.given_up.remove(&seq);
+        awaited
+    }
+
+    /// What a purge of the subjects that match `purged`, or of all, means to the consumer.
+    pub fn concern_of(&self, purged: Option<&Bytes>) -> Concern {
+        let Some(purged) = purged else { return Concern::Everything };
+        let filters = self.filters();
+        if filters.iter().any(|filter| is_subset(filter, purged)) {
+            Concern::Everything
+        } else if filters.is_empty() || filters.iter().any(|filter| is_subset(purged, filter)) {
+            Concern::Part
+        } else {
+            Concern::Nothing
+        }
     }
 
     /// The stream was purged: there is nothing below `first_seq` any more.

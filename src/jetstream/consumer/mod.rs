@@ -52,6 +52,7 @@ mod rng;
 mod size;
 mod tick;
 
+pub use ack::Concern;
 pub use control::ResetError;
 pub use deliver::{Budget, Progress};
 pub use effect::{Advisory, Delivery, Effect};

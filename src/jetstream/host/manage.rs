@@ -95,7 +95,7 @@ impl StreamState {
             bounds,
             existing: existing.map(|hosted| hosted.machine.config()),
             deliver_interest,
-            others: &self.consumers.configs_but(name),
+            others: &|| self.consumers.configs_but(name),
         };
         decide(wanted.config, wanted.action, wanted.pedantic, &situation)
     }
@@ -142,7 +142,8 @@ impl StreamState {
         if let Some(hosted) = self.consumers.get_mut(key) {
             hosted.deliver_group = (!group.is_empty()).then(|| group.as_bytes().into());
         }
-        self.release_unneeded(host);
+        let floor = self.consumers.get(key).map_or(0, |hosted| hosted.machine.ack_floor());
+        self.release_unneeded(host, floor);
         self.consumers.wake(key);
         Ok(key)
     }
@@ -157,8 +158,12 @@ impl StreamState {
         let hosted = self.consumers.get(key).ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
         let config = hosted.machine.config_paused(Some(until));
         self.write_config(host, key, &config)?;
-        self.with_consumer(host, key, host.env.now(), |machine, turn| machine.pause(turn, Some(until)));
-        self.consumers.wake(key);
+        let now = host.env.now();
+        self.with_consumer(host, key, now, |machine, turn| machine.pause(turn, Some(until)));
+        // As with nats-server, nothing tells a consumer to go on before the next message, request or heartbeat.
+        if until.timestamp().0 > now {
+            self.consumers.wake(key);
+        }
         Ok(())
     }
 
@@ -184,8 +189,8 @@ impl StreamState {
             self.wrote(lsn);
         }
         self.with_consumer(host, key, host.env.now(), |machine, turn| machine.delete(turn));
-        self.consumers.remove(name);
-        self.release_unneeded(host);
+        let floor = self.consumers.remove(name).map_or(0, |hosted| hosted.machine.ack_floor());
+        self.release_unneeded(host, floor);
         Ok(())
     }
 

@@ -51,6 +51,7 @@ impl StreamHost {
 
     fn run_rounds(self: &Arc<Self>, pump: &mut Pump, cx: &mut Dispatch) {
         for _ in 0..ROUNDS_MAX {
+            self.env.store.commit_soon();
             let more = self.collect(pump);
             self.send(pump, cx);
             if !more {
@@ -68,6 +69,7 @@ impl StreamHost {
         let now = self.env.now();
         let mut state = self.lock();
         let due = self.tick(&mut state, now);
+        state.tell_removed(self, now);
         state.tick_inflow(now);
         let settled = self.env.settled();
         if state.failures != self.env.failures() {

@@ -1,5 +1,6 @@
 //! Removing what no consumer needs any more, where retention says so.
 
+use bytes::Bytes;
 use headwater_protocol::jetstream::stream_config::Retention;
 
 use super::{StreamHost, StreamState};
@@ -44,8 +45,36 @@ impl StreamState {
         Ok(self.consumers.need(seq, &message.subject))
     }
 
-    /// Under interest retention, removes everything that no consumer needs: a consumer or its filter went.
-    pub fn release_unneeded(&mut self, host: &StreamHost) {
+    /// The stream goes over to interest retention: what a consumer has acknowledged and no other needs goes. What no
+    /// consumer ever wanted stays if there is one at all, as with nats-server.
+    pub fn release_acknowledged(&mut self, host: &StreamHost) {
+        if self.consumers.is_empty() {
+            return self.release_unneeded(host, 0);
+        }
+        let done: Vec<_> = self
+            .consumers
+            .iter()
+            .map(|hosted| (hosted.machine.ack_floor(), hosted.machine.filters().to_vec()))
+            .collect();
+        for (floor, filters) in done {
+            if let Err(error) = self.release_matching(floor, &filters) {
+                log::error!("stream {}: acknowledged messages were not removed: {error}", host.name);
+            }
+        }
+    }
+
+    fn release_matching(&mut self, up_to: u64, filters: &[Bytes]) -> Result<(), StoreError> {
+        let mut next = self.log.next_match(0, filters)?;
+        while let Some(seq) = next.filter(|seq| *seq <= up_to) {
+            self.release_one(seq)?;
+            next = self.log.next_match(seq + 1, filters)?;
+        }
+        Ok(())
+    }
+
+    /// Under interest retention, removes everything from `from` on that no consumer needs: one that had acknowledged what lies
+    /// before went, or its filter did.
+    pub fn release_unneeded(&mut self, host: &StreamHost, from: u64) {
         if self.machine.config().retention != Retention::Interest {
             return;
         }
@@ -53,7 +82,7 @@ impl StreamState {
         let released = if self.consumers.is_empty() {
             self.log.purge_below(state.last_seq + 1).map(|(_, lsn)| self.wrote(lsn))
         } else {
-            self.release_range(state.first_seq, state.last_seq)
+            self.release_range(from.max(state.first_seq), state.last_seq)
         };
         if let Err(error) = released {
             log::error!("stream {}: unneeded messages were not removed: {error}", host.name);

@@ -1,10 +1,12 @@
 //! Everything a stream's lock protects.
 
+use bytes::Bytes;
 use headwater_protocol::jetstream::error::ErrorCode;
 use headwater_protocol::jetstream::stream_config::{Storage, StreamConfig};
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject::transform::Transform;
 
+use super::StreamHost;
 use super::inflow::Inflow;
 use super::replies::{Replies, Reply, ReplyMessage};
 use super::run_consumers::Parcel;
@@ -12,7 +14,7 @@ use super::service::Carried;
 use super::unwritten::Unwritten;
 use super::visible::Visible;
 use crate::clock::UnixNanos;
-use crate::jetstream::consumer::{Delivery, Effect, StreamTraits};
+use crate::jetstream::consumer::{Concern, Delivery, Effect, StreamTraits};
 use crate::jetstream::consumers::{ConsumerKey, Consumers};
 use crate::jetstream::env::Env;
 use crate::jetstream::stream::{Answer, Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
@@ -44,6 +46,8 @@ pub struct StreamState {
     pub(super) parcels: Vec<Parcel>,
     /// Deliveries whose message turned out not to be there.
     pub(super) undeliverable: Vec<(ConsumerKey, Delivery)>,
+    /// Messages that limits have removed, of which consumers have not been told.
+    removed: Vec<u64>,
     pub(super) unwritten: Unwritten,
     /// Kept for their memory.
     pub(super) effects: Vec<Effect>,
@@ -75,6 +79,7 @@ impl StreamState {
             transform: None,
             parcels: Vec::new(),
             undeliverable: Vec::new(),
+            removed: Vec::new(),
             unwritten: Unwritten::default(),
             effects: Vec::new(),
             stream_effects: Vec::new(),
@@ -139,14 +144,41 @@ impl StreamState {
     pub fn purge(&mut self, purge: &Purge, now: UnixNanos) -> Result<u64, Refusal> {
         let (purged, lsn) = self.machine.purge(self.log.as_mut(), purge)?;
         self.wrote(lsn);
-        let first_seq = self.log.state().first_seq;
-        for key in self.consumers.keys() {
-            if let Some(hosted) = self.consumers.get_mut(key) {
-                hosted.machine.on_purged(first_seq, now);
-            }
-            self.consumers.wake(key);
+        if purged > 0 || purge.filter.is_none() {
+            self.tell_purged(purge.filter.as_ref(), now);
         }
         Ok(purged)
+    }
+
+    /// Consumers that wait for messages which a limit has removed need not wait any longer.
+    pub(super) fn tell_removed(&mut self, host: &StreamHost, now: UnixNanos) {
+        for seq in std::mem::take(&mut self.removed) {
+            for key in self.consumers.awaiting(seq) {
+                self.with_consumer(host, key, now, |machine, turn| machine.on_removed(turn, seq));
+                self.consumers.wake(key);
+            }
+        }
+    }
+
+    /// A consumer goes on after what was purged of the subjects it wants; one that wants more than was purged goes on with
+    /// what the stream still has.
+    fn tell_purged(&mut self, filter: Option<&Bytes>, now: UnixNanos) {
+        let state = self.log.state();
+        let first = match filter {
+            Some(filter) => self.log.next_match(0, std::slice::from_ref(filter)).ok().flatten(),
+            None => Some(state.first_seq),
+        };
+        let first = first.unwrap_or(state.last_seq.saturating_add(1));
+        for key in self.consumers.keys() {
+            let Some(hosted) = self.consumers.get_mut(key) else { continue };
+            let first_seq = match hosted.machine.concern_of(filter) {
+                Concern::Nothing => continue,
+                Concern::Part => state.first_seq,
+                Concern::Everything => first,
+            };
+            hosted.machine.on_purged(first_seq, now);
+            self.consumers.wake(key);
+        }
     }
 
     /// Goes on with another configuration.
@@ -182,13 +214,13 @@ impl StreamState {
         let mut turn = Turn { log: self.log.as_mut(), now, wanted: &wanted, effects: &mut effects };
         let result = input(&mut self.machine, &mut turn);
         for effect in effects.drain(..) {
-            self.keep_stream_effect(effect, reply);
+            self.keep_stream_effect(effect, reply, now);
         }
         self.stream_effects = effects;
         result
     }
 
-    fn keep_stream_effect(&mut self, effect: StreamEffect, reply: &[u8]) {
+    fn keep_stream_effect(&mut self, effect: StreamEffect, reply: &[u8], now: UnixNanos) {
         match effect {
             StreamEffect::Stored { seq, lsn } => {
                 self.visible.stored(seq, lsn);
@@ -198,6 +230,12 @@ impl StreamState {
                 let message = ReplyMessage { headers: outgoing.headers, payload: outgoing.payload };
                 self.promise(&outgoing.subject, Reply::Message(Box::new(message)));
             }
+            StreamEffect::Removed { seq } => {
+                if self.consumers.any_take_acks() {
+                    self.removed.push(seq);
+                }
+            }
+            StreamEffect::RolledUp(subject) => self.tell_purged(subject.as_ref(), now),
             StreamEffect::BatchAbandoned { id, reason } => {
                 self.parcels.push(Parcel::BatchAbandoned { id, reason });
             }

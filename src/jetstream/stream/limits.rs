@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::expiry::load;
 use super::storing::Later;
+use super::turn::{Effect, Turn};
 use super::{Discard, Ingest, StreamMachine};
 use crate::store::{InDoubt, MessageLog, StorageKind, StoreError};
 
@@ -55,28 +56,12 @@ impl StreamMachine {
     /// Removes the oldest messages of `subject` until it is within `max_msgs_per_subject`.
     pub(super) fn enforce_subject_limit(
         &mut self,
-        log: &mut dyn MessageLog,
+        turn: &mut Turn<'_>,
         subject: &[u8],
     ) -> Result<(), StoreError> {
-        match limit(self.config.max_msgs_per_subject) {
-            Some(max) => self.keep_newest_of_subject(log, subject, max),
-            None => Ok(()),
-        }
-    }
-
-    /// Removes all but the newest `keep` messages of a literal subject.
-    pub(super) fn keep_newest_of_subject(
-        &mut self,
-        log: &mut dyn MessageLog,
-        subject: &[u8],
-        keep: u64,
-    ) -> Result<(), StoreError> {
-        while let Some(state) = log.subject(subject).filter(|state| state.count > keep) {
-            if log.remove(state.first_seq)?.is_none() {
-                break;
-            }
-        }
-        Ok(())
+        let Some(max) = limit(self.config.max_msgs_per_subject) else { return Ok(()) };
+        let effects = &mut *turn.effects;
+        keep_newest_of_subject(turn.log, subject, max, &mut |seq| effects.push(Effect::Removed { seq }))
     }
 
     /// Brings a stream within its limits after a crash: what messages of the last commit pushed out may be there again.
@@ -90,10 +75,10 @@ impl StreamMachine {
             InDoubt::Messages(seqs) if seqs.is_empty() => return Ok(()),
             InDoubt::Messages(seqs) => seqs,
         };
-        if limit(self.config.max_msgs_per_subject).is_some() {
+        if let Some(max) = limit(self.config.max_msgs_per_subject) {
             for seq in seqs {
                 if let Some(message) = load(log, *seq)? {
-                    self.enforce_subject_limit(log, &message.subject)?;
+                    keep_newest_of_subject(log, &message.subject, max, &mut |_| {})?;
                 }
             }
         }
@@ -102,13 +87,30 @@ impl StreamMachine {
 
     /// Brings a stream whose limits were tightened within them.
     pub fn enforce_all_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
+        self.enforce_limits(log, &Later::default())?;
         if let Some(max) = limit(self.config.max_msgs_per_subject) {
             for subject in subjects_over(log, max) {
-                self.keep_newest_of_subject(log, &subject, max)?;
+                keep_newest_of_subject(log, &subject, max, &mut |_| {})?;
             }
         }
-        self.enforce_limits(log, &Later::default())
+        Ok(())
     }
+}
+
+/// Removes all but the newest `keep` messages of a literal subject, and tells which.
+fn keep_newest_of_subject(
+    log: &mut dyn MessageLog,
+    subject: &[u8],
+    keep: u64,
+    removed: &mut dyn FnMut(u64),
+) -> Result<(), StoreError> {
+    while let Some(state) = log.subject(subject).filter(|state| state.count > keep) {
+        if log.remove(state.first_seq)?.is_none() {
+            break;
+        }
+        removed(state.first_seq);
+    }
+    Ok(())
 }
 
 fn subjects_over(log: &dyn MessageLog, max: u64) -> Vec<Bytes> {

@@ -58,7 +58,7 @@ use crate::store::{MessageLog, StorageKind, StoreError};
 use batch::atomic::AtomicBatches;
 use batch::fast::FastBatches;
 use dedup::Dedup;
-use expiry::{Lives, load_with_headers};
+use expiry::{Lives, load};
 use republish::Republisher;
 use room::Meter;
 use schedule::Schedules;
@@ -177,7 +177,7 @@ impl StreamMachine {
         self.schedules = Schedules::default();
         let mut next = if ttls || schedules { log.next_with_headers(0)? } else { None };
         while let Some(seq) = next {
-            if let Some(message) = load_with_headers(log, seq)? {
+            if let Some(message) = load(log, seq)? {
                 if ttls {
                     self.learn_life(now, &message);
                 }
@@ -195,13 +195,13 @@ impl StreamMachine {
         let window_start = log.seq_at_or_after(now.saturating_sub(self.dedup.window()))?;
         let from = window_start.max(last_seq.saturating_sub(RECOVERED_IDS_MAX)).min(last_seq);
         let mut next = log.next_with_headers(from)?;
-        let mut last = None;
+        let mut learnt = None;
         while let Some(seq) = next {
             self.learn_id(log, seq)?;
-            last = next;
+            learnt = next;
             next = log.next_with_headers(seq + 1)?;
         }
-        if log.last_match(last_seq, &[])? != last {
+        if learnt != log.last_match(last_seq, &[])? {
             self.last_msg_id.clear();
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use super::StreamMachine;
 use super::accept::{Accepted, Rollup};
 use super::limits::accounted_bytes;
@@ -106,13 +108,19 @@ impl StreamMachine {
                 self.note_schedule(turn.log, turn.now, due, seq);
             }
             self.note_life(turn.now, ts, seq, message.ttl);
-            self.enforce_subject_limit(turn.log, message.subject)?;
+            self.enforce_subject_limit(turn, message.subject)?;
             self.enforce_limits(turn.log, later)?;
         }
+        let messages = turn.log.state().messages;
         match message.rollup {
             Some(Rollup::Subject) => roll_up_subject(turn.log, message.subject, seq)?,
             Some(Rollup::All) => drop(turn.log.purge_below(seq + u64::from(!message.wanted))?),
             None => {}
+        }
+        let rollup = message.rollup.filter(|_| turn.log.state().messages < messages);
+        if let Some(rollup) = rollup {
+            let subject = (rollup == Rollup::Subject).then(|| Bytes::copy_from_slice(message.subject));
+            turn.effects.push(Effect::RolledUp(subject));
         }
         if let Some(schedule) = message.scheduling.ends {
             roll_up_subject(turn.log, schedule, u64::MAX)?;
@@ -129,7 +137,7 @@ impl StreamMachine {
     }
 
     fn next_seq(&self, log: &dyn MessageLog) -> u64 {
-        (log.state().last_seq + 1).max(self.config.first_seq)
+        log.state().last_seq + 1
     }
 }
 

@@ -31,6 +31,13 @@ pub enum Effect {
     },
     /// A stored message goes out again, once everything stored so far is settled.
     Republish(Box<Outgoing>),
+    /// A limit removed a message somewhere in the stream.
+    Removed {
+        /// Its sequence.
+        seq: u64,
+    },
+    /// A message took the place of those before it, of one subject or of all.
+    RolledUp(Option<Bytes>),
     /// A batch was given up; those who listen are told.
     BatchAbandoned {
         /// The batch's id.

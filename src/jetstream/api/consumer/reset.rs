@@ -29,7 +29,7 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
             ResetError::Refused(error) => error,
             ResetError::Store(error) => Refusal::from(error).into(),
         })?;
-        state.release_unneeded(&host);
+        state.release_unneeded(&host, 0);
         state.consumers.wake(key);
         reset_seq
     };

@@ -67,13 +67,12 @@ impl Building {
     /// A consumer's configuration as it would be if the consumer were made anew.
     pub(super) fn checked(&self, name: &str, mut config: ConsumerConfig) -> Result<ConsumerConfig, ApiError> {
         check_names(CreateSubject::Named { consumer: name, filter: "" }, &mut config)?;
-        let others: Vec<&ConsumerConfig> = self.consumers.iter().map(|consumer| &consumer.config).collect();
         let situation = Situation {
             stream: &self.config,
             bounds: self.account.consumer_bounds(),
             existing: None,
             deliver_interest: false,
-            others: &others,
+            others: &|| self.consumers.iter().map(|consumer| &consumer.config).collect(),
         };
         let (Decision::Create(mut config) | Decision::Update(mut config)) =
             decide(config, ConsumerAction::CreateOrUpdate, false, &situation)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use headwater_protocol::headers::{self, names};
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
+use headwater_protocol::jetstream::error::ErrorCode;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
 use headwater_protocol::jetstream::timestamp::Timestamp;
 use headwater_protocol::subject;
@@ -174,7 +175,11 @@ impl Building {
     fn count(&mut self) -> Result<(), RestoreError> {
         self.meter.count(self.stored().bytes);
         let within = self.meter.check_server().and_then(|()| self.meter.check_account(0));
-        within.map_err(|refusal| RestoreError::Api(refusal.into()))
+        let full = match storage_kind(&self.config) {
+            StorageKind::File => ErrorCode::StorageResourcesExceeded,
+            StorageKind::Memory => ErrorCode::MemoryResourcesExceeded,
+        };
+        within.map_err(|_| RestoreError::Api(full.error()))
     }
 
     fn with_log<T>(

@@ -172,7 +172,7 @@ impl Tar {
         let name = self.longer_name.take().unwrap_or(name);
         let kind = match kind {
             b'x' => Kind::Whole(Whole::Pax, Vec::new()),
-            b'0' | 0 => self.kind(&name, bytes)?,
+            b'0' | 0 => self.kind(&name)?,
             _ => return Err(because("unexpected content")),
         };
         if matches!(kind, Kind::Whole(..)) && bytes > WHOLE_BYTES_MAX || bytes > MEMBER_BYTES_MAX {
@@ -185,7 +185,7 @@ impl Tar {
         Ok(())
     }
 
-    fn kind(&self, name: &str, bytes: u64) -> Result<Kind, RestoreError> {
+    fn kind(&self, name: &str) -> Result<Kind, RestoreError> {
         let whole = |whole| Ok(Kind::Whole(whole, Vec::new()));
         let parts: Vec<&str> = name.split('/').collect();
         match parts.as_slice() {
@@ -195,7 +195,7 @@ impl Tar {
             ["msgs", file] => match file.strip_suffix(".blk") {
                 Some(number) => {
                     let number = number.parse().map_err(|_| because("unexpected content"))?;
-                    Ok(Kind::Block(Box::new(Block::new(&self.stream, number, bytes))))
+                    Ok(Kind::Block(Box::new(Block::new(&self.stream, number))))
                 }
                 None => Ok(Kind::Passed),
             },
@@ -213,7 +213,7 @@ impl Tar {
         }
         match kind {
             Kind::Whole(whole, bytes) => self.take_whole(whole, bytes, building),
-            Kind::Block(block) => block.finish(building),
+            Kind::Block(block) => block.finish(),
             Kind::Index | Kind::Passed => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use super::validate::validate;
 use super::workqueue::{check_workqueue, overlaps_another};
 
 /// What the request finds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Situation<'a> {
     /// The stream.
     pub stream: &'a StreamConfig,
@@ -22,8 +22,8 @@ pub struct Situation<'a> {
     pub existing: Option<&'a ConsumerConfig>,
     /// Whether somebody listens to the existing consumer's deliver subject.
     pub deliver_interest: bool,
-    /// The configurations of the stream's other consumers.
-    pub others: &'a [&'a ConsumerConfig],
+    /// Gathers the configurations of the stream's other consumers; asked for only when they matter.
+    pub others: &'a dyn Fn() -> Vec<&'a ConsumerConfig>,
 }
 
 /// What is to be done. Both carry the complete configuration.
@@ -74,12 +74,14 @@ fn decide_update(
         return Err(ErrorCode::ConsumerAlreadyExists.error());
     }
     let workqueue = situation.stream.retention == Retention::WorkQueue;
-    if workqueue && overlaps_another(&config, situation.others.iter().copied()) {
+    if workqueue && overlaps_another(&config, (situation.others)().into_iter()) {
         return Err(ErrorCode::ConsumerWorkQueueConsumerNotUnique.error());
     }
     check_update(existing, &config, situation.deliver_interest)?;
-    if config.inactive_threshold != existing.inactive_threshold {
-        fill_inactive_threshold(&mut config);
+    // As with nats-server, whether a consumer is short-lived goes by the name it was made with.
+    let changed = config.inactive_threshold != existing.inactive_threshold;
+    if changed && config.inactive_threshold <= 0 && existing.durable_name.is_empty() {
+        config.inactive_threshold = INACTIVE_THRESHOLD_DEFAULT;
     }
     Ok(Decision::Update(config))
 }
@@ -93,12 +95,12 @@ fn decide_create(
         return Err(ErrorCode::ConsumerDoesNotExist.error());
     }
     let max = consumers_max(situation);
-    let counted = situation.others.iter().filter(|other| !other.direct && !other.sourcing).count();
-    if max > 0 && i64::try_from(counted).unwrap_or(i64::MAX) >= max {
+    let counted = || (situation.others)().iter().filter(|other| !other.direct && !other.sourcing).count();
+    if max > 0 && i64::try_from(counted()).unwrap_or(i64::MAX) >= max {
         return Err(ErrorCode::MaximumConsumersLimit.error());
     }
     if situation.stream.retention == Retention::WorkQueue {
-        check_workqueue(&config, situation.others.iter().copied())?;
+        check_workqueue(&config, (situation.others)().into_iter())?;
     }
     fill_inactive_threshold(&mut config);
     Ok(Decision::Create(config))

@@ -25,7 +25,7 @@ fn judge(json: &str, stream: &StreamConfig, pedantic: bool) -> Result<ConsumerCo
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
-        others: &[],
+        others: &Vec::new,
     };
     match decide(consumer(json), ConsumerAction::CreateOrUpdate, pedantic, &situation)? {
         Decision::Create(config) => Ok(config),
@@ -207,13 +207,12 @@ fn a_filter_outside_the_stream_is_accepted() {
 fn join(json: &str, others: &[&str], more: &str) -> Result<(), u16> {
     let stream = stream(more);
     let others: Vec<ConsumerConfig> = others.iter().map(|json| consumer(json)).collect();
-    let others: Vec<&ConsumerConfig> = others.iter().collect();
     let situation = Situation {
         stream: &stream,
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
-        others: &others,
+        others: &|| others.iter().collect(),
     };
     decide(consumer(json), ConsumerAction::CreateOrUpdate, false, &situation)
         .map(|_| ())
@@ -253,7 +252,7 @@ fn change(old: &str, new: &str, action: ConsumerAction) -> Result<ConsumerConfig
         bounds: ConsumerBounds::default(),
         existing: Some(&existing),
         deliver_interest: true,
-        others: &[],
+        others: &Vec::new,
     };
     match decide(consumer(new), action, false, &situation) {
         Ok(Decision::Update(config)) => Ok(config),
@@ -349,7 +348,7 @@ fn updating_needs_something_to_update() {
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
-        others: &[],
+        others: &Vec::new,
     };
     let error = decide(consumer("{}"), ConsumerAction::Update, false, &situation).unwrap_err();
     assert_eq!((error.err_code, error.description.as_ref()), (10149, "consumer does not exist"));
@@ -401,7 +400,7 @@ fn judge_config(config: ConsumerConfig) -> Result<Decision, ApiError> {
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
-        others: &[],
+        others: &Vec::new,
     };
     decide(config, ConsumerAction::CreateOrUpdate, false, &situation)
 }

@@ -184,7 +184,7 @@ pub fn complete(stream: &StreamConfig, config: &str) -> ConsumerConfig {
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
-        others: &[],
+        others: &Vec::new,
     };
     match decide(config, Default::default(), false, &situation).unwrap() {
         Decision::Create(config) => config,

@@ -1,0 +1,64 @@
+//! What comes back, without what differs from one time to the next: times, and names that are made up.
+
+use serde_json::{Map, Value, json};
+
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+/// Times; whether they are zero is compared.
+const TIMES: &[&str] = &["created", "ts", "time", "first_ts", "last_ts", "last_active"];
+
+/// A body as it is compared: JSON masked and in the order of its keys, anything else as it is.
+pub fn body(bytes: &[u8]) -> String {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(mut json) => {
+            mask(&mut json);
+            json.to_string()
+        }
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+fn mask(json: &mut Value) {
+    match json {
+        Value::Object(entries) => {
+            forget_sequence_zero(entries);
+            // How long a request that does not wait is kept when there is nothing for it is nobody's business.
+            entries.remove("num_waiting");
+            for (key, value) in entries {
+                match value {
+                    Value::String(time) if TIMES.contains(&key.as_str()) && time != ZERO_TIME => {
+                        *value = "<time>".into();
+                    }
+                    _ => mask(value),
+                }
+            }
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(mask),
+        _ => {}
+    }
+}
+
+/// nats-server lists sequence 0 as deleted in a stream that has never held a message. We do not.
+fn forget_sequence_zero(state: &mut Map<String, Value>) {
+    if state.get("deleted") == Some(&json!([0])) {
+        state.remove("deleted");
+        state.remove("num_deleted");
+    }
+}
+
+/// A reply subject as it is compared: without the time in an ack token.
+pub fn reply(subject: &str) -> String {
+    let mut tokens: Vec<&str> = subject.split('.').collect();
+    if subject.starts_with("$JS.ACK.") && tokens.len() == 9 {
+        tokens[7] = "<time>";
+    }
+    tokens.join(".")
+}
+
+/// A header block as it is compared.
+pub fn headers(block: &str) -> String {
+    let masked = block.split("\r\n").map(|line| match line.split_once(": ") {
+        Some((name @ ("Nats-Time-Stamp" | "Nats-Pin-Id"), _)) => format!("{name}: <masked>"),
+        _ => line.to_owned(),
+    });
+    masked.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")
+}
