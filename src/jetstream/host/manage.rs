@@ -158,8 +158,12 @@ impl StreamState {
         let hosted = self.consumers.get(key).ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
         let config = hosted.machine.config_paused(Some(until));
         self.write_config(host, key, &config)?;
-        self.with_consumer(host, key, host.env.now(), |machine, turn| machine.pause(turn, Some(until)));
-        self.consumers.wake(key);
+        let now = host.env.now();
+        self.with_consumer(host, key, now, |machine, turn| machine.pause(turn, Some(until)));
+        // As with nats-server, nothing tells a consumer to go on before the next message, request or heartbeat.
+        if until.timestamp().0 > now {
+            self.consumers.wake(key);
+        }
         Ok(())
     }
 

@@ -58,6 +58,11 @@ impl Service for Answers {
         host.pump_soon(cx);
         true
     }
+
+    /// An origin in another account is reached through imports.
+    fn takes_imports(&self) -> bool {
+        true
+    }
 }
 
 impl Service for Deliveries {
@@ -70,6 +75,11 @@ impl Service for Deliveries {
         if !host.env.ingest_gate.is_open() {
             cx.pause_on(&host.env.ingest_gate);
         }
+        true
+    }
+
+    /// An origin in another account is reached through imports.
+    fn takes_imports(&self) -> bool {
         true
     }
 }

@@ -137,7 +137,7 @@ impl StreamHost {
                 Message { subject: to, payload: body, ..Message::default() }
             }
             Reply::Body(payload) => Message { subject: to, payload, ..Message::default() },
-            Reply::Message(message) => {
+            Reply::Headed(message) | Reply::Got(message) | Reply::Message(message) => {
                 let ReplyMessage { headers, payload } = message.as_ref();
                 Message { subject: to, headers, payload, ..Message::default() }
             }

@@ -46,8 +46,11 @@ impl StreamState {
     }
 
     /// The stream goes over to interest retention: what a consumer has acknowledged and no other needs goes. What no
-    /// consumer ever wanted stays, as with nats-server.
+    /// consumer ever wanted stays if there is one at all, as with nats-server.
     pub fn release_acknowledged(&mut self, host: &StreamHost) {
+        if self.consumers.is_empty() {
+            return self.release_unneeded(host, 0);
+        }
         let done: Vec<_> = self
             .consumers
             .iter()
