@@ -47,6 +47,7 @@ impl Rig {
             let _in_runtime = broker.runtime().enter();
             JetStream::start_in(outside, settings, options, limits).unwrap()
         };
+        jetstream.watch_store();
         broker.server().add_hook(jetstream.clone());
         Self { broker, jetstream, disk, _dir: dir }
     }

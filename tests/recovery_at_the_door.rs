@@ -35,6 +35,7 @@ fn claimed(dir: &Path, brake: &Arc<Brake>) -> (Broker, Arc<JetStream>) {
         let _in_runtime = broker.runtime().enter();
         JetStream::claim_in(outside, settings, options, limits).unwrap()
     };
+    jetstream.watch_store();
     broker.server().add_hook(jetstream.clone());
     (broker, jetstream)
 }

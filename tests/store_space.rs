@@ -244,3 +244,80 @@ fn with_threads_dead_segments_go_by_themselves() {
         std::thread::yield_now();
     }
 }
+
+/// Disk taken by messages, without what the catalogue takes.
+fn assert_little_is_wasted(dir: &std::path::Path, log: &dyn MessageLog) {
+    let (taken, live) = (journal_bytes(dir), log.state().bytes);
+    assert!(taken <= live * 13 / 10 + SEGMENT, "{taken} bytes for {live} live ones");
+}
+
+#[test]
+fn a_stream_with_a_limit_takes_little_more_than_what_it_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = open(dir.path(), tiny());
+    let mut log = create(&store, "S");
+    for _ in 0..20 {
+        fill(&mut *log, 200);
+        let keep_from = log.state().last_seq.saturating_sub(500);
+        log.purge_below(keep_from).unwrap();
+        store.flush().unwrap();
+    }
+    store.maintain().unwrap();
+    assert_little_is_wasted(dir.path(), &*log);
+}
+
+#[test]
+fn a_work_queue_takes_little_more_than_what_is_left_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = open(dir.path(), tiny());
+    let mut log = create(&store, "S");
+    for round in 0..20u64 {
+        fill(&mut *log, 200);
+        // Acknowledged out of order, all but every twentieth, which somebody is still at.
+        for seq in (round * 200 + 1..=round * 200 + 200).rev().filter(|seq| seq % 20 != 0) {
+            log.remove(seq).unwrap().unwrap();
+        }
+        store.flush().unwrap();
+    }
+    store.maintain().unwrap();
+    assert_eq!(log.state().messages, 200);
+    assert_little_is_wasted(dir.path(), &*log);
+}
+
+#[test]
+fn an_overwritten_bucket_takes_little_more_than_its_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = open(dir.path(), tiny());
+    let mut log = create(&store, "S");
+    let mut held = std::collections::BTreeMap::new();
+    for seq in 1..=4000u64 {
+        let key = seq.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        log.append(&message(seq, &format!("key.{key}"), b"", &[seq as u8; 200])).unwrap();
+        if let Some(old) = held.insert(key, seq) {
+            log.remove(old).unwrap().unwrap();
+        }
+        if seq % 100 == 0 {
+            store.flush().unwrap();
+        }
+    }
+    store.maintain().unwrap();
+    assert_little_is_wasted(dir.path(), &*log);
+    for seq in held.values() {
+        assert!(log.load(*seq).unwrap().is_some());
+    }
+}
+
+#[test]
+fn purged_space_comes_back_while_nothing_else_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = open(dir.path(), StoreOptions { threads: true, ..tiny() });
+    let mut log = create(&store, "S");
+    fill(&mut *log, 1000);
+    let end = log.state().last_seq + 1;
+    log.purge_below(end).unwrap();
+    let start = std::time::Instant::now();
+    while journal_bytes(dir.path()) > SEGMENT {
+        assert!(start.elapsed() < std::time::Duration::from_secs(60), "{}", journal_bytes(dir.path()));
+        std::thread::yield_now();
+    }
+}

@@ -3,10 +3,12 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::wire::Client;
@@ -33,6 +35,26 @@ pub struct Contender {
     pub name: &'static str,
     /// Its program.
     pub binary: PathBuf,
+    /// How it is told what memory it may take.
+    pub ceiling: Ceiling,
+}
+
+/// How a server is told what memory it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ceiling {
+    /// By a setting.
+    Setting,
+    /// By what Go's runtime reads.
+    GoEnvironment,
+}
+
+/// How a server's process is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// As `kill -9` does.
+    Kill,
+    /// In order.
+    Terminate,
 }
 
 /// A running server; killed when dropped.
@@ -63,25 +85,31 @@ impl Contender {
     pub fn start(&self, sync: Sync) -> io::Result<Server> {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let addr = free_address()?;
-        let child = self.spawn(dir.path(), addr, sync)?;
+        let child = self.spawn(dir.path(), addr, sync, None)?;
         let server = Server { child, addr, sync, dir, contender: self.clone() };
         server.wait_until_it_answers()?;
         Ok(server)
     }
 
-    fn spawn(&self, dir: &Path, addr: SocketAddr, sync: Sync) -> io::Result<Child> {
+    fn spawn(&self, dir: &Path, addr: SocketAddr, sync: Sync, ceiling_mb: Option<u64>) -> io::Result<Child> {
         let interval = match sync {
             Sync::Always => "always",
             Sync::Relaxed => "2m",
         };
         let store = dir.join("store");
-        let config = format!(
+        let mut config = format!(
             "listen: \"{addr}\"\nmax_connections: 20000\njetstream {{ store_dir: {store:?}, sync_interval: {interval}, \
              max_file_store: 50GB, max_memory_store: 1GB }}\n"
         );
         let file = dir.join("server.conf");
+        let mut command = Command::new(&self.binary);
+        match (ceiling_mb, self.ceiling) {
+            (Some(mb), Ceiling::Setting) => config.push_str(&format!("memory_ceiling: {mb}MB\n")),
+            (Some(mb), Ceiling::GoEnvironment) => drop(command.env("GOMEMLIMIT", format!("{mb}MiB"))),
+            (None, _) => {}
+        }
         fs::write(&file, config)?;
-        Command::new(&self.binary).arg("-c").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+        command.arg("-c").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     }
 }
 
@@ -104,16 +132,16 @@ impl Server {
         })
     }
 
-    /// Kills the process as `kill -9` does and starts it again on what it left; answers how long it took from the
-    /// start of the process until `is_up` was content.
-    pub fn crash_and_restart(
+    /// Ends the process and starts it again on what it left; answers how long it took from the start of the process until
+    /// `is_up` was content.
+    pub fn restart(
         &mut self,
+        end: End,
         is_up: impl Fn(SocketAddr) -> io::Result<bool>,
     ) -> io::Result<Duration> {
-        self.child.kill()?;
-        self.child.wait()?;
+        self.end(end)?;
         let started = Instant::now();
-        self.child = self.contender.spawn(self.dir.path(), self.addr, self.sync)?;
+        self.child = self.contender.spawn(self.dir.path(), self.addr, self.sync, None)?;
         while !is_up(self.addr).unwrap_or(false) {
             if started.elapsed() > START_TIMEOUT {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -121,6 +149,26 @@ impl Server {
             std::thread::sleep(START_POLL);
         }
         Ok(started.elapsed())
+    }
+
+    /// Starts it again, with so many megabytes of memory to work with.
+    pub fn restart_below(&mut self, ceiling_mb: u64) -> io::Result<()> {
+        self.end(End::Kill)?;
+        self.child = self.contender.spawn(self.dir.path(), self.addr, self.sync, Some(ceiling_mb))?;
+        self.wait_until_it_answers()
+    }
+
+    /// Bytes of disk that everything it has stored takes.
+    pub fn disk_bytes(&self) -> io::Result<u64> {
+        disk_bytes(&self.dir.path().join("store"))
+    }
+
+    fn end(&mut self, end: End) -> io::Result<()> {
+        match end {
+            End::Kill => self.child.kill()?,
+            End::Terminate => kill_process(Pid::from_child(&self.child), Signal::TERM)?,
+        }
+        self.child.wait().map(drop)
     }
 
     fn wait_until_it_answers(&self) -> io::Result<()> {
@@ -141,6 +189,18 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn disk_bytes(path: &Path) -> io::Result<u64> {
+    let found = match fs::symlink_metadata(path) {
+        // What the server removes meanwhile takes nothing.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        found => found?,
+    };
+    if !found.is_dir() {
+        return Ok(found.blocks() * 512);
+    }
+    fs::read_dir(path)?.map(|entry| disk_bytes(&entry?.path())).sum()
 }
 
 fn free_address() -> io::Result<SocketAddr> {

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::contender::Contender;
+use crate::contender::{Ceiling, Contender};
 use crate::figures::{Run, median};
 use crate::loads::Load;
 use crate::table::Row;
@@ -61,6 +61,9 @@ struct Options {
     /// Also ask `nats bench`, which neither of the two projects' loads have a say in.
     #[arg(long)]
     neutral: bool,
+    /// Run the loads on Headwater only; nats-server's columns stay empty.
+    #[arg(long)]
+    alone: bool,
     /// Given by `cargo bench`; without it the loads are only tried.
     #[arg(long, hide = true)]
     bench: bool,
@@ -96,8 +99,9 @@ fn messages(load: &Load, scale: f64) -> u64 {
 }
 
 fn compare(options: &Options) -> io::Result<()> {
-    let theirs = Contender { name: "nats-server", binary: options.theirs.clone() };
-    let ours = Contender { name: "Headwater", binary: options.ours.clone() };
+    let theirs =
+        Contender { name: "nats-server", binary: options.theirs.clone(), ceiling: Ceiling::GoEnvironment };
+    let ours = Contender { name: "Headwater", binary: options.ours.clone(), ceiling: Ceiling::Setting };
     let loads = chosen(options);
     let mut runs: BTreeMap<(usize, &str), Vec<Run>> = BTreeMap::new();
     for round in 1..=options.rounds {
@@ -108,7 +112,9 @@ fn compare(options: &Options) -> io::Result<()> {
             if round % 2 == 0 {
                 turns.reverse();
             }
-            for (contender, sync) in turns {
+            for (contender, sync) in
+                turns.into_iter().filter(|(turn, _)| !options.alone || turn.name == ours.name)
+            {
                 let run = (load.run)(&mut contender.start(sync)?, count).map_err(|error| {
                     io::Error::other(format!("{} on {}: {error}", load.name, contender.name))
                 })?;
@@ -140,7 +146,7 @@ fn compare(options: &Options) -> io::Result<()> {
 
 /// A little of every load on Headwater: that they run and lose nothing.
 fn smoke(options: &Options) -> io::Result<()> {
-    let ours = Contender { name: "Headwater", binary: options.ours.clone() };
+    let ours = Contender { name: "Headwater", binary: options.ours.clone(), ceiling: Ceiling::Setting };
     let loads = chosen(options);
     let mut failed = 0;
     for load in &loads {

@@ -90,10 +90,14 @@ impl Run {
         self.world.run_tasks(rounds);
         self.look()?;
         let unlucky = self.rng.one_in(self.plan.crashes);
-        if self.world.disk.is_down() || unlucky || (self.world.store_failed() && self.rng.one_in(5)) {
-            self.crash()?;
+        let failed = self.world.store_failed() && self.rng.one_in(5);
+        if self.world.disk.is_down() || unlucky || (failed && self.rng.percent(30)) {
+            self.crash()
+        } else if failed {
+            self.reopen()
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn something_happens(&mut self) -> Checked {
@@ -142,6 +146,11 @@ impl Run {
             let world = &self.world;
             world.disk.undisturbed(|| model.observe(world))?;
         }
+        self.hear()
+    }
+
+    /// Reads what clients were sent.
+    fn hear(&mut self) -> Checked {
         for received in self.world.take_received() {
             self.note(|| {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("\r\n", "|");
@@ -157,6 +166,23 @@ impl Run {
             self.model.receive(&received)?;
         }
         Ok(())
+    }
+
+    /// The broker opens the store anew, which has failed.
+    fn reopen(&mut self) -> Checked {
+        self.world.suspend();
+        self.hear()?;
+        let reopened = self.world.recover();
+        self.note(|| format!("opened anew {reopened:?}"));
+        if self.world.disk.is_down() || reopened.is_err() {
+            return self.crash();
+        }
+        self.check_start(Crash { reopened: true, orderly: false, flips: self.flips })
+    }
+
+    fn check_start(&mut self, crash: Crash) -> Checked {
+        let (model, world) = (&mut self.model, &self.world);
+        world.disk.undisturbed(|| model.check_restart(world, crash))
     }
 
     fn crash(&mut self) -> Checked {
@@ -214,9 +240,7 @@ impl Run {
                 _ => self.world.kill(),
             }
         }
-        let crash = Crash { orderly, flips: self.flips };
-        let (model, world) = (&mut self.model, &self.world);
-        world.disk.undisturbed(|| model.check_restart(world, crash))
+        self.check_start(Crash { reopened: false, orderly, flips: self.flips })
     }
 
     /// Brings everything to rest and looks at it once more.

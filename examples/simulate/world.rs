@@ -124,6 +124,21 @@ impl World {
         drop(process);
     }
 
+    /// The broker takes its streams out of service, because the store has failed.
+    pub fn suspend(&self) {
+        if let Some(process) = &self.process {
+            let _entered = process.runtime.enter();
+            process.jetstream.suspend();
+        }
+    }
+
+    /// The broker opens the store anew; fails as that fails.
+    pub fn recover(&self) -> Result<(), String> {
+        let Some(process) = &self.process else { return Err("there is no broker".into()) };
+        let _entered = process.runtime.enter();
+        process.jetstream.recover()
+    }
+
     /// Sends a message; `false` if nobody took it.
     pub fn publish(&self, subject: &str, reply: &str, headers: &[u8], payload: &[u8]) -> bool {
         let Some(process) = &self.process else { return false };
@@ -242,6 +257,10 @@ impl CommitObserver for StoreWatch {
 
     fn failed(&self, _: &StoreError) {
         self.failed.store(true, Ordering::Relaxed);
+    }
+
+    fn reopened(&self, _: Lsn) {
+        self.failed.store(false, Ordering::Relaxed);
     }
 }
 

@@ -127,7 +127,8 @@ impl JetStream {
         }
     }
 
-    fn suspend(&self) {
+    /// Takes all streams on disk out of service, because the store has failed, until [`recover`](Self::recover). Blocks.
+    pub fn suspend(&self) {
         let _recovering = self.recovering.lock();
         self.accounts().iter().for_each(|account| account.suspend());
     }

@@ -69,7 +69,7 @@ impl JetStream {
         Ok(jetstream)
     }
 
-    /// Like [`start`](Self::start), in a world of the caller's making.
+    /// Like [`start`](Self::start), in a world of the caller's making; see [`claim_in`](Self::claim_in).
     pub fn start_in(
         outside: Outside,
         settings: Settings,
@@ -93,10 +93,13 @@ impl JetStream {
         let dir = &settings.store_dir;
         let disk = RealDisk::new(dir).map_err(|error| format!("create {}: {error}", dir.display()))?;
         let outside = Outside { disk: Arc::new(disk), clock, random: Arc::new(ids::SystemRandom) };
-        Self::claim_in(outside, settings, options, limits_of)
+        let jetstream = Self::claim_in(outside, settings, options, limits_of)?;
+        jetstream.watch_store();
+        Ok(jetstream)
     }
 
-    /// Like [`claim`](Self::claim), in a world of the caller's making.
+    /// Like [`claim`](Self::claim), in a world of the caller's making, who decides when a store that has failed is opened
+    /// anew: by [`watch_store`](Self::watch_store), or by [`suspend`](Self::suspend) and [`recover`](Self::recover).
     pub fn claim_in(
         outside: Outside,
         settings: Settings,
@@ -133,8 +136,12 @@ impl JetStream {
             recovering: Mutex::default(),
             stopping: AtomicBool::new(false),
         });
-        jetstream.env.runtime.spawn(watch_store(jetstream.me.clone(), jetstream.env.commits.clone()));
         Ok(jetstream)
+    }
+
+    /// Opens the store anew whenever it fails, from now until the broker stops. To be called once.
+    pub fn watch_store(&self) {
+        self.env.runtime.spawn(watch_store(self.me.clone(), self.env.commits.clone()));
     }
 
     /// What all accounts share.

@@ -19,6 +19,9 @@ pub struct Compaction {
     /// The segment.
     pub victim: u32,
     scanner: Scanner,
+    /// Unreadable records that nobody wants, until what follows tells whether they were ever durable. No more than fit
+    /// into a segment.
+    doubtful: Vec<(Location, Header)>,
 }
 
 impl Compaction {
@@ -33,12 +36,13 @@ impl Compaction {
             Ok::<_, StoreError>(())
         })?;
         let scanner = Scanner::new(journal.files.get(victim)?, 0);
-        Ok(Self { victim, scanner })
+        Ok(Self { victim, scanner, doubtful: Vec::new() })
     }
 
     /// Goes back to the segment's first record: something could not be copied.
     pub fn rewind(&mut self, shared: &Shared) -> Result<(), StoreError> {
         self.scanner = Scanner::new(shared.journal.files.get(self.victim)?, 0);
+        self.doubtful.clear();
         Ok(())
     }
 
@@ -50,17 +54,29 @@ impl Compaction {
                 None => return Ok(true),
                 Some(Found::Record(at, record)) => {
                     bytes += record.header.record_len();
+                    self.judge_doubtful(shared, &record.header)?;
                     shared.carry(at, &record)?;
                 }
-                Some(Found::DamagedBody(at, header)) => {
-                    let segment = shared.journal.files.get(at.segment)?;
-                    let lost = shared.is_live(at, &header)?.then_some((header.stream, header.seq));
-                    shared.quarantine.damaged(&segment, at.offset, header.record_len() as u32, lost);
+                Some(Found::DamagedBody(at, header)) if shared.is_live(at, &header)? => {
+                    shared.set_damaged_aside(at, &header, Some((header.stream, header.seq)))?;
                 }
+                Some(Found::DamagedBody(at, header)) => self.doubtful.push((at, header)),
                 Some(Found::Gap { .. } | Found::End(_)) => {}
             }
         }
         Ok(false)
+    }
+
+    /// The next commit says whether the one before was finished. One that was not leaves holes, which are no damage.
+    fn judge_doubtful(&mut self, shared: &Shared, next: &Header) -> Result<(), StoreError> {
+        if next.kind == Kind::Torn {
+            self.doubtful.clear();
+        } else if next.is_synced() {
+            for (at, header) in self.doubtful.drain(..) {
+                shared.set_damaged_aside(at, &header, None)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -79,6 +95,17 @@ impl Shared {
             Kind::Checkpoint => self.carry_checkpoint(record),
             Kind::SegmentEnd | Kind::Torn | Kind::Compaction | Kind::Closed | Kind::Opened => Ok(()),
         }
+    }
+
+    fn set_damaged_aside(
+        &self,
+        at: Location,
+        header: &Header,
+        lost: Option<(u32, u64)>,
+    ) -> Result<(), StoreError> {
+        let segment = self.journal.files.get(at.segment)?;
+        self.quarantine.damaged(&segment, at.offset, header.record_len() as u32, lost);
+        Ok(())
     }
 
     /// Whether the record at `at` is a message that is not gone.

@@ -197,7 +197,7 @@ impl Store {
         self.shared.read().clone().ok_or_else(closed)
     }
 
-    fn journal(&self) -> Option<Arc<Journal>> {
+    pub(super) fn journal(&self) -> Option<Arc<Journal>> {
         self.shared.read().as_ref().map(|shared| Arc::clone(&shared.journal))
     }
 
@@ -322,6 +322,14 @@ impl Store {
     /// Commits what waits, as the committer would; false when nothing waited. For stores without threads.
     pub fn commit(&self) -> Result<bool, StoreError> {
         self.shared()?.journal.commit()
+    }
+
+    /// Sees to it that what was appended is committed soon, by the caller if that is quick. Whoever stored messages calls this at
+    /// the end of its batch, without holding a lock; an error is told to the observers.
+    pub fn commit_soon(&self) {
+        if let Some(journal) = self.journal() {
+            journal.commit_soon();
+        }
     }
 
     /// Housekeeping until nothing is left to do, as the janitor would. For stores without threads.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::compact::Compaction;
@@ -24,10 +24,26 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long removals may take to become durable before one looks again.
 const COMMIT_PAUSE: Duration = Duration::from_millis(50);
 
+/// When nothing was stored for so long, space is given back more eagerly.
+const IDLE_DELAY: Duration = Duration::from_secs(2);
+
+/// While nothing is stored, segments may take so much more than what is live in them, in percent, and a segment.
+const IDLE_SPARE_PERCENT: u64 = 20;
+
+/// While nothing is stored, the active segment is ended when one part in so many of it is wanted no more.
+const LEAVE_SHARE: u64 = 32;
+
+/// A segment that is fuller than this is never copied forward, in percent.
+const FULL_PERCENT: u8 = 92;
+
+/// Compaction does not pause when segments take so many times what is live in them.
+const HURRY_FACTOR: u64 = 3;
+
 /// Housekeeping that goes on from round to round.
 #[derive(Default)]
 pub struct Janitor {
     compaction: Option<Compaction>,
+    activity: Activity,
     /// Segments that could not be emptied: something in them is damaged.
     stuck: Vec<u32>,
 }
@@ -54,13 +70,16 @@ impl Janitor {
         shared.reclaim()?;
         saved?;
         if self.compact(shared)? {
-            return Ok(Left::More(STEP_PAUSE));
+            return Ok(Left::More(pause_between_steps(shared)));
         }
         if shared.journal.with_core(|core| core.is_full()) {
             return Ok(Left::More(RETRY_PAUSE));
         }
-        let waiting = shared.journal.with_core(|core| core.usage.has_dead());
-        Ok(if waiting { Left::More(COMMIT_PAUSE) } else { Left::Nothing })
+        if shared.journal.with_core(|core| core.usage.has_dead()) {
+            return Ok(Left::More(COMMIT_PAUSE));
+        }
+        let later = !self.is_idle(shared) && shared.wastes_space();
+        Ok(if later { Left::More(IDLE_DELAY) } else { Left::Nothing })
     }
 
     /// Copies a little forward. False when there is nothing to copy.
@@ -69,7 +88,7 @@ impl Janitor {
             return Ok(self.compaction.is_some());
         }
         if self.compaction.is_none() {
-            let Some(victim) = self.victim(shared) else { return Ok(false) };
+            let Some(victim) = self.victim(shared)? else { return Ok(false) };
             self.compaction = Some(Compaction::start(shared, victim)?);
         }
         let Some(compaction) = &mut self.compaction else { return Ok(false) };
@@ -89,14 +108,28 @@ impl Janitor {
         Ok(true)
     }
 
-    /// The sparsest segment; on a full disk, if what it holds fits into what is left.
-    fn victim(&self, shared: &Shared) -> Option<u32> {
+    fn victim(&mut self, shared: &Shared) -> Result<Option<u32>, StoreError> {
         let percent = shared.journal.options().compact_below_percent;
+        let sparse = self.sparsest(shared, percent);
+        if sparse.is_some() || !shared.wastes_space() || !self.is_idle(shared) {
+            return Ok(sparse);
+        }
+        shared.leave_segment()?;
+        Ok(self.sparsest(shared, FULL_PERCENT))
+    }
+
+    /// The sparsest segment; on a full disk, if what it holds fits into what is left.
+    fn sparsest(&self, shared: &Shared, percent: u8) -> Option<u32> {
         shared.journal.with_core(|core| {
             let victim = core.usage.sparsest(percent, &self.stuck)?;
             let live = core.usage.segment(victim)?.live;
             (!core.is_full() || live <= core.room_for_copies()).then_some(victim)
         })
+    }
+
+    /// Whether nothing was stored for a while. A store without threads is maintained when its owner has nothing else to do.
+    fn is_idle(&mut self, shared: &Shared) -> bool {
+        !shared.journal.options().threads || self.activity.paused_for(shared) >= IDLE_DELAY
     }
 
     fn finish(&mut self, shared: &Shared, victim: u32) {
@@ -108,9 +141,45 @@ impl Janitor {
     }
 }
 
+/// When something was stored last.
+#[derive(Default)]
+struct Activity {
+    payload_bytes: u64,
+    since: Option<Instant>,
+}
+
+impl Activity {
+    fn paused_for(&mut self, shared: &Shared) -> Duration {
+        let payload_bytes = shared.journal.counters.payload_bytes.load(Ordering::Relaxed);
+        if self.payload_bytes != payload_bytes {
+            self.payload_bytes = payload_bytes;
+            self.since = None;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed()
+    }
+}
+
+fn pause_between_steps(shared: &Shared) -> Duration {
+    let (all, live) = shared.journal.with_core(|core| core.usage.totals());
+    if all > live.saturating_mul(HURRY_FACTOR) { Duration::ZERO } else { STEP_PAUSE }
+}
+
 impl Shared {
     fn live_bytes(&self, segment: u32) -> u64 {
         self.journal.with_core(|core| core.usage.segment(segment).map_or(0, |account| account.live))
+    }
+
+    /// Whether segments take more than they may while nothing is stored.
+    fn wastes_space(&self) -> bool {
+        let (all, live) = self.journal.with_core(|core| core.usage.totals());
+        let segment = u64::from(self.journal.options().segment_bytes);
+        all > live + live / 100 * IDLE_SPARE_PERCENT + segment
+    }
+
+    /// Ends the active segment if much of it is wanted no more.
+    fn leave_segment(&self) -> Result<(), StoreError> {
+        let dead_bytes_min = u64::from(self.journal.options().segment_bytes) / LEAVE_SHARE;
+        self.journal.with_core(|core| core.leave_segment(dead_bytes_min)).map(drop)
     }
 
     /// Gives dead segments back, or makes one the next.

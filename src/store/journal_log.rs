@@ -202,6 +202,11 @@ impl MessageLog for JournalLog {
         self.checked(subjects.next_match(from, filters, &mut messages))
     }
 
+    fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
+        let found = self.index().seqs.next_where(from, u64::MAX, |entry| entry.has_headers);
+        self.checked(found.map(|found| found.map(|(seq, _)| seq)))
+    }
+
     fn last_match(&self, up_to: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {
         let mut index = self.index();
         if filters.is_empty() {
@@ -357,26 +362,29 @@ fn first_at_or_after(index: &mut StreamIndex, ts: i64, journal: &Journal) -> Res
         match read_ts(index.stream, seq, &entry, journal) {
             Some(found) if found >= ts => high = middle,
             Some(_) => low = seq + 1,
-            None => low = skip_damaged(index, seq, ts, high, journal)?,
+            None => match older_behind(index, seq, ts, high, journal)? {
+                Some(older) => low = older + 1,
+                None => high = middle,
+            },
         }
     }
     Ok(index.seqs.next_live(low)?.unwrap_or(index.last_seq.saturating_add(1)))
 }
 
-/// A message whose timestamp cannot be read is taken to be older if the next readable one is.
-fn skip_damaged(
+/// A message whose timestamp cannot be read is older if the next readable one is, which is returned then.
+fn older_behind(
     index: &mut StreamIndex,
     seq: u64,
     ts: i64,
     high: u64,
     journal: &Journal,
-) -> Result<u64, StoreError> {
+) -> Result<Option<u64>, StoreError> {
     let mut from = seq + 1;
     while let Some((at, entry)) = index.seqs.next_where(from, high.saturating_sub(1), |_| true)? {
         if let Some(found) = read_ts(index.stream, at, &entry, journal) {
-            return Ok(if found < ts { at + 1 } else { seq + 1 });
+            return Ok((found < ts).then_some(at));
         }
         from = at + 1;
     }
-    Ok(seq + 1)
+    Ok(None)
 }

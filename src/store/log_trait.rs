@@ -188,6 +188,11 @@ pub trait MessageLog: Send {
     /// The first live message at or after `from` that matches.
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError>;
 
+    /// The first live message at or after `from` that may have headers, found without reading messages.
+    fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
+        self.next_match(from, &[])
+    }
+
     /// The last live message at or before `up_to` that matches.
     fn last_match(&self, up_to: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError>;
 

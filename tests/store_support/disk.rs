@@ -30,6 +30,9 @@ pub struct FaultyDisk {
     pub controls: Arc<Controls>,
 }
 
+/// What a disk that is not full has left: few segments of the usual length.
+const FREE_BYTES: u64 = 64 << 20;
+
 impl FaultyDisk {
     pub fn new(dir: &std::path::Path) -> Self {
         Self { inner: RealDisk::new(dir).unwrap(), controls: Arc::default() }
@@ -70,7 +73,7 @@ impl Disk for FaultyDisk {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        self.inner.free_bytes()
+        Ok(if self.controls.full.load(Ordering::Relaxed) { 0 } else { FREE_BYTES })
     }
 
     fn catalog_dir(&self) -> Option<PathBuf> {

@@ -135,13 +135,14 @@ fn pull(server: &mut Server, messages: u64, ack_policy: &str, retention: &str) -
     })
 }
 
-fn create_pull_consumer(client: &mut Client, ack_policy: &str) -> io::Result<()> {
+/// A pull consumer named `c`.
+pub fn create_pull_consumer(client: &mut Client, ack_policy: &str) -> io::Result<()> {
     let config = format!(r#""durable_name":"c","ack_policy":"{ack_policy}","max_ack_pending":10000"#);
     create_consumer(client, "BENCH", "c", &config)
 }
 
 /// Pulls until `messages` have come; acks each if told to, and waits until the server has seen the acks.
-fn pull_all(client: &mut Client, messages: u64, acks: bool) -> io::Result<()> {
+pub fn pull_all(client: &mut Client, messages: u64, acks: bool) -> io::Result<()> {
     client.subscribe("bench.pulled", "", 3)?;
     let body = format!(r#"{{"batch":{PULL_BATCH},"expires":10000000000}}"#);
     let request = publish("$JS.API.CONSUMER.MSG.NEXT.BENCH.c", "bench.pulled", body.as_bytes());

@@ -1,5 +1,6 @@
 //! The loads, grouped as the tables show them.
 
+mod ceiling;
 mod core;
 mod idle;
 mod jetstream;
@@ -7,6 +8,7 @@ mod kv;
 mod recovery;
 mod round_trip;
 mod setup;
+mod space;
 
 use std::io;
 
@@ -42,6 +44,8 @@ pub fn all() -> Vec<Load> {
     loads.extend(kv::loads());
     loads.extend(recovery::loads());
     loads.extend(idle::loads());
+    loads.extend(space::loads());
+    loads.extend(ceiling::loads());
     loads
 }
 

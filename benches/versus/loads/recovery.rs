@@ -1,41 +1,55 @@
-//! From the start of the process to the first ack, after a kill.
+//! From the start of the process to the first ack, after a kill and after an orderly stop.
 
 use std::io;
 use std::net::SocketAddr;
 
 use super::Load;
 use super::setup::{create_stream, publish_acked};
-use crate::contender::Server;
-use crate::contender::Sync::Relaxed;
+use crate::contender::Sync::{Always, Relaxed};
+use crate::contender::{End, Server};
 use crate::figures::Run;
 use crate::wire::Client;
 
-const GROUP: &str = "kill -9 to first ack";
+const GROUP: &str = "exec to first ack";
 
 pub fn loads() -> Vec<Load> {
     vec![
         Load::stream(
             GROUP,
-            "1,000,000 messages in 100 subjects",
+            "kill -9, 1,000,000 messages in 100 subjects",
             (Relaxed, Relaxed),
             1_000_000,
-            |server, messages| recover(server, messages, 100),
+            |server, messages| recover(server, messages, 128, 100, End::Kill),
         ),
         Load::stream(
             GROUP,
-            "1,000,000 messages in as many subjects",
+            "kill -9, 1,000,000 messages in as many subjects",
             (Relaxed, Relaxed),
             1_000_000,
-            |server, messages| recover(server, messages, messages),
+            |server, messages| recover(server, messages, 128, messages, End::Kill),
+        ),
+        Load::stream(
+            GROUP,
+            "kill -9, 1 GB, theirs relaxed, ours always",
+            (Relaxed, Always),
+            1_000_000,
+            |server, messages| recover(server, messages, 1024, 100, End::Kill),
+        ),
+        Load::stream(
+            GROUP,
+            "stopped, 1 GB, theirs relaxed, ours always",
+            (Relaxed, Always),
+            1_000_000,
+            |server, messages| recover(server, messages, 1024, 100, End::Terminate),
         ),
     ]
 }
 
-fn recover(server: &mut Server, messages: u64, subjects: u64) -> io::Result<Run> {
+fn recover(server: &mut Server, messages: u64, size: usize, subjects: u64, end: End) -> io::Result<Run> {
     let mut client = Client::connect(server.addr)?;
     create_stream(&mut client, "BENCH", "bench.in.*", "")?;
-    publish_acked(client, messages, 256, 128, |n| format!("bench.in.{}", n % subjects))?;
-    let took = server.crash_and_restart(acknowledges)?;
+    publish_acked(client, messages, 256, size, |n| format!("bench.in.{}", n % subjects))?;
+    let took = server.restart(end, acknowledges)?;
     Ok(Run::special("ms", took.as_secs_f64() * 1e3))
 }
 

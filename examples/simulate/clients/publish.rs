@@ -2,8 +2,7 @@
 
 use headwater_protocol::headers::{HeaderBuilder, names};
 
-use crate::model::message::attempt_of;
-use crate::model::message::{Attempt, Content};
+use crate::model::message::{Attempt, attempt_of};
 use crate::model::{Request, SIM_ID};
 use crate::run::Run;
 
@@ -54,12 +53,16 @@ impl Run {
 
     fn submit(&mut self, stream: u32, attempts: Vec<u64>, message: Outgoing, batch: Option<u64>) {
         let Outgoing { attempt, subject, headers, payload, increment, rewritten } = message;
-        let meant = Content { subject: subject.clone(), headers: headers.clone(), payload: payload.clone() };
-        let content = Some(meant).filter(|_| increment.is_none() && !rewritten);
-        self.model.attempts.insert(
-            attempt,
-            Attempt { subject: subject.clone(), headers: headers.clone(), content, batch, increment },
-        );
+        let exact = increment.is_none() && !rewritten;
+        let sent = Attempt {
+            subject: subject.clone(),
+            headers: headers.clone(),
+            payload: payload.clone(),
+            exact,
+            batch,
+            increment,
+        };
+        self.model.attempts.insert(attempt, sent);
         let model = &self.model.streams[&stream];
         let before = model.last_seq;
         let name = model.name.clone();

@@ -39,6 +39,8 @@ pub struct Content {
     durable: Vec<u8>,
     /// Sectors written since the last sync, each with the states it has been in.
     dirty: BTreeMap<usize, Vec<Vec<u8>>>,
+    /// The last of them.
+    last_written: usize,
 }
 
 impl Content {
@@ -74,6 +76,7 @@ impl Content {
                 states.remove(0);
             }
             states.push(state);
+            self.last_written = sector;
         }
     }
 
@@ -91,6 +94,13 @@ impl Content {
             let range = range_of(sector, self.seen.len());
             self.durable[range.clone()].copy_from_slice(&self.seen[range]);
         }
+    }
+
+    /// A sync that leaves out the sector that was written last.
+    pub fn sync_late(&mut self) {
+        let last = self.dirty.remove_entry(&self.last_written);
+        self.sync();
+        self.dirty.extend(last);
     }
 
     /// A sync that fails: some sectors were written. The others count as clean from now on, so that no later sync writes

@@ -54,6 +54,10 @@ pub enum Lie {
     SyncData,
     /// Syncing a directory does nothing.
     SyncDir,
+    /// Syncing a file leaves out what was written last.
+    SyncLate,
+    /// Removed files are back after a power cut.
+    Resurrect,
     /// Some writes go to the sector behind the one they are meant for.
     Misplace,
 }

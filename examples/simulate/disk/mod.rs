@@ -116,6 +116,12 @@ impl SimDisk {
         Some(format!("{path} byte {at} bit {bit}"))
     }
 
+    /// A file, for the simulator to look into.
+    pub fn open_quietly(&self, path: &str) -> Arc<dyn DiskFile> {
+        let number = self.0.lock().number(path).unwrap_or(0);
+        self.file(number)
+    }
+
     fn file(&self, number: u64) -> Arc<dyn DiskFile> {
         let process = self.0.lock().process;
         Arc::new(SimFile { disk: self.clone(), number, process })
@@ -208,7 +214,11 @@ impl Disk for SimDisk {
     fn remove(&self, path: &str) -> io::Result<()> {
         self.change_names(Call::Remove, |state| {
             state.number(path)?;
-            state.names.unlink(path);
+            if state.lie == Lie::Resurrect {
+                state.names.hide(path);
+            } else {
+                state.names.unlink(path);
+            }
             Ok(())
         })
     }
@@ -288,9 +298,12 @@ impl SimFile {
             return Err(off());
         }
         let fate = state.call(call)?;
-        let State { rng, files, lie, .. } = &mut *state;
+        let State { rng, files, lie, looked_at, .. } = &mut *state;
         let content = files.get_mut(&self.number).ok_or(io::ErrorKind::NotFound)?;
-        act(content, rng, fate, *lie)
+        match looked_at {
+            true => act(content, &mut rng.clone(), fate, *lie),
+            false => act(content, rng, fate, *lie),
+        }
     }
 
     fn read_some(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -334,6 +347,7 @@ impl DiskFile for SimFile {
         self.call(Call::Sync, |content, rng, fate, lie| {
             match fate {
                 Fate::Works if lie == Lie::SyncData => {}
+                Fate::Works if lie == Lie::SyncLate => content.sync_late(),
                 Fate::Works => content.sync(),
                 Fate::Fails => content.fail_sync(rng),
                 // The cut decides what of it got through.

@@ -67,6 +67,11 @@ impl Names {
         self.change(Change::Unlink(path.to_owned()));
     }
 
+    /// Takes a name away, but not for good.
+    pub fn hide(&mut self, path: &str) {
+        self.seen.remove(path);
+    }
+
     /// Renames, in place of what had the name.
     pub fn rename(&mut self, from: &str, to: &str) {
         self.change(Change::Rename(from.to_owned(), to.to_owned()));

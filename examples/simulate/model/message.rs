@@ -17,12 +17,24 @@ pub struct Content {
 pub struct Attempt {
     pub subject: String,
     pub headers: Vec<u8>,
-    /// What should be stored; `None` where the stream makes something else of it.
-    pub content: Option<Content>,
+    pub payload: Vec<u8>,
+    /// It should be stored just so: the stream makes nothing else of it.
+    pub exact: bool,
     /// The batch it belongs to.
     pub batch: Option<u64>,
     /// By how much its subject counts on.
     pub increment: Option<i64>,
+}
+
+impl Attempt {
+    /// As it was sent.
+    pub fn content(&self) -> Content {
+        Content {
+            subject: self.subject.clone(),
+            headers: self.headers.clone(),
+            payload: self.payload.clone(),
+        }
+    }
 }
 
 /// A message in a stream.

@@ -93,10 +93,11 @@ impl Model {
         Ok(())
     }
 
-    /// What was refused is not stored.
+    /// What was refused is not stored, but for what a failing disk may have taken or not.
     fn check_refusal(&self, stream: u32, attempts: &[u64], given: Option<u64>, body: &Value) -> Checked {
         let Some(stream) = self.streams.get(&stream) else { return Ok(()) };
-        let Some(seq) = given else { return Ok(()) };
+        let unknown = body.pointer("/error/code").and_then(Value::as_u64) == Some(503);
+        let Some(seq) = given.filter(|_| !unknown) else { return Ok(()) };
         let stored =
             stream.messages.get(&seq).is_some_and(|stored| stored.attempt == attempts.first().copied());
         let promised = || format!("{}: the publish was refused: {body}", stream.name);

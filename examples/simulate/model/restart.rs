@@ -17,6 +17,8 @@ use crate::world::World;
 /// How the broker ended, and what happened to its files since.
 #[derive(Debug, Clone, Copy)]
 pub struct Crash {
+    /// Only the store began anew: what is in memory alone is still there.
+    pub reopened: bool,
     /// It stopped in good order: nothing at all may be missing.
     pub orderly: bool,
     /// Bits that have flipped since the beginning; each may cost a message.
@@ -34,11 +36,14 @@ impl Model {
     pub fn check_restart(&mut self, world: &World, crash: Crash) -> Checked {
         let unserved = world.unserved();
         check(unserved.is_empty(), || "every stream is served".to_owned(), || format!("{unserved:?}"))?;
-        self.streams.retain(|_, stream| stream.config.storage == Storage::File);
+        self.streams.retain(|_, stream| stream.is_file() || crash.reopened);
         let mut found = BTreeSet::new();
         for host in world.hosts() {
             let state = host.lock();
             found.insert(host.id.0);
+            if crash.reopened && state.machine.config().storage == Storage::Memory {
+                continue;
+            }
             let known = self.streams.get_mut(&host.id.0);
             let name = &state.machine.config().name;
             let stream = known.ok_or_else(|| {

@@ -144,7 +144,7 @@ impl StreamModel {
                 None => step.sent.get(index).copied(),
             };
             let stored = self.learn(seq, attempt, found, step)?;
-            self.last_ts = if stored.content.is_some() { stored.ts } else { self.last_ts };
+            self.last_ts = stored.ts;
             self.messages.insert(seq, stored);
         }
         self.last_seq = last_seq;
@@ -161,8 +161,9 @@ impl StreamModel {
         let sent = attempt.and_then(|attempt| step.attempts.get(&attempt));
         let present = found.is_some();
         let found = found.map(|message| content_of(&message));
-        let meant = sent.and_then(|sent| sent.content.clone());
-        if let (Some(found), Some(meant)) = (&found, &meant) {
+        let exact = sent.is_some_and(|sent| sent.exact);
+        let meant = sent.map(Attempt::content);
+        if let (Some(found), Some(meant)) = (&found, meant.as_ref().filter(|_| exact)) {
             check(
                 found == meant,
                 || format!("{}: message {seq} is {meant:?}", self.name),
@@ -175,7 +176,7 @@ impl StreamModel {
         let unwanted = !present && self.config.retention == Retention::Interest && !is_wanted;
         let stored = Stored {
             attempt,
-            content: found.or_else(|| self.counted(sent)).or(meant).filter(|_| !unwanted),
+            content: found.or_else(|| self.counted(sent)).or(meant),
             ts: step.now,
             batch: sent.and_then(|sent| sent.batch),
             promised: false,
@@ -203,7 +204,8 @@ impl StreamModel {
     fn check_id_is_new(&self, seq: u64, stored: &Stored) -> Checked {
         let Some(id) = stored.header(b"Nats-Msg-Id") else { return Ok(()) };
         let window = self.config.duplicate_window;
-        let same = |other: &Stored| other.header(b"Nats-Msg-Id") == Some(id) && stored.ts - other.ts < window;
+        let recent = |other: &Stored| other.ts >= self.window_since && stored.ts - other.ts < window;
+        let same = |other: &Stored| other.header(b"Nats-Msg-Id") == Some(id) && recent(other);
         match self.live().find(|(_, other)| same(other)) {
             None => Ok(()),
             Some((before, _)) => {

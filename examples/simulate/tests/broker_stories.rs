@@ -3,7 +3,7 @@
 use headwater::store::StoreOptions;
 use headwater::store::disk::Disk;
 
-use crate::disk::{Lie, SimDisk};
+use crate::disk::{Faults, Lie, SimDisk};
 use crate::rng::Rng;
 use crate::world::World;
 
@@ -45,6 +45,161 @@ fn tear_off(world: &World, bytes: usize) {
     file.write_at(&vec![0; bytes], (end - bytes) as u64).unwrap();
 }
 
+/// A message of the stream that a consumer has been handed: where its acknowledgement goes.
+fn pull(world: &World) -> Option<String> {
+    world.publish(
+        "$JS.API.CONSUMER.MSG.NEXT.S.C",
+        "_INBOX.pull",
+        b"",
+        br#"{"batch":1,"expires":60000000000}"#,
+    );
+    let delivered = world.take_received().into_iter().find(|received| received.reply.starts_with(b"$JS.ACK"));
+    delivered.map(|delivered| String::from_utf8(delivered.reply).unwrap())
+}
+
+fn with_delivered_message() -> (World, String) {
+    let world = world();
+    create(&world, r#""retention":"limits""#);
+    let config =
+        br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit","ack_wait":1000000000}}"#;
+    world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", config);
+    world.publish("s.a", "", b"", b"x");
+    commit(&world);
+    world.run_tasks(3);
+    let ack_to = pull(&world).unwrap();
+    (world, ack_to)
+}
+
+fn is_confirmed(world: &World) -> bool {
+    world.run_tasks(3);
+    world.take_received().iter().any(|received| received.subject == b"_INBOX.ack")
+}
+
+/// Everything there is to write has been, a good while ago.
+fn rest(world: &World) {
+    world.pass(200_000_000);
+    world.run_tasks(3);
+    commit(world);
+}
+
+#[test]
+fn an_acknowledgement_is_confirmed_once_it_is_on_disk_and_not_before() {
+    let (mut world, ack_to) = with_delivered_message();
+    rest(&world);
+    world.publish(&ack_to, "_INBOX.ack", b"", b"+ACK");
+    assert!(!is_confirmed(&world));
+    commit(&world);
+    assert!(is_confirmed(&world));
+    world.kill();
+    world.start().unwrap();
+    world.pass(2_000_000_000);
+    world.run_tasks(3);
+    assert_eq!(pull(&world), None);
+}
+
+#[test]
+fn an_acknowledgement_that_could_not_be_written_is_not_confirmed_and_the_message_comes_again() {
+    for faults in [Faults { writes: 1, ..Faults::default() }, Faults { syncs: 1, ..Faults::default() }] {
+        let (mut world, ack_to) = with_delivered_message();
+        rest(&world);
+        world.disk.set_faults(faults);
+        world.publish(&ack_to, "_INBOX.ack", b"", b"+ACK");
+        world.with_store(|store| store.commit()).unwrap().unwrap_err();
+        assert!(!is_confirmed(&world));
+        // The client asks again, of a store that takes nothing any more.
+        world.publish(&ack_to, "_INBOX.ack", b"", b"+ACK");
+        assert!(!is_confirmed(&world));
+        world.pass(5_000_000_000);
+        assert!(!is_confirmed(&world));
+        world.disk.set_faults(Faults::default());
+        world.disk.cut_power(crate::disk::Mood::Forgetful);
+        world.end();
+        world.start().unwrap();
+        world.pass(2_000_000_000);
+        world.run_tasks(3);
+        assert!(pull(&world).is_some(), "{faults:?}");
+    }
+}
+
+/// A stream `S` with a consumer `C`, both on disk.
+fn with_consumer() -> World {
+    let world = world();
+    create(&world, r#""description":"as it was""#);
+    world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", CONSUMER.as_bytes());
+    rest(&world);
+    world
+}
+
+const CONSUMER: &str =
+    r#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit","description":"as it was"}}"#;
+
+/// Requests that change or delete what there is.
+fn changes() -> [(&'static str, String); 4] {
+    let changed = r#"{"name":"S","subjects":["s.>"],"description":"changed"}"#;
+    [
+        ("$JS.API.STREAM.UPDATE.S", changed.to_owned()),
+        ("$JS.API.STREAM.DELETE.S", String::new()),
+        ("$JS.API.CONSUMER.CREATE.S.C", CONSUMER.replace("as it was", "changed")),
+        ("$JS.API.CONSUMER.DELETE.S.C", String::new()),
+    ]
+}
+
+fn answers(world: &World) -> Vec<String> {
+    world.run_tasks(3);
+    let answers = world.take_received().into_iter().filter(|received| received.subject == b"_INBOX.change");
+    answers.map(|received| String::from_utf8(received.payload).unwrap()).collect()
+}
+
+/// The descriptions of the stream and of its consumer.
+fn descriptions(world: &World) -> Option<(String, Option<String>)> {
+    let host = world.host("S")?;
+    let state = host.lock();
+    let consumer = state.consumers.find("C").map(|found| found.machine.config().description.clone());
+    Some((state.machine.config().description.clone(), consumer))
+}
+
+#[test]
+fn a_change_that_the_disk_has_not_taken_is_refused_and_all_stands_as_it_was() {
+    let before = Some(("as it was".to_owned(), Some("as it was".to_owned())));
+    for (subject, request) in changes() {
+        for faults in [Faults { writes: 1, ..Faults::default() }, Faults { syncs: 1, ..Faults::default() }] {
+            let world = with_consumer();
+            let journal = world.disk.open("journal/0000000001.seg").unwrap();
+            let mut held = vec![0; 8192];
+            journal.read_at(&mut held, 0).unwrap();
+            world.disk.set_faults(faults);
+            world.publish(subject, "_INBOX.change", b"", request.as_bytes());
+            assert_eq!(answers(&world), Vec::<String>::new(), "{subject}");
+            world.with_store(|store| store.commit()).unwrap().unwrap_err();
+            world.suspend();
+            let answers = answers(&world);
+            assert_eq!(answers.len(), 1, "{subject}");
+            assert!(answers[0].contains("\"code\":503"), "{subject}: {answers:?}");
+            world.disk.set_faults(Faults::default());
+            // Nothing of what failed has reached the disk.
+            journal.write_at(&held, 0).unwrap();
+            world.recover().unwrap();
+            assert_eq!(descriptions(&world), before, "{subject}");
+        }
+    }
+}
+
+#[test]
+fn a_store_that_has_failed_refuses_changes_and_nothing_changes_in_memory() {
+    for (subject, request) in changes() {
+        let world = with_consumer();
+        world.publish("s.a", "", b"", b"x");
+        world.disk.set_faults(Faults { writes: 1, ..Faults::default() });
+        world.with_store(|store| store.commit()).unwrap().unwrap_err();
+        let before = descriptions(&world);
+        world.publish(subject, "_INBOX.change", b"", request.as_bytes());
+        let answers = answers(&world);
+        assert_eq!(answers.len(), 1, "{subject}");
+        assert!(answers[0].contains("\"code\":503"), "{subject}: {answers:?}");
+        assert_eq!(descriptions(&world), before, "{subject}");
+    }
+}
+
 /// A publish survived and the removal of what it pushed out did not: nothing removed it until the next publish.
 #[test]
 fn a_stream_is_within_its_limits_after_a_crash() {
@@ -59,5 +214,29 @@ fn a_stream_is_within_its_limits_after_a_crash() {
         tear_off(&world, 48);
         world.start().unwrap();
         assert_eq!(live(&world), [2], "{limit}");
+    }
+}
+
+/// Publishes after a restart, expecting that the last message has this id.
+fn is_last_id(world: &World, id: &str) -> bool {
+    let headers = format!("NATS/1.0\r\nNats-Expected-Last-Msg-Id: {id}\r\n\r\n");
+    world.publish("s.a", "_INBOX.change", headers.as_bytes(), b"next");
+    commit(world);
+    answers(world).iter().all(|answer| !answer.contains("error"))
+}
+
+#[test]
+fn after_a_restart_the_last_message_id_is_that_of_the_last_message_and_of_no_other() {
+    let id = b"NATS/1.0\r\nNats-Msg-Id: one\r\n\r\n";
+    let others: [(&[u8], bool); 3] = [(b"", false), (b"NATS/1.0\r\nA: b\r\n\r\n", false), (id, true)];
+    for (last, is_one) in others {
+        let mut world = world();
+        create(&world, r#""retention":"limits""#);
+        world.publish("s.a", "", if is_one { b"" } else { id }, b"first");
+        world.publish("s.a", "", last, b"last");
+        commit(&world);
+        world.kill();
+        world.start().unwrap();
+        assert_eq!(is_last_id(&world, "one"), is_one);
     }
 }

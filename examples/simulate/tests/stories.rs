@@ -199,3 +199,100 @@ fn a_stream_has_its_number_for_itself() {
     let second = open(&disk).1.into_iter().find(|stream| stream.name == "SECOND").unwrap();
     assert_eq!(second.log.state().messages, 1);
 }
+
+/// A commit went over the end of a segment, and of it only what lies before that end was written. What came next was written
+/// behind the end, where nobody reads.
+#[test]
+fn nothing_is_written_behind_the_end_of_a_segment() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    log.append(&message(1, &[1; 2500])).unwrap();
+    store.commit().unwrap();
+    log.append(&message(2, &[2; 100])).unwrap();
+    log.append(&message(3, &[3; 1400])).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    let torn = disk.open("journal/0000000002.seg").unwrap();
+    torn.write_at(&[0; 1500], 64).unwrap();
+
+    let (store, mut stream) = open_one(&disk);
+    assert_eq!(stream.log.state().last_seq, 2);
+    stream.log.append(&message(3, b"again")).unwrap();
+    store.flush().unwrap();
+    drop((stream, store));
+    disk.kill();
+    assert_eq!(open_one(&disk).1.log.state().last_seq, 3);
+}
+
+/// The search by time met a message that could not be read, and took all before it for older: by `max_age` they were removed.
+#[test]
+fn a_damaged_message_does_not_make_those_before_it_old() {
+    for damaged in 1..=9 {
+        let disk = disk();
+        let (store, _, _) = open(&disk);
+        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        let mut ends = vec![0];
+        for seq in 1..=9 {
+            ends.push(offset_of(log.append(&message(seq, b"")).unwrap()));
+        }
+        store.flush().unwrap();
+        drop((log, store));
+        disk.kill();
+        let (_store, stream) = open_one(&disk);
+        let file = disk.open("journal/0000000001.seg").unwrap();
+        file.write_at(&[0; 48], ends[damaged] as u64 - 48).unwrap();
+        for seq in (1..=9).filter(|seq| *seq != damaged as u64) {
+            let found = stream.log.seq_at_or_after(seq as i64).unwrap();
+            assert!(found == seq || found == seq - 1, "{damaged} is damaged: {seq} is found at {found}");
+        }
+    }
+}
+
+/// A consumer's configuration was kept behind a hole, because there was one before. When that had gone, it did not count
+/// any more.
+#[test]
+fn what_was_kept_behind_a_hole_is_kept_for_good() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (id, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    store.put_consumer(id, "C", b"one").unwrap();
+    log.append(&message(1, &[1; 3000])).unwrap();
+    store.commit().unwrap();
+    log.append(&message(2, &[2; 1500])).unwrap();
+    store.put_consumer(id, "C", b"two").unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.open("journal/0000000002.seg").unwrap().write_at(&[0; 1500], 64).unwrap();
+
+    let (store, mut stream) = open_one(&disk);
+    assert_eq!(stream.consumers[0].config, b"two");
+    stream.log.remove(1).unwrap();
+    stream.log.append(&message(3, b"next")).unwrap();
+    store.flush().unwrap();
+    store.maintain().unwrap();
+    assert!(disk.open("journal/0000000001.seg").is_err());
+    drop((stream, store));
+    disk.kill();
+    assert_eq!(open_one(&disk).1.consumers[0].config, b"two");
+}
+
+#[test]
+fn messages_with_headers_are_found_without_looking_at_the_others() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    for seq in 1..=20 {
+        let headers: &[u8] = if seq % 7 == 0 { b"NATS/1.0\r\nA: b\r\n\r\n" } else { b"" };
+        log.append(&NewMessage { headers, ..message(seq, b"x") }).unwrap();
+    }
+    log.remove(7).unwrap();
+    store.flush().unwrap();
+    drop((log, store));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    let next = |from| stream.log.next_with_headers(from).unwrap();
+    assert_eq!([next(0), next(14), next(15)], [Some(14), Some(14), None]);
+}

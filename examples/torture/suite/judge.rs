@@ -1,7 +1,7 @@
 //! Asks a broker that has come back for everything that it promised.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::ledger::{Ledger, Must, Op};
 use super::load::{Load, fetch};
@@ -9,6 +9,9 @@ use super::wire::{Incoming, Wire, header, number_in};
 
 /// Gets on their way at a time.
 const GETS_AT_ONCE: usize = 256;
+
+/// How long streams may take to come back.
+const RECOVERY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,7 @@ pub enum Depth {
 /// Everything that is not as promised.
 pub fn judge(port: u16, ledger: &Ledger, depth: Depth) -> io::Result<Vec<String>> {
     let mut wire = Wire::connect(port, "judge")?;
+    wait_until_recovered(&mut wire)?;
     let mut broken = ledger.broken.clone();
     let count = match depth {
         Depth::All => usize::MAX,
@@ -52,6 +56,24 @@ pub fn judge(port: u16, ledger: &Ledger, depth: Depth) -> io::Result<Vec<String>
         position(&mut wire, stream, consumer, ledger, &mut broken)?;
     }
     Ok(broken)
+}
+
+/// Clients are served while streams are still recovered; what is asked of those is refused for now.
+fn wait_until_recovered(wire: &mut Wire) -> io::Result<()> {
+    let deadline = Instant::now() + RECOVERY_TIME_MAX;
+    for stream in ["EVENTS", "WORK", "KV_B"] {
+        while is_unavailable(&wire.request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?) {
+            if Instant::now() > deadline {
+                return Err(io::Error::other(format!("{stream} is not recovered")));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
+}
+
+fn is_unavailable(answer: &Incoming) -> bool {
+    number_in(&answer.payload, "code") == Some(503)
 }
 
 fn messages(

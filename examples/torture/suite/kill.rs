@@ -88,7 +88,9 @@ pub fn run(binary: &Path, seed: u64, rounds: u64) -> Result<Figures, String> {
 fn check(launch: &Launch, load: &Load, depth: Depth) -> Result<(), String> {
     load.ledger.lock().forget_gone();
     let ledger = load.ledger.lock().clone();
-    let broken = judge(launch.port, &ledger, depth).map_err(|error| error.to_string())?;
+    let mut broken = judge(launch.port, &ledger, depth).map_err(|error| error.to_string())?;
+    // A kill leaves a commit unfinished, but damages nothing.
+    broken.extend(launch.log().lines().filter(|line| line.contains(" damaged bytes")).map(str::to_owned));
     if broken.is_empty() { Ok(()) } else { Err(broken[..broken.len().min(20)].join("\n")) }
 }
 

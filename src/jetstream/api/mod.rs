@@ -289,7 +289,7 @@ impl Answer {
             return Reply::Body(body.into());
         }
         let headers = std::mem::take(&mut self.headers);
-        Reply::Message(Box::new(ReplyMessage { headers, payload: body.into() }))
+        Reply::Headed(Box::new(ReplyMessage { headers, payload: body.into() }))
     }
 }
 

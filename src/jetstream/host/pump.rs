@@ -51,6 +51,7 @@ impl StreamHost {
 
     fn run_rounds(self: &Arc<Self>, pump: &mut Pump, cx: &mut Dispatch) {
         for _ in 0..ROUNDS_MAX {
+            self.env.store.commit_soon();
             let more = self.collect(pump);
             self.send(pump, cx);
             if !more {
@@ -136,7 +137,7 @@ impl StreamHost {
                 Message { subject: to, payload: body, ..Message::default() }
             }
             Reply::Body(payload) => Message { subject: to, payload, ..Message::default() },
-            Reply::Message(message) => {
+            Reply::Headed(message) | Reply::Got(message) | Reply::Message(message) => {
                 let ReplyMessage { headers, payload } = message.as_ref();
                 Message { subject: to, headers, payload, ..Message::default() }
             }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use headwater_protocol::headers::HeaderBuilder;
 use headwater_protocol::jetstream::error::ErrorCode;
 use headwater_protocol::jetstream::response::encode_refusal_like;
 
@@ -17,7 +18,11 @@ pub enum Reply {
     Publish(Answer),
     /// An answer of the API, ready to send.
     Body(Box<[u8]>),
-    /// An answer that is a whole message: headers, subject, payload.
+    /// An answer of the API that has headers as well.
+    Headed(Box<ReplyMessage>),
+    /// What a direct get is answered: a message, or a status.
+    Got(Box<ReplyMessage>),
+    /// A message that nobody has asked for, or that confirms something.
     Message(Box<ReplyMessage>),
     /// The empty message that confirms a consumer's acknowledgement.
     AckConfirmed,
@@ -48,6 +53,14 @@ pub struct ReplyMessage {
     pub payload: bytes::Bytes,
 }
 
+impl ReplyMessage {
+    /// What a direct get is told while the stream is out of service.
+    fn unavailable() -> Self {
+        let headers = HeaderBuilder::status(503, "").finish();
+        Self { headers, payload: bytes::Bytes::new() }
+    }
+}
+
 impl Reply {
     /// What is said in its place when the store has failed.
     pub fn refused(self) -> Self {
@@ -61,6 +74,8 @@ impl Reply {
             }
             Reply::Publish(_) => Reply::Publish(Answer::Refused(Box::new(unavailable))),
             Reply::Body(body) => Reply::Body(encode_refusal_like(&body, &unavailable).into()),
+            Reply::Headed(message) => Reply::Body(encode_refusal_like(&message.payload, &unavailable).into()),
+            Reply::Got(_) => Reply::Got(Box::new(ReplyMessage::unavailable())),
             Reply::Message(_) | Reply::AckConfirmed | Reply::Withdrawn => Reply::Withdrawn,
             Reply::Signal(signal) => Reply::Signal(signal),
         }
@@ -139,7 +154,14 @@ mod tests {
         replies.promise(Lsn(10), b"a", Reply::Publish(Answer::Stored { seq: 1 }));
         replies.promise(Lsn(20), b"b", Reply::Publish(Answer::Stored { seq: 2 }));
         replies.promise(Lsn(20), b"c", Reply::Body((*body).into()));
-        replies.promise(Lsn(20), b"d", Reply::AckConfirmed);
+        let message = || {
+            let headers = b"NATS/1.0\r\n\r\n".to_vec();
+            Box::new(ReplyMessage { headers, payload: bytes::Bytes::from_static(body) })
+        };
+        replies.promise(Lsn(20), b"d", Reply::Headed(message()));
+        replies.promise(Lsn(20), b"e", Reply::Got(message()));
+        replies.promise(Lsn(20), b"f", Reply::Message(message()));
+        replies.promise(Lsn(20), b"g", Reply::AckConfirmed);
         replies.refuse_unsettled(Lsn(10));
         let mut to = Vec::new();
         let mut next = || replies.next_settled(Lsn(10), &mut to);
@@ -148,6 +170,10 @@ mod tests {
         assert_eq!(next(), Some(Reply::Publish(Answer::Refused(Box::new(unavailable)))));
         let refusal = br#"{"type":"io.nats.jetstream.api.v1.stream_purge_response","error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}"#;
         assert_eq!(next(), Some(Reply::Body((*refusal).into())));
+        assert_eq!(next(), Some(Reply::Body((*refusal).into())));
+        let status = ReplyMessage { headers: b"NATS/1.0 503\r\n\r\n".to_vec(), payload: bytes::Bytes::new() };
+        assert_eq!(next(), Some(Reply::Got(Box::new(status))));
+        assert_eq!(next(), Some(Reply::Withdrawn));
         assert_eq!(next(), Some(Reply::Withdrawn));
         assert_eq!(next(), None);
     }

@@ -58,7 +58,7 @@ use crate::store::{MessageLog, StorageKind, StoreError};
 use batch::atomic::AtomicBatches;
 use batch::fast::FastBatches;
 use dedup::Dedup;
-use expiry::{Lives, load_with_headers};
+use expiry::{Lives, load};
 use republish::Republisher;
 use room::Meter;
 use schedule::Schedules;
@@ -178,9 +178,9 @@ impl StreamMachine {
         let (ttls, schedules) = (self.config.allow_msg_ttl, self.config.allow_msg_schedules);
         self.forget_lives();
         self.schedules = Schedules::default();
-        let mut next = if ttls || schedules { log.next_match(0, &[])? } else { None };
+        let mut next = if ttls || schedules { log.next_with_headers(0)? } else { None };
         while let Some(seq) = next {
-            if let Some(message) = load_with_headers(log, seq)? {
+            if let Some(message) = load(log, seq)? {
                 if ttls {
                     self.learn_life(now, &message);
                 }
@@ -188,7 +188,7 @@ impl StreamMachine {
                     self.learn_schedule(log, &message);
                 }
             }
-            next = log.next_match(seq + 1, &[])?;
+            next = log.next_with_headers(seq + 1)?;
         }
         Ok(())
     }
@@ -197,10 +197,15 @@ impl StreamMachine {
         let last_seq = log.state().last_seq;
         let window_start = log.seq_at_or_after(now.saturating_sub(self.dedup.window()))?;
         let from = window_start.max(last_seq.saturating_sub(RECOVERED_IDS_MAX)).min(last_seq);
-        let mut next = log.next_match(from, &[])?;
+        let mut next = log.next_with_headers(from)?;
+        let mut learnt = None;
         while let Some(seq) = next {
             self.learn_id(log, seq)?;
-            next = log.next_match(seq + 1, &[])?;
+            learnt = next;
+            next = log.next_with_headers(seq + 1)?;
+        }
+        if learnt != log.last_match(last_seq, &[])? {
+            self.last_msg_id.clear();
         }
         Ok(())
     }

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 
 /// Buffers kept per thread.
-const POOLED_MAX: usize = 32;
-/// Larger buffers are given back to the allocator.
-const POOLED_BYTES_MAX: usize = 64 * 1024;
+const POOLED_MAX: usize = 24;
+/// Larger buffers are given back to the allocator. A read buffer that a message of 64 KiB did not quite fit into is not one.
+const POOLED_BYTES_MAX: usize = 96 * 1024;
 /// What a new buffer has at least.
 const FRESH_BYTES_MIN: usize = 512;
 

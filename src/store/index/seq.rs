@@ -23,6 +23,8 @@ pub struct SeqIndex {
     pub(super) open: Vec<u64>,
     /// Packed pages that are being read, unpacked.
     pub(super) views: Vec<(u64, Vec<Entry>)>,
+    /// The page that a single message was looked up in last.
+    pub(super) looked_up: u64,
     pub(crate) source: Arc<dyn PageSource>,
     /// Pages that were fetched lately.
     pub(crate) fetched: Fetched<u64>,
@@ -60,6 +62,7 @@ impl Default for SeqIndex {
             pages: BTreeMap::new(),
             open: Vec::new(),
             views: Vec::new(),
+            looked_up: u64::MAX,
             source: Arc::new(NoPages),
             fetched: Fetched::default(),
             written_by: 0,
@@ -113,10 +116,18 @@ impl SeqIndex {
     /// Where `seq` lies.
     pub fn get(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
         let (page, slot) = split(seq);
-        if !self.pages.contains_key(&page) {
-            return Ok(None);
+        self.fetch(page)?;
+        let Some(held) = self.pages.get(&page) else { return Ok(None) };
+        // Who asks for the same page again is probably reading on; others jump, and would unpack a page for each message.
+        let jumped = std::mem::replace(&mut self.looked_up, page) != page;
+        if let (Body::Packed(packed), true) = (&held.body, jumped && !self.is_viewed(page)) {
+            return seq_page::find(packed, slot).ok_or_else(|| damaged(page));
         }
         Ok(self.view(page)?.get(slot).copied().filter(Entry::is_live))
+    }
+
+    fn is_viewed(&self, page: u64) -> bool {
+        self.views.iter().any(|(viewed, _)| *viewed == page)
     }
 
     /// The first live message in `from..=up_to` that `accept` takes.

@@ -154,6 +154,16 @@ pub fn unpack(packed: &[u8], entries: &mut Vec<Entry>) -> Option<()> {
     unpacker.is_complete().then_some(())
 }
 
+/// The live message at `slot` of a packed page, if there is one; `None` when the page is damaged before it.
+pub fn find(packed: &[u8], slot: usize) -> Option<Option<Entry>> {
+    let mut unpacker = Unpacker::new(packed);
+    let found = unpacker.by_ref().find(|(at, _)| *at >= slot);
+    match found {
+        Some((at, entry)) => Some((at == slot).then_some(entry)),
+        None => unpacker.is_complete().then_some(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,12 +188,17 @@ mod tests {
             }
             let mut unpacked = Vec::new();
             prop_assert_eq!(unpack(&packed, &mut unpacked), Some(()));
-            prop_assert_eq!(unpacked, page);
+            prop_assert_eq!(&unpacked, &page);
+            for slot in 0..PAGE_SEQS as usize {
+                let live = page.get(slot).copied().filter(Entry::is_live);
+                prop_assert_eq!(find(&packed, slot), Some(live));
+            }
         }
 
         #[test]
         fn a_damaged_page_never_panics(bytes: Vec<u8>) {
             let _ = unpack(&bytes, &mut Vec::new());
+            let _ = find(&bytes, 100);
         }
     }
 

@@ -53,12 +53,17 @@ impl<'a> Reader<'a> {
     /// One unsigned number.
     #[inline]
     pub fn number(&mut self) -> Option<u64> {
-        let (&first, rest) = self.rest.split_first()?;
-        if first < 0x80 {
-            self.rest = rest;
-            return Some(u64::from(first));
+        match self.rest {
+            [first, rest @ ..] if *first < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(*first))
+            }
+            [first, second, rest @ ..] if *second < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(first & 0x7f) | u64::from(*second) << 7)
+            }
+            _ => self.long_number(),
         }
-        self.long_number()
     }
 
     fn long_number(&mut self) -> Option<u64> {

@@ -1,10 +1,11 @@
 //! Commits: everything that waits goes out in one write per segment and one fdatasync.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use super::RecordReader;
 use super::core::{Appended, Class, JournalCore};
@@ -19,6 +20,9 @@ use crate::store::options::{StoreOptions, SyncPolicy};
 use crate::store::signal::Signal;
 use crate::store::stats::{Counters, StoreStats};
 use crate::store::{Lsn, StoreError};
+
+/// Commits that take longer are left to the committer's thread: a disk that makes writers wait must not hold up whoever appends.
+const QUICK_COMMIT_MAX: Duration = Duration::from_micros(500);
 
 /// Who wants to know how far the journal has come. Called from the committer's thread, without any lock held.
 pub trait CommitObserver: Send + Sync {
@@ -45,6 +49,8 @@ pub trait CommitObserver: Send + Sync {
 struct CommitState {
     /// Segments written and not yet synced.
     unsynced: Vec<Arc<Segment>>,
+    /// More segments are being synced, or could not be.
+    syncing: bool,
     /// The record that says that the journal ends here; it must go before anything follows.
     closed: Option<Location>,
 }
@@ -61,6 +67,10 @@ pub struct Journal {
     pub files: Arc<SegmentFiles>,
     /// Held during a commit.
     commit: Mutex<CommitState>,
+    /// Held during a sync that commits do not wait for.
+    sync: Mutex<()>,
+    /// Whether those who append also commit, see [`Journal::commit_soon`].
+    in_place: AtomicBool,
     /// Where the bytes begin that wait for a commit.
     pending_start: AtomicU64,
     written: AtomicU64,
@@ -95,6 +105,8 @@ impl Journal {
             chores: Signal::default(),
             files,
             commit: Mutex::default(),
+            sync: Mutex::default(),
+            in_place: AtomicBool::new(false),
             pending_start: AtomicU64::new(durable.0),
             written: AtomicU64::new(durable.0),
             durable: AtomicU64::new(durable.0),
@@ -110,21 +122,30 @@ impl Journal {
 
     /// Appends a record; it goes out with the next commit.
     pub fn append(&self, draft: &Draft<'_>, class: Class) -> Result<Appended, StoreError> {
-        self.with_core(|core| core.append(draft, class))
+        self.change(self.wakes_for(class), |core| core.append(draft, class))
     }
 
     /// Appends records of which all count or none.
     pub fn append_group(&self, drafts: &[Draft<'_>], class: Class) -> Result<Vec<Appended>, StoreError> {
-        self.with_core(|core| core.append_group(drafts, class))
+        self.change(self.wakes_for(class), |core| core.append_group(drafts, class))
     }
 
     /// Records a removal.
     pub fn remove(&self, removal: &Removal<'_>) -> Result<Lsn, StoreError> {
-        self.with_core(|core| core.remove(removal))
+        self.change(self.wakes_for(Class::Message), |core| core.remove(removal))
     }
 
     /// Changes the writing end under its lock, which must be short.
     pub fn with_core<T>(&self, change: impl FnOnce(&mut JournalCore) -> T) -> T {
+        self.change(true, change)
+    }
+
+    /// Whether the committer is to hear of a record. Whoever stores messages calls [`Journal::commit_soon`] afterwards.
+    fn wakes_for(&self, class: Class) -> bool {
+        class != Class::Message || !self.commits_in_place()
+    }
+
+    fn change<T>(&self, wakes: bool, change: impl FnOnce(&mut JournalCore) -> T) -> T {
         let mut core = self.core.lock();
         let changed = change(&mut core);
         let (waits, chore) = (core.has_pending(), core.take_chore());
@@ -133,13 +154,35 @@ impl Journal {
         if chore {
             self.chores.wake();
         }
-        if waits {
+        if waits && wakes {
             self.wake.notify_one();
         }
         if self.pressure() {
             self.update_pressure();
         }
         changed
+    }
+
+    /// Sees to it that what was appended is committed: at once and by the caller where that takes next to no time, else by the
+    /// committer. To be called by whoever stored messages, at the end of the batch and without holding a lock.
+    pub fn commit_soon(&self) {
+        if self.pending_bytes.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        match self.commit.try_lock() {
+            Some(state) if self.commits_in_place() => drop(self.commit_timed_with(state)),
+            _ => drop(self.wake.notify_one()),
+        }
+    }
+
+    /// Whether those who append also commit.
+    pub(super) fn commits_in_place(&self) -> bool {
+        self.in_place.load(Ordering::Relaxed)
+    }
+
+    /// From now on those who append leave it to the committer to commit.
+    pub(super) fn leave_to_committer(&self) {
+        self.in_place.store(false, Ordering::Relaxed);
     }
 
     /// Up to where everything has been written.
@@ -202,8 +245,27 @@ impl Journal {
 
     /// Writes everything that waits, and makes it durable if the policy is to sync always. False when nothing waited.
     pub fn commit(&self) -> Result<bool, StoreError> {
-        let mut state = self.commit.lock();
-        let taken = self.take(state.unsynced.is_empty());
+        self.commit_with(self.commit.lock())
+    }
+
+    /// Like [`Journal::commit`]; how long it takes decides who does the next.
+    pub(super) fn commit_timed(&self) -> Result<Option<Duration>, StoreError> {
+        self.commit_timed_with(self.commit.lock())
+    }
+
+    fn commit_timed_with(&self, state: MutexGuard<'_, CommitState>) -> Result<Option<Duration>, StoreError> {
+        let start = Instant::now();
+        if !self.commit_with(state)? {
+            return Ok(None);
+        }
+        let took = start.elapsed();
+        let waits_for_disk = self.options.sync == SyncPolicy::Always || !self.options.commit_window.is_zero();
+        self.in_place.store(!waits_for_disk && took < QUICK_COMMIT_MAX, Ordering::Relaxed);
+        Ok(Some(took))
+    }
+
+    fn commit_with(&self, mut state: MutexGuard<'_, CommitState>) -> Result<bool, StoreError> {
+        let taken = self.take(state.unsynced.is_empty() && !state.syncing);
         let batch = match taken {
             Ok(Some(batch)) => batch,
             Ok(None) => return Ok(false),
@@ -216,16 +278,20 @@ impl Journal {
         Ok(true)
     }
 
-    /// Makes everything written durable.
+    /// Makes everything written durable. Commits go on meanwhile.
     pub fn sync(&self) -> Result<(), StoreError> {
+        let _one = self.sync.lock();
         let mut state = self.commit.lock();
         if state.unsynced.is_empty() {
             return Ok(());
         }
         let written = self.written();
-        let done = self.sync_segments(&mut state.unsynced);
+        let mut unsynced = std::mem::take(&mut state.unsynced);
+        state.syncing = true;
         drop(state);
+        let done = self.sync_segments(&mut unsynced);
         done.map_err(|error| self.fail(error))?;
+        self.commit.lock().syncing = false;
         self.durable.fetch_max(written.0, Ordering::AcqRel);
         self.tell_committed();
         Ok(())
@@ -361,11 +427,21 @@ impl Journal {
         if self.options.sync == SyncPolicy::Always {
             self.durable.fetch_max(batch.end.0, Ordering::AcqRel);
         }
-        self.tail.write().trim(batch.end);
+        self.trim_tail(batch.end);
         self.in_flight_bytes.store(0, Ordering::Relaxed);
         self.tell_committed();
         if *self.pressed.lock() {
             self.update_pressure();
+        }
+    }
+
+    /// Lets go of buffers that readers near the tail have had long enough; who reads one still keeps it.
+    fn trim_tail(&self, written: Lsn) {
+        loop {
+            let Some(oldest) = self.tail.write().trim(written) else { return };
+            if oldest.is_unique() {
+                self.core.lock().recycle(oldest.into());
+            }
         }
     }
 
@@ -421,5 +497,61 @@ impl RecordReader for Journal {
         let Some(header) = Header::decode(&bytes, segment.seeds) else { return Ok(None) };
         let end = HEADER_LEN + usize::from(header.subject_len);
         Ok((end <= bytes.len()).then(|| (header, bytes.slice(HEADER_LEN..end))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    const TRIES_MAX: usize = 10_000;
+
+    /// A journal that nobody commits but the test.
+    fn journal(sync: SyncPolicy, commit_window: Duration) -> (tempfile::TempDir, Arc<Store>, Arc<Journal>) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions { sync, commit_window, threads: false, ..StoreOptions::default() };
+        let (store, ..) = Store::open(dir.path(), options).unwrap();
+        let journal = store.journal().unwrap();
+        (dir, store, journal)
+    }
+
+    fn append(journal: &Journal) -> Lsn {
+        journal.append(&Draft::new(Kind::Message, 1), Class::Message).unwrap().lsn
+    }
+
+    fn relaxed() -> SyncPolicy {
+        SyncPolicy::Interval(Duration::from_secs(3600))
+    }
+
+    #[test]
+    fn where_written_is_enough_and_writing_is_quick_whoever_appends_commits() {
+        let (_dir, _store, journal) = journal(relaxed(), Duration::ZERO);
+        let is_quick = |_: &usize| {
+            append(&journal);
+            journal.commit_timed().unwrap();
+            journal.commits_in_place()
+        };
+        assert!((0..TRIES_MAX).any(|n| is_quick(&n)), "not one quick commit");
+        let lsn = append(&journal);
+        assert!(journal.written() < lsn);
+        journal.commit_soon();
+        assert_eq!(journal.written(), lsn);
+        assert!(journal.durable() < lsn);
+    }
+
+    #[test]
+    fn nobody_but_the_committer_waits_for_a_sync_or_a_window() {
+        let window = Duration::from_millis(1);
+        for (sync, window) in [(SyncPolicy::Always, Duration::ZERO), (relaxed(), window)] {
+            let (_dir, _store, journal) = journal(sync, window);
+            for _ in 0..20 {
+                append(&journal);
+                journal.commit_timed().unwrap();
+                let lsn = append(&journal);
+                journal.commit_soon();
+                assert!(journal.written() < lsn);
+            }
+        }
     }
 }

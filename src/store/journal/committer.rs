@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::commit::Journal;
+use crate::store::Lsn;
 use crate::store::options::SyncPolicy;
 
 /// Looks per duration of a commit.
@@ -31,6 +32,9 @@ const WINDOW_STEP: Duration = Duration::from_millis(5);
 /// Longest time a burst is let gather.
 const GATHER_MAX: Duration = Duration::from_millis(5);
 
+/// While those who append commit too, longest time until the thread looks after what they may have left.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
 /// Shortest time a burst is let gather.
 const GATHER_MIN: Duration = Duration::from_micros(500);
 
@@ -47,8 +51,7 @@ impl Committer {
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&journal), Arc::clone(&stop));
         let thread = thread::Builder::new().name("committer".into()).spawn(move || {
-            let now = Instant::now();
-            Run { journal: &shared, stop: &stopped, last_sync: now, commit_time: Duration::ZERO }.run();
+            Run::new(&shared, &stopped).run();
         })?;
         Ok(Self { journal, stop, thread: Some(thread) })
     }
@@ -70,9 +73,16 @@ struct Run<'a> {
     last_sync: Instant,
     /// How long the last commit took.
     commit_time: Duration,
+    /// How far the journal had come at the last look.
+    written: Lsn,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(journal: &'a Journal, stop: &'a AtomicBool) -> Self {
+        let written = journal.written();
+        Self { journal, stop, last_sync: Instant::now(), commit_time: Duration::ZERO, written }
+    }
+
     fn run(mut self) {
         if self.journal.unclose().is_err() {
             return;
@@ -91,10 +101,12 @@ impl Run<'_> {
     }
 
     fn commit(&mut self) -> Result<(), ()> {
-        let start = Instant::now();
-        if self.journal.commit().map_err(drop)? {
-            self.commit_time = start.elapsed();
+        match self.journal.commit_timed().map_err(drop)? {
+            Some(took) => self.commit_time = took,
+            None if self.journal.written() == self.written => self.journal.leave_to_committer(),
+            None => {}
         }
+        self.written = self.journal.written();
         if let SyncPolicy::Interval(interval) = self.journal.options().sync {
             if self.last_sync.elapsed() >= interval {
                 self.journal.sync().map_err(drop)?;
@@ -104,10 +116,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// With `sync_interval`, how long the thread may sleep; without, until something waits.
+    /// With `sync_interval`, how long the thread may sleep; without, until something waits. While others commit it looks from
+    /// time to time whether that is still so.
     fn until_sync(&self) -> Option<Duration> {
         match self.journal.options().sync {
             SyncPolicy::Always => None,
+            SyncPolicy::Interval(interval) if self.journal.commits_in_place() => {
+                Some(interval.saturating_sub(self.last_sync.elapsed()).min(LOOK_AFTER))
+            }
             SyncPolicy::Interval(_) if self.journal.durable() == self.journal.written() => None,
             SyncPolicy::Interval(interval) => Some(interval.saturating_sub(self.last_sync.elapsed())),
         }

@@ -19,6 +19,10 @@ use crate::store::{Lsn, StoreError};
 /// Room kept at the end of every segment: for the record that ends it, and for its header's copy.
 const END_LEN: u64 = HEADER_LEN as u64 + SEGMENT_TRAILER_LEN as u64;
 
+/// The next segment is made ready when one part in so many of the active one is used: well before messages are down to what
+/// they leave to others, so that nobody has to wait for it.
+const READY_SHARE: u32 = 8;
+
 /// What may use the last of the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -58,8 +62,8 @@ pub struct JournalCore {
     after_torn: bool,
     failure: Option<StoreError>,
     records: u64,
-    /// A segment made ready is in use now.
-    rolled: bool,
+    /// A segment should be made ready, or one is in use that was.
+    chore: bool,
 }
 
 /// What messages leave at the end of the last segment while no further one can be had. Bytes.
@@ -107,7 +111,7 @@ impl JournalCore {
             after_torn: resume.torn,
             failure: None,
             records: 0,
-            rolled: false,
+            chore: true,
         };
         if resume.torn {
             core.place(&Draft::new(Kind::Torn, 0));
@@ -233,6 +237,11 @@ impl JournalCore {
         Ok(Some(self.pending.take(self.position())))
     }
 
+    /// Takes back a buffer of a batch that was committed.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.pending.recycle(buffer);
+    }
+
     /// Nothing is accepted from now on.
     pub fn fail(&mut self, error: StoreError) {
         self.failure.get_or_insert(error);
@@ -250,9 +259,10 @@ impl JournalCore {
         self.full
     }
 
-    /// The id the next segment should have; `None` while one is ready.
+    /// The id the next segment should have; `None` while one is ready or none is needed yet.
     pub fn wants_segment(&mut self) -> Option<u32> {
-        if !self.prepared.is_empty() || self.failure.is_some() {
+        let needed = self.is_well_filled() || self.full || self.files.is_disk_short();
+        if !self.prepared.is_empty() || !needed || self.failure.is_some() {
             return None;
         }
         let id = self.next_id;
@@ -274,8 +284,8 @@ impl JournalCore {
 
     /// Whether housekeeping has got something to do since this was asked last.
     pub fn take_chore(&mut self) -> bool {
-        let rolled = std::mem::take(&mut self.rolled);
-        self.usage.take_died() || rolled
+        let chore = std::mem::take(&mut self.chore);
+        self.usage.take_died() || chore
     }
 
     /// A dead segment's file is no more, or another segment's by now.
@@ -287,6 +297,23 @@ impl JournalCore {
     /// A segment could not be made ready.
     pub fn segment_denied(&mut self, error: &StoreError) {
         self.full = matches!(error, StoreError::DiskFull);
+    }
+
+    /// Goes on in another segment when more than so many bytes of this one are wanted no more, so that it can go.
+    pub fn leave_segment(&mut self, dead_bytes_min: u64) -> Result<bool, StoreError> {
+        let live = self.usage.segment(self.active.id).map_or(0, |account| account.live);
+        if u64::from(self.offset) <= live + dead_bytes_min || self.failure.is_some() {
+            return Ok(false);
+        }
+        if self.prepared.is_empty() {
+            self.prepare_now()?;
+        }
+        Ok(self.roll())
+    }
+
+    /// Whether so much of the active segment is used that the next should be ready.
+    fn is_well_filled(&self) -> bool {
+        self.offset > self.active.len / READY_SHARE
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -395,7 +422,7 @@ impl JournalCore {
         self.offset = SEGMENT_HEADER_LEN;
         let lsn = self.deferred_lsn();
         self.usage.seal(sealed.id, lsn);
-        self.rolled = true;
+        self.chore = true;
         true
     }
 
@@ -408,6 +435,7 @@ impl JournalCore {
     fn put_unchecked(&mut self, draft: &Draft<'_>) -> Placed {
         let placed = self.pending.put(&self.active, self.offset, draft);
         self.offset += placed.len;
+        self.chore |= self.prepared.is_empty() && self.is_well_filled();
         placed
     }
 

@@ -24,6 +24,9 @@ const PREPARING: &str = ".tmp";
 /// Segment files open at a time; others are opened when read.
 const OPEN_SEGMENTS_MAX: usize = 128;
 
+/// With room for so many segments, the disk is not short of it.
+const AMPLE_SEGMENTS: u64 = 16;
+
 /// The segments on disk.
 pub struct SegmentFiles {
     disk: Arc<dyn Disk>,
@@ -108,6 +111,12 @@ impl SegmentFiles {
     /// Length of new segments.
     pub fn segment_bytes(&self) -> u32 {
         self.segment_bytes
+    }
+
+    /// Whether the disk has so little room left that a segment is better had in advance.
+    pub fn is_disk_short(&self) -> bool {
+        let ample = u64::from(self.segment_bytes).saturating_mul(AMPLE_SEGMENTS);
+        self.disk.free_bytes().is_ok_and(|free| free < ample)
     }
 
     /// The ids of all segments, ascending.

@@ -44,7 +44,22 @@ impl fmt::Debug for Part {
 pub struct Pending {
     parts: VecDeque<OpenPart>,
     bytes: u64,
+    spare: Spare,
 }
+
+/// Buffers whose content nobody needs any more, to be filled again: one that comes fresh from the system costs a page fault
+/// for every few kilobytes, which is more than filling it.
+#[derive(Default)]
+struct Spare {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+/// What spare buffers hold at most.
+const SPARE_BYTES_MAX: usize = 1 << 20;
+
+/// Smaller buffers are nothing to be saved.
+const SPARE_BUFFER_BYTES_MIN: usize = 4 << 10;
 
 struct OpenPart {
     segment: Arc<Segment>,
@@ -67,7 +82,8 @@ impl Pending {
     pub fn put(&mut self, segment: &Arc<Segment>, offset: u32, draft: &Draft<'_>) -> Placed {
         let continues = self.parts.back().is_some_and(|part| part.segment.id == segment.id);
         if !continues {
-            self.parts.push_back(OpenPart { segment: Arc::clone(segment), offset, bytes: Vec::new() });
+            let bytes = self.spare.take();
+            self.parts.push_back(OpenPart { segment: Arc::clone(segment), offset, bytes });
         }
         if let Some(part) = self.parts.back_mut() {
             draft.encode(segment.seeds, &mut part.bytes);
@@ -95,8 +111,14 @@ impl Pending {
 
     /// Takes everything; the position after it is `end`.
     pub fn take(&mut self, end: Lsn) -> Batch {
-        let parts = self.parts.drain(..).map(OpenPart::close).collect();
+        let spare = &mut self.spare;
+        let parts = self.parts.drain(..).map(|part| part.close(spare)).collect();
         Batch { parts, end, bytes: std::mem::take(&mut self.bytes) }
+    }
+
+    /// Takes back a buffer that was part of a batch.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.spare.put(buffer);
     }
 
     /// Forgets everything.
@@ -106,11 +128,50 @@ impl Pending {
 }
 
 impl OpenPart {
-    fn close(mut self) -> Part {
-        // The bytes stay in memory for a while; half of a grown buffer may be unused.
-        if self.bytes.len() < self.bytes.capacity() / 4 * 3 {
+    /// The bytes stay in memory for a while: what is unused of their buffer would stay with them.
+    fn close(mut self, spare: &mut Spare) -> Part {
+        let (used, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if used < capacity / 4 {
+            let exact = self.bytes.as_slice().to_vec();
+            spare.put(std::mem::replace(&mut self.bytes, exact));
+        } else if used < capacity / 4 * 3 {
             self.bytes.shrink_to_fit();
         }
         Part { segment: self.segment, offset: self.offset, bytes: Bytes::from(self.bytes) }
+    }
+}
+
+impl Spare {
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    fn put(&mut self, mut buffer: Vec<u8>) {
+        let bytes = buffer.capacity();
+        if bytes >= SPARE_BUFFER_BYTES_MIN && self.bytes + bytes <= SPARE_BYTES_MAX {
+            buffer.clear();
+            self.bytes += bytes;
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spare_buffers_are_filled_again_and_hold_no_more_than_they_may() {
+        let mut spare = Spare::default();
+        assert_eq!(spare.take().capacity(), 0);
+        (0..100).for_each(|_| spare.put(vec![1; 100_000]));
+        assert_eq!(spare.buffers.len(), SPARE_BYTES_MAX / 100_000);
+        let buffer = spare.take();
+        assert!(buffer.is_empty() && buffer.capacity() >= 100_000);
+        spare.put(vec![1; 100]);
+        assert_eq!(spare.bytes, spare.buffers.iter().map(Vec::capacity).sum::<usize>());
+        assert_eq!(spare.buffers.len(), SPARE_BYTES_MAX / 100_000 - 1);
     }
 }

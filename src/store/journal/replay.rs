@@ -118,7 +118,7 @@ impl<'a> Replay<'a> {
         }
         self.missing_end()?;
         let torn = !self.group.is_empty() || !self.doubtful.is_empty();
-        self.discard()?;
+        self.discard(Self::salvage)?;
         self.model.settle();
         Ok(Replayed {
             model: self.model,
@@ -195,7 +195,7 @@ impl<'a> Replay<'a> {
             self.vouch()?;
         }
         if record.header.kind == Kind::Torn {
-            self.discard()?;
+            self.discard(Self::keep)?;
         } else if record.header.kind == Kind::SegmentEnd {
             return Ok(self.ended(at, &record.header));
         } else if self.doubtful.is_empty() {
@@ -278,20 +278,34 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// The last commit was never finished: a group without its end does not count, nor do removals behind a hole.
-    fn discard(&mut self) -> Result<(), StoreError> {
+    /// The last commit was never finished: a group without its end does not count, and `judge` decides about what lies
+    /// behind a hole.
+    fn discard(
+        &mut self,
+        judge: fn(&mut Self, Location, u32) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         for (at, _) in std::mem::take(&mut self.group) {
             self.forget(at);
         }
         for doubtful in std::mem::take(&mut self.doubtful) {
             match doubtful {
                 Doubtful::Hole { at, len, lost } => self.torn(at, len, lost)?,
-                Doubtful::Record { at, len } => self.salvage(at, len)?,
+                Doubtful::Record { at, len } => judge(self, at, len)?,
             }
         }
         Ok(())
     }
 
+    /// An earlier start has judged: it has erased what does not count, so the rest does, whatever has gone meanwhile of
+    /// what spoke for it.
+    fn keep(&mut self, at: Location, len: u32) -> Result<(), StoreError> {
+        match self.reread(at, len)? {
+            Some(record) => self.apply(at, &record),
+            None => Ok(()),
+        }
+    }
+
+    /// A message counts if its stream is there, a configuration if what it is of is; a removal does not.
     fn salvage(&mut self, at: Location, len: u32) -> Result<(), StoreError> {
         let Some(record) = self.reread(at, len)? else { return Ok(()) };
         let counts = match record.header.kind {

@@ -46,17 +46,15 @@ impl TailCache {
         (to <= buffer.bytes.len()).then(|| buffer.bytes.slice(from..to))
     }
 
-    /// Drops the oldest written buffers while there are too many bytes.
-    pub fn trim(&mut self, written: Lsn) {
-        while self.bytes > self.bytes_max {
-            match self.buffers.front() {
-                Some(oldest) if oldest.start.0 + oldest.bytes.len() as u64 <= written.0 => {
-                    self.bytes -= oldest.bytes.len() + BUFFER_OVERHEAD;
-                    self.buffers.pop_front();
-                }
-                _ => return,
-            }
+    /// Takes out one of the oldest written buffers if there are too many bytes.
+    pub fn trim(&mut self, written: Lsn) -> Option<Bytes> {
+        let is_written = |buffer: &Buffer| buffer.start.0 + buffer.bytes.len() as u64 <= written.0;
+        if self.bytes <= self.bytes_max || !self.buffers.front().is_some_and(is_written) {
+            return None;
         }
+        let oldest = self.buffers.pop_front()?.bytes;
+        self.bytes -= oldest.len() + BUFFER_OVERHEAD;
+        Some(oldest)
     }
 }
 
@@ -83,9 +81,9 @@ mod tests {
     fn a_buffer_that_is_not_written_yet_is_kept_whatever_its_size() {
         let mut tail = TailCache::new(0);
         tail.push(at(1, 64), Bytes::from_static(b"abcdefgh"));
-        tail.trim(Lsn::from(at(1, 64)));
+        assert_eq!(tail.trim(Lsn::from(at(1, 64))), None);
         assert!(tail.get(at(1, 64), 8).is_some());
-        tail.trim(Lsn::from(at(1, 72)));
+        assert_eq!(tail.trim(Lsn::from(at(1, 72))).as_deref(), Some(&b"abcdefgh"[..]));
         assert!(tail.get(at(1, 64), 8).is_none());
     }
 }

@@ -187,6 +187,14 @@ impl Usage {
         std::mem::take(&mut self.died)
     }
 
+    /// Bytes of all segments, and those of them that are live.
+    pub fn totals(&self) -> (u64, u64) {
+        let add = |(all, live): (u64, u64), account: &SegmentUse| {
+            (all + u64::from(account.len), live + account.live)
+        };
+        self.segments.values().fold((0, 0), add)
+    }
+
     /// The segment to copy forward next: one that was begun, or the sealed one with the smallest live share if that is below
     /// `percent`.
     pub fn sparsest(&self, percent: u8, except: &[u32]) -> Option<u32> {

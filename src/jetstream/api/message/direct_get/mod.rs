@@ -145,11 +145,11 @@ fn end_of_batch(pending: u64, last_seq: u64) -> HeaderBuilder {
 }
 
 fn promise(state: &mut StreamState, to: &[u8], headers: Vec<u8>, message: StoredMessage) {
-    state.promise(to, Reply::Message(Box::new(ReplyMessage { headers, payload: message.payload })));
+    state.promise(to, Reply::Got(Box::new(ReplyMessage { headers, payload: message.payload })));
 }
 
 fn promise_headers(state: &mut StreamState, to: &[u8], headers: Vec<u8>) {
-    state.promise(to, Reply::Message(Box::new(ReplyMessage { headers, payload: Default::default() })));
+    state.promise(to, Reply::Got(Box::new(ReplyMessage { headers, payload: Default::default() })));
 }
 
 fn promise_status(state: &mut StreamState, to: &[u8], Status(code, description): Status) {
