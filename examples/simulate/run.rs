@@ -91,9 +91,7 @@ impl Run {
         self.look()?;
         let unlucky = self.rng.one_in(self.plan.crashes);
         let failed = self.world.store_failed() && self.rng.one_in(5);
-        if self.world.disk.is_down() || unlucky {
-            self.crash()
-        } else if failed && self.rng.percent(30) {
+        if self.world.disk.is_down() || unlucky || (failed && self.rng.percent(30)) {
             self.crash()
         } else if failed {
             self.reopen()

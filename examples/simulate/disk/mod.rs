@@ -214,9 +214,10 @@ impl Disk for SimDisk {
     fn remove(&self, path: &str) -> io::Result<()> {
         self.change_names(Call::Remove, |state| {
             state.number(path)?;
-            match state.lie {
-                Lie::Resurrect => state.names.hide(path),
-                _ => state.names.unlink(path),
+            if state.lie == Lie::Resurrect {
+                state.names.hide(path);
+            } else {
+                state.names.unlink(path);
             }
             Ok(())
         })
