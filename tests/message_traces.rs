@@ -2,11 +2,14 @@
 //! nats-server 2.15.1.
 
 mod kit;
+mod tenants_support;
 mod trace_support;
 
 use kit::users::login;
 use kit::{Broker, Peer};
-use serde_json::Value;
+use nkeys::KeyPair;
+use serde_json::{Value, json};
+use tenants_support::{TestOperator, TestUser};
 use trace_support::{Tracer, hpub, only_traced, traced};
 
 const CONFIG: &str = r#"accounts {
@@ -248,6 +251,29 @@ fn what_the_account_says_can_change() {
     peer.send(&hpub("foo", SAMPLED, "hi"));
     peer.fence();
     tracer.0.fence();
+}
+
+#[test]
+fn an_account_token_says_what_is_traced() {
+    for (trace, is_traced) in [
+        (json!({ "dest": "trace.to", "sampling": 100 }), true),
+        (json!({ "dest": "trace.to" }), true),
+        (json!({ "dest": "trace.*", "sampling": 100 }), false),
+    ] {
+        let (operator, account) = (TestOperator::new(), KeyPair::new_account());
+        let token = operator.account(&account, json!({ "trace": trace }));
+        let broker = Broker::configured(&operator.memory(&[&token]));
+        let mut peer = broker.dial();
+        let nonce = peer.read_info()["nonce"].as_str().unwrap().to_owned();
+        peer.send(&TestUser::of(&account, json!({})).connect(&nonce));
+        let mut tracer = Tracer::over(peer);
+        tracer.0.send(&hpub("foo", SAMPLED, "hi"));
+        if is_traced {
+            let ingress = json!({ "type": "in", "acc": account.public_key(), "subj": "foo" });
+            assert_eq!(serde_json::from_str::<Value>(&tracer.events()).unwrap(), ingress);
+        }
+        tracer.0.fence();
+    }
 }
 
 #[test]
