@@ -112,6 +112,7 @@ fn why_a_message_is_not_stored_is_told_whether_it_would_be_or_not() {
         assert_eq!(error("Nats-Expected-Last-Msg-Id: x"), r#""last msgid mismatch: \"x\" vs \"1\"""#);
         assert_eq!(error("Nats-TTL: 1s"), r#""message TTL disabled""#);
         assert_eq!(error("Nats-Rollup: sub"), r#""rollup not permitted""#);
+        assert_eq!(error("Nats-Batch-Id: b"), r#""atomic publish is disabled (10174)""#);
         assert_eq!(error("Nats-Incr: 1"), r#""message counters is disabled (10168)""#);
         assert_eq!(error(&format!("X: {}", "x".repeat(200))), r#""maximum payload exceeded""#);
     }

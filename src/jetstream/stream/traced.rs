@@ -2,6 +2,7 @@
 
 use headwater_protocol::jetstream::error::ApiError;
 
+use super::batch::fast_reply::is_fast;
 use super::expectations::expected_seq;
 use super::publish::Checked;
 use super::publish_headers::PublishHeaders;
@@ -31,10 +32,13 @@ impl StreamMachine {
         storing
     }
 
-    /// Says what would become of a publish. The publisher is told if that is nothing.
+    /// Says what would become of a publish. The publisher is told if that is nothing. A message of a batch is looked at as if it
+    /// came alone, and does not count in the batch.
     pub fn only_trace(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>, reply: &[u8]) -> Storing {
         let asked = PublishHeaders::read(message.headers);
-        let outcome = self.check_terms(turn, message, &asked).map(|checked| match checked {
+        let checked =
+            self.check_batches(&asked, reply).and_then(|()| self.check_terms(turn, message, &asked));
+        let outcome = checked.map(|checked| match checked {
             Checked::Accepted(accepted) => (accepted.wanted, None),
             Checked::Duplicate { seq } => (true, Some(Answer::Duplicate { seq })),
         });
@@ -51,6 +55,16 @@ impl StreamMachine {
                 Storing { error, ..Storing::default() }
             }
         }
+    }
+
+    fn check_batches(&self, asked: &PublishHeaders<'_>, reply: &[u8]) -> Result<(), Refusal> {
+        if is_fast(reply) && !self.config.allow_batched {
+            return Err(Refusal::FastDisabled);
+        }
+        if !asked.batch_id.is_empty() && !self.config.allow_atomic {
+            return Err(Refusal::AtomicDisabled);
+        }
+        Ok(())
     }
 }
 
