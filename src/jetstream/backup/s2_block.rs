@@ -288,9 +288,11 @@ mod tests {
         fn what_was_compressed_comes_back(data in proptest::collection::vec(0u8..4, 0..5000), run in 0usize..60_000) {
             let data = [vec![7; run], data].concat();
             let mut block = Vec::new();
-            compress(&data, Dialect::S2, &mut block);
-            prop_assert!(block.len() <= data.len() + data.len() / 6 + 32);
-            prop_assert_eq!(decompressed(&block).unwrap(), data);
+            for dialect in [Dialect::S2, Dialect::Snappy] {
+                compress(&data, dialect, &mut block);
+                prop_assert!(block.len() <= data.len() + data.len() / 6 + 32);
+                prop_assert_eq!(&decompressed(&block).unwrap(), &data);
+            }
         }
     }
 }
