@@ -110,18 +110,21 @@ impl Janitor {
 
     fn victim(&mut self, shared: &Shared) -> Result<Option<u32>, StoreError> {
         let percent = shared.journal.options().compact_below_percent;
-        let sparse = self.sparsest(shared, percent);
+        let sparse = self.sparsest(shared, percent, false);
         if sparse.is_some() || !shared.wastes_space() || !self.is_idle(shared) {
             return Ok(sparse);
         }
+        let Some(left) = self.activity.idle_copies_left.checked_sub(1) else { return Ok(None) };
         shared.leave_segment()?;
-        Ok(self.sparsest(shared, FULL_PERCENT))
+        let victim = self.sparsest(shared, FULL_PERCENT, true);
+        self.activity.idle_copies_left = if victim.is_some() { left } else { 0 };
+        Ok(victim)
     }
 
     /// The sparsest segment; on a full disk, if what it holds fits into what is left.
-    fn sparsest(&self, shared: &Shared, percent: u8) -> Option<u32> {
+    fn sparsest(&self, shared: &Shared, percent: u8, known: bool) -> Option<u32> {
         shared.journal.with_core(|core| {
-            let victim = core.usage.sparsest(percent, &self.stuck)?;
+            let victim = core.usage.sparsest(percent, known, &self.stuck)?;
             let live = core.usage.segment(victim)?.live;
             (!core.is_full() || live <= core.room_for_copies()).then_some(victim)
         })
@@ -141,19 +144,29 @@ impl Janitor {
     }
 }
 
-/// When something was stored last.
+/// When something was stored last, and what may be done until something is again.
 #[derive(Default)]
 struct Activity {
     payload_bytes: u64,
+    /// What was live then.
+    live_bytes: u64,
     since: Option<Instant>,
+    /// Segments that may still be copied forward until something happens: one pass over all of them at most.
+    idle_copies_left: usize,
 }
 
 impl Activity {
     fn paused_for(&mut self, shared: &Shared) -> Duration {
         let payload_bytes = shared.journal.counters.payload_bytes.load(Ordering::Relaxed);
+        let (live_bytes, segments) =
+            shared.journal.with_core(|core| (core.usage.totals().1, core.usage.count()));
+        let much = u64::from(shared.journal.options().segment_bytes) / LEAVE_SHARE;
         if self.payload_bytes != payload_bytes {
-            self.payload_bytes = payload_bytes;
             self.since = None;
+        }
+        if self.payload_bytes != payload_bytes || self.live_bytes.abs_diff(live_bytes) > much {
+            (self.payload_bytes, self.live_bytes) = (payload_bytes, live_bytes);
+            self.idle_copies_left = segments;
         }
         self.since.get_or_insert_with(Instant::now).elapsed()
     }
@@ -179,7 +192,7 @@ impl Shared {
     /// Ends the active segment if much of it is wanted no more.
     fn leave_segment(&self) -> Result<(), StoreError> {
         let dead_bytes_min = u64::from(self.journal.options().segment_bytes) / LEAVE_SHARE;
-        self.journal.with_core(|core| core.leave_segment(dead_bytes_min)).map(drop)
+        self.journal.with_core(|core| core.leave_segment(dead_bytes_min, FULL_PERCENT)).map(drop)
     }
 
     /// Gives dead segments back, or makes one the next.

@@ -299,10 +299,13 @@ impl JournalCore {
         self.full = matches!(error, StoreError::DiskFull);
     }
 
-    /// Goes on in another segment when more than so many bytes of this one are wanted no more, so that it can go.
-    pub fn leave_segment(&mut self, dead_bytes_min: u64) -> Result<bool, StoreError> {
+    /// Goes on in another segment when at least so many bytes of this one are wanted no more, and so little of it is wanted
+    /// that it will be copied forward: what is unused of it would be lost otherwise.
+    pub fn leave_segment(&mut self, dead_bytes_min: u64, full_percent: u8) -> Result<bool, StoreError> {
         let live = self.usage.segment(self.active.id).map_or(0, |account| account.live);
-        if u64::from(self.offset) <= live + dead_bytes_min || self.failure.is_some() {
+        let filled = u64::from(self.offset.saturating_sub(SEGMENT_HEADER_LEN));
+        let is_full = live * 100 >= filled * u64::from(full_percent);
+        if is_full || filled < live + dead_bytes_min || self.failure.is_some() {
             return Ok(false);
         }
         if self.prepared.is_empty() {
@@ -419,9 +422,10 @@ impl JournalCore {
         let Some((_, next)) = self.prepared.pop_first() else { return false };
         self.put_unchecked(&Draft { seq: u64::from(next.id), ..Draft::new(Kind::SegmentEnd, 0) });
         let sealed = std::mem::replace(&mut self.active, next);
+        let filled = self.offset.saturating_sub(SEGMENT_HEADER_LEN + END_LEN as u32);
         self.offset = SEGMENT_HEADER_LEN;
         let lsn = self.deferred_lsn();
-        self.usage.seal(sealed.id, lsn);
+        self.usage.seal(sealed.id, Some(filled), lsn);
         self.chore = true;
         true
     }

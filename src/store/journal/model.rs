@@ -228,7 +228,7 @@ impl Model {
             usage.compaction_started(*victim, *first_copy);
         }
         for id in files.ids().into_iter().filter(|id| *id < active) {
-            usage.seal(id, Lsn::ZERO);
+            usage.seal(id, None, Lsn::ZERO);
         }
         Ok(usage)
     }

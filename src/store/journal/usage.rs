@@ -30,6 +30,8 @@ pub struct Floor {
 pub struct SegmentUse {
     /// Length of the file.
     pub len: u32,
+    /// Bytes of all records ever put there, once no more will be added. Not known of segments that were there at the start.
+    pub filled: Option<u32>,
     /// Bytes of live records, tombstones included.
     pub live: u64,
     /// No more records will be added.
@@ -96,10 +98,11 @@ impl Usage {
         }
     }
 
-    /// No more records will be added to the segment.
-    pub fn seal(&mut self, segment: u32, durable_at: Lsn) {
+    /// No more records will be added to the segment, in which `filled` bytes of them were put, if that is known.
+    pub fn seal(&mut self, segment: u32, filled: Option<u32>, durable_at: Lsn) {
         if let Some(account) = self.segments.get_mut(&segment) {
             account.sealed = true;
+            account.filled = filled;
             self.died |= account.note_death(durable_at);
         }
     }
@@ -195,12 +198,21 @@ impl Usage {
         self.segments.values().fold((0, 0), add)
     }
 
+    /// How many segments there are.
+    pub fn count(&self) -> usize {
+        self.segments.len()
+    }
+
     /// The segment to copy forward next: one that was begun, or the sealed one with the smallest live share if that is below
-    /// `percent`.
-    pub fn sparsest(&self, percent: u8, except: &[u32]) -> Option<u32> {
-        let share = |account: &SegmentUse| account.live * 100 / u64::from(account.len.max(1));
-        let sparse =
-            |account: &SegmentUse| account.sealed && account.live > 0 && share(account) < u64::from(percent);
+    /// `percent`. With `known`, only those of which it is known that copying them sets something free.
+    pub fn sparsest(&self, percent: u8, known: bool, except: &[u32]) -> Option<u32> {
+        let share = |account: &SegmentUse| account.live * 100 / u64::from(account.filled().max(1));
+        let sparse = |account: &SegmentUse| {
+            account.sealed
+                && account.live > 0
+                && share(account) < u64::from(percent)
+                && (account.filled.is_some() || !known)
+        };
         let eligible = |id: &u32| !except.contains(id);
         let begun = self.compactions.keys().copied().filter(eligible);
         let begun = begun.filter(|id| self.segments.get(id).is_some_and(|account| account.live > 0)).min();
@@ -212,6 +224,12 @@ impl Usage {
 }
 
 impl SegmentUse {
+    /// Large records leave much of a segment unused, and copying them forward would not change that: only what was put
+    /// there and is wanted no more makes a segment sparse.
+    fn filled(&self) -> u32 {
+        self.filled.unwrap_or(self.len)
+    }
+
     /// True when the segment is dead.
     fn note_death(&mut self, durable_at: Lsn) -> bool {
         let dead = self.sealed && self.live == 0;
@@ -240,7 +258,7 @@ mod tests {
         usage.add(1, 100);
         usage.release(1, 100, Lsn(50));
         assert!(usage.dead(Lsn(99)).is_empty());
-        usage.seal(1, Lsn(60));
+        usage.seal(1, None, Lsn(60));
         assert!(usage.dead(Lsn(59)).is_empty());
         assert_eq!(usage.dead(Lsn(60)), [1]);
     }
@@ -249,7 +267,7 @@ mod tests {
     fn a_tombstone_is_wanted_as_long_as_the_segment_it_names_exists() {
         let mut usage = usage(&[1, 2]);
         usage.add_tombstones(2, 1, 48);
-        usage.seal(2, Lsn(10));
+        usage.seal(2, None, Lsn(10));
         assert!(usage.dead(Lsn(10)).is_empty());
         usage.forget_segment(1, Lsn(20));
         assert_eq!(usage.dead(Lsn(20)), [2]);
@@ -260,7 +278,7 @@ mod tests {
         let mut usage = usage(&[1, 2, 3]);
         usage.add(1, 100);
         usage.compaction_started(1, 2);
-        usage.seal(2, Lsn(10));
+        usage.seal(2, None, Lsn(10));
         assert!(usage.dead(Lsn(10)).is_empty());
         usage.forget_segment(1, Lsn(10));
         assert_eq!(usage.dead(Lsn(10)), [2]);
@@ -272,9 +290,21 @@ mod tests {
         for (id, live) in [(1, 400), (2, 300), (3, 10)] {
             usage.add(id, live);
         }
-        usage.seal(1, Lsn(1));
-        usage.seal(2, Lsn(1));
-        assert_eq!(usage.sparsest(50, &[]), Some(2));
-        assert_eq!(usage.sparsest(30, &[]), None);
+        usage.seal(1, None, Lsn(1));
+        usage.seal(2, None, Lsn(1));
+        assert_eq!(usage.sparsest(50, false, &[]), Some(2));
+        assert_eq!(usage.sparsest(30, false, &[]), None);
+        assert_eq!(usage.sparsest(50, true, &[]), None);
+    }
+
+    #[test]
+    fn a_segment_that_large_records_left_half_empty_is_not_sparse() {
+        let mut usage = usage(&[1, 2]);
+        usage.add(1, 400);
+        usage.add(2, 400);
+        usage.seal(1, Some(400), Lsn(1));
+        usage.seal(2, Some(900), Lsn(1));
+        assert_eq!(usage.sparsest(92, true, &[]), Some(2));
+        assert_eq!(usage.sparsest(92, true, &[2]), None);
     }
 }
