@@ -132,7 +132,8 @@ impl Janitor {
 
     /// Whether nothing was stored for a while. A store without threads is maintained when its owner has nothing else to do.
     fn is_idle(&mut self, shared: &Shared) -> bool {
-        !shared.journal.options().threads || self.activity.paused_for(shared) >= IDLE_DELAY
+        let pause = self.activity.paused_for(shared);
+        !shared.journal.options().threads || pause >= IDLE_DELAY
     }
 
     fn finish(&mut self, shared: &Shared, victim: u32) {

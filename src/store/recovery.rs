@@ -88,7 +88,7 @@ pub(crate) fn recover(
     Counters::add(&kept.counters.repaired_records, report.repaired_records);
     Counters::add(&kept.counters.lost_segments, report.lost_segments.len() as u64);
     let journal = Arc::new(resume(&files, &replayed, options, kept.counters.clone())?);
-    let registry = Mutex::new(Registry::recovered(&replayed.model));
+    let registry = Mutex::new(Registry::recovered(&replayed.model, &files));
     let shared = Shared { journal, quarantine, registry, checkpoints };
     let mut in_doubt = replayed.in_doubt;
     let hand_over = |(number, stream)| {

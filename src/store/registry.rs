@@ -6,6 +6,7 @@ use super::journal::Journal;
 use bytes::Bytes;
 
 use super::index::pages::{Nowhere, PageWrites};
+use super::journal::files::SegmentFiles;
 use super::journal::core::{Appended, Class};
 use super::journal::model::{Deletion, Model, ModelConsumer, ModelStream};
 use super::journal::record::{Draft, Kind};
@@ -63,8 +64,10 @@ pub struct ConsumerEntry {
 
 impl Registry {
     /// What recovery has found; `access` makes a stream's index reachable.
-    pub fn recovered(model: &Model) -> Self {
-        Self { deletions: model.deletions.clone(), last_stream: model.last_stream, ..Self::default() }
+    pub fn recovered(model: &Model, files: &SegmentFiles) -> Self {
+        // The others are not counted as live either, see `Model::usage`.
+        let deletions = model.deletions.iter().filter(|deletion| deletion.is_wanted(files)).cloned().collect();
+        Self { deletions, last_stream: model.last_stream, ..Self::default() }
     }
 
     /// Takes in a recovered stream.

@@ -71,6 +71,7 @@ impl Usage {
     /// A record is wanted no more; the one that says so is durable at `durable_at`.
     pub fn release(&mut self, segment: u32, bytes: u64, durable_at: Lsn) {
         if let Some(account) = self.segments.get_mut(&segment) {
+            debug_assert!(account.live >= bytes, "more is released than there was in segment {segment}");
             account.live = account.live.saturating_sub(bytes);
             self.died |= account.note_death(durable_at);
         }
