@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::StoreError;
 use super::compact::Compaction;
 use super::facade::Shared;
+use super::journal::record::Location;
 use super::stats::Counters;
 
 /// Bytes a compaction looks at before it lets others at the disk.
@@ -121,10 +122,12 @@ impl Janitor {
         Ok(victim)
     }
 
-    /// The sparsest segment; on a full disk, if what it holds fits into what is left.
+    /// The sparsest segment that is durable to its end: what still waits for a commit cannot be copied. On a full disk, if what
+    /// it holds fits into what is left.
     fn sparsest(&self, shared: &Shared, percent: u8, known: bool) -> Option<u32> {
+        let end = Location::from(shared.journal.durable()).segment;
         shared.journal.with_core(|core| {
-            let victim = core.usage.sparsest(percent, known, &self.stuck)?;
+            let victim = core.usage.sparsest(end, percent, known, &self.stuck)?;
             let live = core.usage.segment(victim)?.live;
             (!core.is_full() || live <= core.room_for_copies()).then_some(victim)
         })

@@ -6,8 +6,8 @@ use super::journal::Journal;
 use bytes::Bytes;
 
 use super::index::pages::{Nowhere, PageWrites};
-use super::journal::files::SegmentFiles;
 use super::journal::core::{Appended, Class};
+use super::journal::files::SegmentFiles;
 use super::journal::model::{Deletion, Model, ModelConsumer, ModelStream};
 use super::journal::record::{Draft, Kind};
 use super::journal::usage::Placed;
@@ -66,7 +66,8 @@ impl Registry {
     /// What recovery has found; `access` makes a stream's index reachable.
     pub fn recovered(model: &Model, files: &SegmentFiles) -> Self {
         // The others are not counted as live either, see `Model::usage`.
-        let deletions = model.deletions.iter().filter(|deletion| deletion.is_wanted(files)).cloned().collect();
+        let deletions =
+            model.deletions.iter().filter(|deletion| deletion.is_wanted(files)).cloned().collect();
         Self { deletions, last_stream: model.last_stream, ..Self::default() }
     }
 

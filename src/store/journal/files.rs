@@ -37,6 +37,8 @@ pub struct SegmentFiles {
     last_id: AtomicU32,
     /// Ids of files that cannot be read as segments.
     unreadable: RwLock<BTreeSet<u32>>,
+    /// Ids of segments that are given up and may still, or again, be on disk.
+    lingering: RwLock<BTreeSet<u32>>,
 }
 
 /// What the journal's directory holds besides segments that are whole.
@@ -69,7 +71,15 @@ impl SegmentFiles {
     pub fn open(disk: Arc<dyn Disk>, segment_bytes: u32) -> Result<(Self, Oddities), StoreError> {
         disk.create_dir(JOURNAL_DIR).map_err(|error| io_error("create the journal's directory", &error))?;
         let (known, uses, last_id) = (RwLock::default(), AtomicU64::new(0), AtomicU32::new(0));
-        let files = Self { disk, segment_bytes, known, uses, last_id, unreadable: RwLock::default() };
+        let files = Self {
+            disk,
+            segment_bytes,
+            known,
+            uses,
+            last_id,
+            unreadable: RwLock::default(),
+            lingering: RwLock::default(),
+        };
         let names = files.disk.list(JOURNAL_DIR).map_err(|error| io_error("list the journal", &error))?;
         let mut oddities = Oddities::default();
         for name in names {
@@ -126,7 +136,7 @@ impl SegmentFiles {
 
     /// Whether a segment exists.
     pub fn exists(&self, id: u32) -> bool {
-        self.known.read().contains_key(&id)
+        self.known.read().contains_key(&id) || self.lingering.read().contains(&id)
     }
 
     /// Length of a segment's file, 0 when there is no such segment.
@@ -136,7 +146,9 @@ impl SegmentFiles {
 
     /// Whether any segment exists in `from..below`.
     pub fn any_in(&self, from: u32, below: u32) -> bool {
-        from < below && self.known.read().range(from..below).next().is_some()
+        from < below
+            && (self.known.read().range(from..below).next().is_some()
+                || self.lingering.read().range(from..below).next().is_some())
     }
 
     /// Opens a segment, or hands out the open file.
@@ -174,8 +186,10 @@ impl SegmentFiles {
             None => false,
         };
         let made = self.make(id, reused).map_err(|error| io_error(&format!("prepare segment {id}"), &error));
-        if made.is_err() {
-            let _ = self.disk.remove(&preparing(id));
+        match (&made, recycled) {
+            (Ok(_), Some(old)) if reused => drop(self.lingering.write().remove(&old)),
+            (Err(_), _) => drop(self.disk.remove(&preparing(id))),
+            _ => {}
         }
         made
     }
@@ -204,20 +218,37 @@ impl SegmentFiles {
 
     /// Removes a segment and gives its space back. It is gone for good: what kept its dead records dead may go next.
     pub fn remove(&self, id: u32) -> Result<(), StoreError> {
+        self.lingering.write().insert(id);
         self.known.write().remove(&id);
-        let removed = self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR));
-        removed.map_err(|error| io_error(&format!("remove segment {id}"), &error))
+        self.unlink(id).map_err(|error| io_error(&format!("remove segment {id}"), &error))
+    }
+
+    fn unlink(&self, id: u32) -> std::io::Result<()> {
+        match self.disk.remove(&path(id)) {
+            // An attempt before has come so far.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        self.disk.sync_dir(JOURNAL_DIR)?;
+        self.lingering.write().remove(&id);
+        Ok(())
     }
 
     /// Takes a dead segment's file for segment `next`; false when it had to be removed instead.
     fn take_file(&self, id: u32, next: u32) -> Result<bool, StoreError> {
-        let Some(mut known) = self.known.write().remove(&id) else { return Ok(false) };
+        self.lingering.write().insert(id);
+        let Some(mut known) = self.known.write().remove(&id) else {
+            return self
+                .unlink(id)
+                .map(|()| false)
+                .map_err(|error| io_error(&format!("remove segment {id}"), &error));
+        };
         known.open = None;
         let unread = known.in_use.strong_count() == 0;
         let moved = if unread && known.header.len == self.segment_bytes {
             self.disk.rename(&path(id), &preparing(next)).map(|()| true)
         } else {
-            self.disk.remove(&path(id)).and_then(|()| self.disk.sync_dir(JOURNAL_DIR)).map(|()| false)
+            self.unlink(id).map(|()| false)
         };
         moved.map_err(|error| io_error(&format!("recycle segment {id}"), &error))
     }

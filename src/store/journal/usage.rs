@@ -204,9 +204,9 @@ impl Usage {
         self.segments.len()
     }
 
-    /// The segment to copy forward next: one that was begun, or the sealed one with the smallest live share if that is below
-    /// `percent`. With `known`, only those of which it is known that copying them sets something free.
-    pub fn sparsest(&self, percent: u8, known: bool, except: &[u32]) -> Option<u32> {
+    /// The segment to copy forward next: one that was begun, or the sealed one before `end` with the smallest live share if
+    /// that is below `percent`. With `known`, only those of which it is known that copying them sets something free.
+    pub fn sparsest(&self, end: u32, percent: u8, known: bool, except: &[u32]) -> Option<u32> {
         let share = |account: &SegmentUse| account.live * 100 / u64::from(account.filled().max(1));
         let sparse = |account: &SegmentUse| {
             account.sealed
@@ -214,7 +214,7 @@ impl Usage {
                 && share(account) < u64::from(percent)
                 && (account.filled.is_some() || !known)
         };
-        let eligible = |id: &u32| !except.contains(id);
+        let eligible = |id: &u32| *id < end && !except.contains(id);
         let begun = self.compactions.keys().copied().filter(eligible);
         let begun = begun.filter(|id| self.segments.get(id).is_some_and(|account| account.live > 0)).min();
         begun.or_else(|| {
@@ -293,9 +293,9 @@ mod tests {
         }
         usage.seal(1, None, Lsn(1));
         usage.seal(2, None, Lsn(1));
-        assert_eq!(usage.sparsest(50, false, &[]), Some(2));
-        assert_eq!(usage.sparsest(30, false, &[]), None);
-        assert_eq!(usage.sparsest(50, true, &[]), None);
+        assert_eq!(usage.sparsest(9, 50, false, &[]), Some(2));
+        assert_eq!(usage.sparsest(9, 30, false, &[]), None);
+        assert_eq!(usage.sparsest(9, 50, true, &[]), None);
     }
 
     #[test]
@@ -305,7 +305,8 @@ mod tests {
         usage.add(2, 400);
         usage.seal(1, Some(400), Lsn(1));
         usage.seal(2, Some(900), Lsn(1));
-        assert_eq!(usage.sparsest(92, true, &[]), Some(2));
-        assert_eq!(usage.sparsest(92, true, &[2]), None);
+        assert_eq!(usage.sparsest(9, 92, true, &[]), Some(2));
+        assert_eq!(usage.sparsest(2, 92, true, &[]), None);
+        assert_eq!(usage.sparsest(9, 92, true, &[2]), None);
     }
 }
