@@ -171,7 +171,9 @@ impl StreamModel {
                     if stored.promised && lost.contains(&cause) && !survivor_from(cause) =>
                 {
                     let was_due = matches!(reasons.find(self, *seq), Some(Reason::Age));
-                    damaged += u64::from(!was_due);
+                    // A cause that was on disk once and is lost counts by itself.
+                    let was_right = self.messages.get(&cause).is_some_and(|cause| cause.promised);
+                    damaged += u64::from(!was_due && !was_right);
                 }
                 _ => continue,
             }
