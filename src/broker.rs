@@ -16,6 +16,7 @@ use crate::config::files::{self, Ports};
 use crate::config::{Config, ConfigError, Source};
 use crate::jetstream::JetStream;
 use crate::logging::LogHandle;
+use crate::memory;
 use crate::monitor::BrokerSource;
 use crate::monitoring::Monitoring;
 use crate::operator::Operator;
@@ -147,6 +148,7 @@ impl Broker {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut alive = tokio::time::interval(self.manager.watchdog_interval().unwrap_or(NEVER));
         self.manager.tell(State::Ready);
+        memory::code::let_go();
         let mut ended = Ok(());
         loop {
             tokio::select! {

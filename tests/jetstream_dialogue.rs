@@ -20,7 +20,8 @@ fn peer(broker: &Broker, connect: &str) -> Peer {
 /// Sends a request and returns the body of the answer.
 fn ask(peer: &mut Peer, subject: &str, body: &str) -> String {
     peer.send(&format!("PUB {subject} inbox {}\r\n{body}\r\n", body.len()));
-    assert!(peer.line().starts_with("MSG "));
+    let head = peer.line();
+    assert!(head.starts_with("MSG "), "{subject}: {head}");
     peer.line()
 }
 
@@ -40,7 +41,9 @@ const ACCOUNTS: &str = "jetstream {}
     accounts { SYS { users: [{user: sys, password: p}] }, A { jetstream: true, users: [{user: a, password: p}] } }";
 
 fn login(user: &str) -> String {
-    format!(r#"{{"verbose":false,"headers":true,"no_responders":true,"user":"{user}","pass":"p"}}"#)
+    format!(
+        r#"{{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"user":"{user}","pass":"p"}}"#
+    )
 }
 
 #[test]
@@ -63,4 +66,65 @@ fn users_may_not_purge_an_account() {
     user.fence();
     let names = ask(&mut user, "$JS.API.STREAM.NAMES", "");
     assert!(names.contains(r#""streams":["S"]"#), "{names}");
+}
+
+#[test]
+fn a_push_consumer_is_answered_before_it_delivers() {
+    let broker = Broker::under_test_with("jetstream {}");
+    let mut peer = peer(&broker, MODERN);
+    ask(&mut peer, "$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s"]}"#);
+    ask(&mut peer, "s", "first");
+    peer.send("SUB here 2\r\n");
+    let config = r#"{"stream_name":"S","config":{"deliver_subject":"here"}}"#;
+    let answer = ask(&mut peer, "$JS.API.CONSUMER.CREATE.S", config);
+    assert!(answer.contains(r#""type":"io.nats.jetstream.api.v1.consumer_create_response""#), "{answer}");
+    assert!(peer.line().starts_with("MSG s 2 "));
+    assert_eq!(peer.line(), "first");
+}
+
+#[test]
+fn a_consumer_with_a_filter_is_made_through_an_import() {
+    let broker = Broker::under_test_with(
+        "jetstream {}
+        accounts {
+            A { jetstream: true, users: [{user: a, password: p}], exports: [{service: '$JS.API.>'}] }
+            B { users: [{user: b, password: p}], imports: [{service: {account: A, subject: '$JS.API.>'}, to: 'js.>'}] }
+        }",
+    );
+    let mut peer = peer(&broker, &login("b"));
+    ask(&mut peer, "js.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"]}"#);
+    let config = r#"{"stream_name":"S","config":{"name":"C","filter_subject":"s.*.>"}}"#;
+    let answer = ask(&mut peer, "js.CONSUMER.CREATE.S.C.s.*.>", config);
+    assert!(answer.contains(r#""filter_subject":"s.*.>""#), "{answer}");
+}
+
+/// An account without JetStream, which imports what it may know of another's.
+const GUEST: &str = "jetstream {}
+    accounts {
+        A { jetstream: true, users: [{user: a, password: p}], exports: [{service: '$JS.API.INFO'}] }
+        B { users: [{user: b, password: p}], imports: [{service: {account: A, subject: '$JS.API.INFO'}}] }
+        C { users: [{user: c, password: p}] }
+    }";
+const NO_RESPONDERS: &str = "NATS/1.0 503";
+
+#[test]
+fn an_account_that_imports_account_info_is_told_that_nobody_answers_the_rest() {
+    let broker = Broker::under_test_with(GUEST);
+    let mut peer = peer(&broker, &login("b"));
+    peer.send("PUB $JS.API.CONSUMER.INFO.S.C inbox 0\r\n\r\n");
+    assert!(peer.line().starts_with("HMSG inbox 1 "));
+    assert_eq!(peer.line(), NO_RESPONDERS);
+}
+
+#[test]
+fn nobody_answers_pulls_and_direct_gets_in_an_account_without_jetstream() {
+    let broker = Broker::under_test_with(GUEST);
+    let refused = ask(&mut peer(&broker, &login("c")), "$JS.API.CONSUMER.INFO.S.C", "");
+    assert!(refused.contains(r#""err_code":10039"#), "{refused}");
+    for subject in ["$JS.API.CONSUMER.MSG.NEXT.S.C", "$JS.API.DIRECT.GET.S"] {
+        let mut peer = peer(&broker, &login("c"));
+        peer.send(&format!("PUB {subject} inbox 0\r\n\r\n"));
+        assert!(peer.line().starts_with("HMSG inbox 1 "));
+        assert_eq!(peer.line(), NO_RESPONDERS, "{subject}");
+    }
 }

@@ -64,9 +64,9 @@ fn print_throughput<'a>(rows: impl Iterator<Item = &'a Row>) {
     println!("|---|---|---|---|---|---|---|---|");
     for row in rows {
         let (theirs, ours) = (&row.theirs, &row.ours);
-        let latency = |of: fn(&crate::figures::Latency) -> f64| match (&theirs.latency, &ours.latency) {
-            (Some(theirs), Some(ours)) => pair(of(theirs), of(ours), 0),
-            _ => "–".to_owned(),
+        let latency = |of: fn(&crate::figures::Latency) -> f64| match &ours.latency {
+            Some(ours) => pair(theirs.latency.as_ref().map_or(0.0, of), of(ours), 0),
+            None => "–".to_owned(),
         };
         println!(
             "| {} | {} | {} | {} | {} | {} | {} | {} |",

@@ -148,8 +148,9 @@ impl JsAccount {
     pub fn update_stream(&self, config: StreamConfig, pedantic: bool) -> Result<Arc<StreamHost>, ApiError> {
         let _changing = self.changing.lock();
         // Twice, as nats-server does it: what the first round fills in may be refused by the second.
-        let config = self.complete(self.complete(config, pedantic)?, pedantic)?;
+        let config = self.complete(config, pedantic)?;
         let host = self.expect_stream(&config.name)?;
+        let config = self.complete(config, pedantic)?;
         let old = host.lock().machine.config().clone();
         let mut config = check_update(&old, config)?;
         check_consumer_limits(&host, &config)?;

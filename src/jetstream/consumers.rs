@@ -1,7 +1,7 @@
 //! The consumers of one stream: found by name, woken when they have something to do.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use headwater_protocol::jetstream::ack_token::AckReplies;
@@ -10,6 +10,7 @@ use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use super::consumer::ConsumerMachine;
 use crate::account::{Account, InterestWatch, InterestWatcher};
 use crate::clock::UnixNanos;
+use crate::store::Lsn;
 
 /// Where a consumer stands among its stream's; not given again while the stream lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +46,8 @@ pub struct Hosted {
     queued: bool,
     /// It is on the list of those that want new messages.
     hungry: bool,
+    /// It delivers nothing until this is settled: what made it.
+    begins: Lsn,
 }
 
 impl Hosted {
@@ -59,9 +62,15 @@ impl Hosted {
             armed: UnixNanos::MAX,
             queued: false,
             hungry: false,
+            begins: Lsn::ZERO,
             machine,
         }
     }
+}
+
+/// Whether a consumer counts against its stream's limit; neither can change.
+pub fn counts(config: &ConsumerConfig) -> bool {
+    !config.direct && !config.sourcing
 }
 
 /// All consumers of a stream.
@@ -77,6 +86,10 @@ pub struct Consumers {
     to_run: Vec<ConsumerKey>,
     /// Consumers that wanted more messages when they were last run.
     hungry: Vec<ConsumerKey>,
+    /// Consumers whose making is not yet settled, in its order.
+    unsettled: VecDeque<(Lsn, ConsumerKey)>,
+    /// Consumers that count against the stream's limit.
+    limited: usize,
     /// Consumers whose deliveries are acknowledged.
     taking_acks: usize,
     deadlines: BinaryHeap<Reverse<(UnixNanos, ConsumerKey)>>,
@@ -94,9 +107,31 @@ impl Consumers {
         let key = ConsumerKey(self.last_key);
         self.by_name.insert(consumer.machine.name().into(), key);
         self.taking_acks += usize::from(consumer.machine.takes_acks());
+        self.limited += usize::from(counts(consumer.machine.config()));
         self.by_key.insert(key, consumer);
         self.wake(key);
         key
+    }
+
+    /// Has a consumer deliver nothing before its making, `lsn`, is settled: whoever asked for it is told first.
+    pub fn begin_after(&mut self, key: ConsumerKey, lsn: Lsn) {
+        if let Some(hosted) = self.by_key.get_mut(&key) {
+            hosted.begins = lsn;
+            self.unsettled.push_back((lsn, key));
+        }
+    }
+
+    /// Has the consumers run whose making is settled now.
+    pub fn begin_settled(&mut self, settled: Lsn) {
+        while let Some((_, key)) = self.unsettled.front().copied().filter(|(lsn, _)| *lsn <= settled) {
+            self.unsettled.pop_front();
+            self.wake(key);
+        }
+    }
+
+    /// Whether a consumer waits for its making to be settled.
+    pub fn any_unsettled(&self) -> bool {
+        !self.unsettled.is_empty()
     }
 
     /// Takes a consumer out.
@@ -104,6 +139,7 @@ impl Consumers {
         let key = self.by_name.remove(name)?;
         let removed = self.by_key.remove(&key)?;
         self.taking_acks -= usize::from(removed.machine.takes_acks());
+        self.limited -= usize::from(counts(removed.machine.config()));
         Some(removed)
     }
 
@@ -155,6 +191,11 @@ impl Consumers {
     /// How many there are, those of mirroring servers not counted.
     pub fn count_public(&self) -> usize {
         self.iter().filter(|hosted| !hosted.machine.config().direct).count()
+    }
+
+    /// How many there are that count against the stream's limit.
+    pub fn count_limited(&self) -> usize {
+        self.limited
     }
 
     /// Whether some consumer's deliveries are acknowledged.
@@ -225,11 +266,13 @@ impl Consumers {
     }
 
     /// The next consumer to be run.
-    pub fn next_to_run(&mut self) -> Option<ConsumerKey> {
+    pub fn next_to_run(&mut self, settled: Lsn) -> Option<ConsumerKey> {
         while let Some(key) = self.to_run.pop() {
             if let Some(hosted) = self.by_key.get_mut(&key) {
                 hosted.queued = false;
-                return Some(key);
+                if hosted.begins <= settled {
+                    return Some(key);
+                }
             }
         }
         None

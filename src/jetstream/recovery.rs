@@ -58,7 +58,7 @@ impl JetStream {
             waiting.extend(announced.into_iter().map(|stream| (account.clone(), stream)));
         }
         self.env().commits.set_ready(failures);
-        waiting.sort_by_key(|(_, (_, stream))| stream.log.state().messages);
+        waiting.sort_unstable_by_key(|(_, (_, stream))| stream.log.state().messages);
         for (account, stream) in waiting {
             if self.is_stopping() {
                 break;

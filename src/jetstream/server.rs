@@ -157,7 +157,7 @@ impl JetStream {
     /// JetStream of every account that has it.
     pub fn accounts(&self) -> Vec<Arc<JsAccount>> {
         let mut accounts: Vec<_> = self.accounts.read().values().cloned().collect();
-        accounts.sort_by(|a, b| a.account.name().cmp(b.account.name()));
+        accounts.sort_unstable_by(|a, b| a.account.name().cmp(b.account.name()));
         accounts
     }
 

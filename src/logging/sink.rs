@@ -141,7 +141,7 @@ impl RotatedFile {
         };
         let mut backups = self.backups();
         // The names end in the time, so their order is their age.
-        backups.sort();
+        backups.sort_unstable();
         let surplus = backups.len().saturating_sub(backups_max);
         for backup in backups.iter().take(surplus) {
             let name = backup.file_name().unwrap_or_default();

@@ -5,6 +5,7 @@
 //! receivers or for the disk, large messages while too many are on their way in. Nobody is killed.
 
 pub mod allocator;
+pub mod code;
 mod limit;
 pub mod relief;
 

@@ -80,7 +80,7 @@ pub fn accountz(source: &dyn Source, options: &AccountzOptions) -> Result<Accoun
         account_detail: None,
     };
     if options.account.is_empty() {
-        accounts.sort_by(|a, b| a.name.cmp(&b.name));
+        accounts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         answer.accounts = accounts.iter().map(|account| account.name.to_string()).collect();
         return Ok(answer);
     }

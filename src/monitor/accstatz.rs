@@ -74,7 +74,7 @@ impl AccstatzOptions {
 pub fn accstatz(source: &dyn Source, options: &AccstatzOptions) -> Accstatz {
     let mut accounts = source.accounts();
     accounts.retain(|account| options.wants(account));
-    accounts.sort_by(|a, b| a.name.cmp(&b.name));
+    accounts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let account_statz = accounts.into_iter().map(AccountStat::of).collect();
     Accstatz { server_id: source.server().id, now: source.now(), account_statz }
 }

@@ -178,7 +178,7 @@ fn page(mut accounts: Vec<JetStreamAccount>, options: &JszOptions) -> Vec<JetStr
     if !options.accounts() {
         return Vec::new();
     }
-    accounts.sort_by(|a, b| a.name.cmp(&b.name));
+    accounts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let limit = match options.limit {
         0 => LIMIT_DEFAULT,
         limit => usize::try_from(limit).unwrap_or(usize::MAX),

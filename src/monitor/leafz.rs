@@ -38,7 +38,7 @@ impl LeafzOptions {
 pub fn leafz(source: &dyn Source, options: &LeafzOptions) -> Leafz {
     let mut leafs = source.leafs();
     leafs.retain(|leaf| options.account.is_empty() || leaf.account == options.account);
-    leafs.sort_by_key(|leaf| leaf.id);
+    leafs.sort_unstable_by_key(|leaf| leaf.id);
     if !options.subscriptions {
         leafs.iter_mut().for_each(|leaf| leaf.subscriptions_list.clear());
     }

@@ -62,7 +62,10 @@ impl Naming {
         match self {
             Self::Same => Some(subject.into()),
             Self::Fixed(name) => Some(name.as_bytes().into()),
-            Self::Transformed(transform) => transform.apply(subject).map(Cow::Owned),
+            // A subject that is published to may have tokens that look like wildcards: `$JS.API.CONSUMER.CREATE` has filters in it.
+            Self::Transformed(transform) => {
+                transform.apply(subject).or_else(|| transform.apply_to_filter(subject)).map(Cow::Owned)
+            }
         }
     }
 }

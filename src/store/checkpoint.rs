@@ -406,6 +406,7 @@ fn stream_record(
         first_seq: index.first_seq,
         last_seq: index.last_seq,
         last_ts: index.last_ts,
+        headers_up_to: index.headers_up_to,
         live: index.live.iter().map(|(segment, bytes)| (*segment, *bytes)).collect(),
         subjects: index.subjects.len(),
         seq_chunks: index.seqs.chunks().collect(),

@@ -8,7 +8,7 @@ use super::journal::record::Location;
 use super::journal::usage::Placed;
 
 /// The version of the catalogue's format. Another version is not read but rebuilt.
-const CATALOG_VERSION: u64 = 2;
+const CATALOG_VERSION: u64 = 3;
 
 /// The root: where to begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct StreamRecord {
     pub last_seq: u64,
     /// When the last message was stored.
     pub last_ts: i64,
+    /// No message above has headers.
+    pub headers_up_to: u64,
     /// Live bytes by segment.
     pub live: Vec<(u32, u64)>,
     /// Distinct subjects.
@@ -170,6 +172,7 @@ impl StreamRecord {
             varint::put(&mut out, number);
         }
         varint::put_signed(&mut out, self.last_ts);
+        varint::put(&mut out, self.headers_up_to);
         put_list(&mut out, &self.live, |out, (segment, bytes)| {
             varint::put(out, u64::from(*segment));
             varint::put(out, *bytes);
@@ -197,6 +200,7 @@ impl StreamRecord {
             first_seq: reader.number()?,
             last_seq: reader.number()?,
             last_ts: reader.signed()?,
+            headers_up_to: reader.number()?,
             live: list(reader, |reader| Some((reader.small()?, reader.number()?)))?,
             subjects: reader.number()?,
             seq_chunks: list(reader, chunk)?,
@@ -310,6 +314,7 @@ mod tests {
             first_seq: 1,
             last_seq: 12,
             last_ts: -5,
+            headers_up_to: 11,
             live: vec![(1, 200), (3, 900)],
             subjects: 2,
             seq_chunks: vec![(0, StoredPage { checkpoint: 7, crc: 1, at: 12, len: 700 })],

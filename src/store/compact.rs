@@ -192,6 +192,39 @@ impl Shared {
         record: &Record,
     ) -> Result<(), StoreError> {
         let name = record.subject();
+        let blank = Draft { subject: &name, ..Draft::new(Kind::ConsumerState, record.header.stream) };
+        self.rewrite_consumer(consumer, &blank, &mut Vec::new(), Vec::new())
+    }
+
+    /// Copies a consumer's deletion, and behind it the consumer of that name that there is by now.
+    fn carry_deletion_before(
+        &self,
+        consumer: &mut ConsumerEntry,
+        deletion: &Draft<'_>,
+    ) -> Result<Placed, StoreError> {
+        let config = consumer.config.map(|placed| self.readable(placed)).transpose()?.flatten();
+        let payload = config.as_ref().map(Record::payload);
+        let put =
+            |payload| Draft { payload, ..Draft { kind: Kind::ConsumerPut, seq: 0, ts: 0, ..*deletion } };
+        let mut drafts = vec![*deletion];
+        drafts.extend(payload.as_ref().map(|payload| put(payload)));
+        let mut places = Vec::new();
+        let blank = Draft { kind: Kind::ConsumerState, seq: 0, ts: 0, ..*deletion };
+        self.rewrite_consumer(consumer, &blank, &mut places, drafts)?;
+        if let (Some(placed), Some(_)) = (places.get(1), &config) {
+            release(&self.journal, consumer.config.replace(*placed));
+        }
+        places.first().copied().ok_or_else(|| StoreError::Io("nothing was copied".into()))
+    }
+
+    /// Writes a consumer's state and deltas anew, in one group with what goes `before`, the places of which are noted.
+    fn rewrite_consumer<'a>(
+        &self,
+        consumer: &mut ConsumerEntry,
+        blank: &Draft<'a>,
+        noted: &mut Vec<Placed>,
+        before: Vec<Draft<'a>>,
+    ) -> Result<(), StoreError> {
         let state = consumer.state.map(|placed| self.readable(placed)).transpose()?.flatten();
         let has_state = state.is_some();
         let mut records = Vec::with_capacity(consumer.deltas.len() + 1);
@@ -200,17 +233,18 @@ impl Shared {
             records.extend(self.readable(*placed)?);
         }
         let payloads: Vec<_> = records.iter().map(|record| (record, record.payload())).collect();
-        let mut drafts = Vec::with_capacity(payloads.len() + 1);
-        let blank = Draft { subject: &name, ..Draft::new(Kind::ConsumerState, record.header.stream) };
+        let ahead = before.len();
+        let mut drafts: Vec<Draft<'_>> = before;
         if !has_state {
-            drafts.push(Draft { seq: NO_STATE, ..blank });
+            drafts.push(Draft { seq: NO_STATE, ..*blank });
         }
         for (held, payload) in &payloads {
-            drafts.push(Draft { kind: held.header.kind, seq: held.header.seq, payload, ..blank });
+            drafts.push(Draft { kind: held.header.kind, seq: held.header.seq, payload, ..*blank });
         }
         let appended = self.journal.append_group(&drafts, Class::Copy)?;
         self.count_copied(&appended);
         let mut places = appended.into_iter().map(|appended| appended.placed);
+        noted.extend(places.by_ref().take(ahead));
         release(&self.journal, std::mem::replace(&mut consumer.state, places.next()));
         let old = std::mem::replace(&mut consumer.deltas, places.collect());
         old.into_iter().for_each(|placed| release(&self.journal, Some(placed)));
@@ -232,7 +266,7 @@ impl Shared {
         let Some(index) = registry.deletions.iter().position(|deletion| deletion.placed.at == at) else {
             return Ok(());
         };
-        let Some(deletion) = registry.deletions.get_mut(index) else { return Ok(()) };
+        let Some(deletion) = registry.deletions.get(index).copied() else { return Ok(()) };
         let old = deletion.placed;
         if deletion.is_wanted(&self.journal.files) {
             let name = record.subject();
@@ -242,7 +276,16 @@ impl Shared {
                 subject: &name,
                 ..Draft::new(record.header.kind, record.header.stream)
             };
-            deletion.placed = self.journal.append(&draft, Class::Copy)?.placed;
+            let id = StreamId(record.header.stream);
+            // A consumer that was made since must not come before the deletion of its predecessor.
+            let successor = std::str::from_utf8(&name).ok().and_then(|name| registry.consumer_mut(id, name));
+            let placed = match successor.filter(|_| record.header.kind == Kind::ConsumerDelete) {
+                Some(consumer) => self.carry_deletion_before(consumer, &draft)?,
+                None => self.journal.append(&draft, Class::Copy)?.placed,
+            };
+            if let Some(deletion) = registry.deletions.get_mut(index) {
+                deletion.placed = placed;
+            }
         } else {
             registry.deletions.swap_remove(index);
         }

@@ -204,7 +204,10 @@ impl MessageLog for JournalLog {
     }
 
     fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
-        let found = self.index().seqs.next_where(from, u64::MAX, |entry| entry.has_headers);
+        let mut index = self.index();
+        let up_to = index.headers_up_to;
+        let found = index.seqs.next_where(from, up_to, |entry| entry.has_headers);
+        drop(index);
         self.checked(found.map(|found| found.map(|(seq, _)| seq)))
     }
 

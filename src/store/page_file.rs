@@ -26,6 +26,9 @@ const GATHERED_BYTES_MAX: usize = 256 << 10;
 /// What a sealed page is bound to; which one it is the directory's checksum tells.
 const PAGE: &[u8] = b"page";
 
+/// A free place of so many units is as good as the file's end: few of the blocks it lies in are written in part.
+const LARGE_UNITS: u32 = 64;
+
 /// A place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -188,6 +191,8 @@ struct Space {
     by_start: BTreeMap<u32, u32>,
     /// The same by length.
     by_len: BTreeSet<(u32, u32)>,
+    /// Units in all of them.
+    units: u32,
     /// Everything from here on is free.
     end: u32,
     /// Behind the place given last.
@@ -207,12 +212,14 @@ impl Space {
         space
     }
 
-    /// Goes on behind the place given last while it is free there, then in the largest free place: a disk writes whole
-    /// blocks, and what is written together should lie together.
+    /// Goes on behind the place given last while it is free there, then in the largest free place, or at the end of the file
+    /// while free places are small and make up less than half of it: a disk writes whole blocks, and what is written together
+    /// should lie together.
     fn allocate(&mut self, len: u32) -> u32 {
         let next = self.by_start.get(&self.next).map(|free| (*free, self.next));
         let fits = |(free, _): &(u32, u32)| *free >= len;
-        let largest = || self.by_len.last().copied();
+        let much_is_free = self.units > self.end / 2;
+        let largest = || self.by_len.last().copied().filter(|(free, _)| much_is_free || *free >= LARGE_UNITS);
         let Some((free, at)) = next.filter(fits).or_else(largest).filter(fits) else {
             let at = self.end;
             self.end = self.end.saturating_add(len);
@@ -250,11 +257,13 @@ impl Space {
     }
 
     fn insert(&mut self, at: u32, len: u32) {
+        self.units += len;
         self.by_start.insert(at, len);
         self.by_len.insert((len, at));
     }
 
     fn remove(&mut self, at: u32, len: u32) {
+        self.units = self.units.saturating_sub(len);
         self.by_start.remove(&at);
         self.by_len.remove(&(len, at));
     }

@@ -113,6 +113,7 @@ fn index(
     index.first_seq = record.first_seq;
     index.last_seq = record.last_seq;
     index.last_ts = record.last_ts;
+    index.headers_up_to = record.headers_up_to;
     index.changed = false;
     Ok(Some(index))
 }

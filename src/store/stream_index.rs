@@ -43,6 +43,8 @@ pub struct StreamIndex {
     pub last_seq: u64,
     /// When the last message was stored.
     pub last_ts: i64,
+    /// No message above has headers.
+    pub headers_up_to: u64,
     /// When the first live message was stored, once somebody asked.
     first_ts: Option<(u64, i64)>,
     /// Removals and purges so far.
@@ -76,6 +78,7 @@ impl StreamIndex {
             first_seq: 1,
             last_seq: 0,
             last_ts: 0,
+            headers_up_to: 0,
             first_ts: None,
             removals: 0,
         }
@@ -93,6 +96,7 @@ impl StreamIndex {
     /// Takes in a message that has just been appended.
     pub fn insert(&mut self, seq: u64, ts: i64, subject: &[u8], entry: Entry) -> Result<(), StoreError> {
         self.changed = true;
+        self.headers_up_to = self.headers_up_to.max(if entry.has_headers { seq } else { 0 });
         if let Some(moved) = self.seqs.insert(seq, entry)? {
             self.forget_bytes(&moved);
         } else {

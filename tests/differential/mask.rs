@@ -6,6 +6,15 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 /// Times; whether they are zero is compared.
 const TIMES: &[&str] = &["created", "ts", "time", "first_ts", "last_ts", "last_active"];
 
+/// What names the consumers that are in the way; nats-server names them in no particular order.
+const VIOLATED: &str = "change to limits violates consumers: ";
+
+fn in_order(text: &str) -> String {
+    let mut names: Vec<&str> = text.trim_start_matches(VIOLATED).split(", ").collect();
+    names.sort_unstable();
+    format!("{VIOLATED}{}", names.join(", "))
+}
+
 /// A body as it is compared: JSON masked and in the order of its keys, anything else as it is.
 pub fn body(bytes: &[u8]) -> String {
     match serde_json::from_slice::<Value>(bytes) {
@@ -28,6 +37,7 @@ fn mask(json: &mut Value) {
                     Value::String(time) if TIMES.contains(&key.as_str()) && time != ZERO_TIME => {
                         *value = "<time>".into();
                     }
+                    Value::String(text) if text.starts_with(VIOLATED) => *text = in_order(text),
                     _ => mask(value),
                 }
             }
@@ -43,6 +53,14 @@ fn forget_sequence_zero(state: &mut Map<String, Value>) {
         state.remove("deleted");
         state.remove("num_deleted");
     }
+}
+
+/// An answer without the acknowledgement floors. When some of a consumer's subjects have been purged, nats-server's floor
+/// can name a delivery above one that is still pending.
+pub fn without_floors(told: &str) -> String {
+    let mut parts = told.split(r#""ack_floor":"#);
+    let head = parts.next().unwrap_or_default().to_owned();
+    parts.fold(head, |told, part| told + part.split_once('}').map_or(part, |(_, rest)| rest))
 }
 
 /// A reply subject as it is compared: without the time in an ack token.

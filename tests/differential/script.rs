@@ -43,6 +43,11 @@ impl fmt::Display for Step {
 }
 
 impl Step {
+    /// Whether a purge is asked for that leaves other subjects alone.
+    pub fn purges_some_subjects(&self) -> bool {
+        matches!(self, Self::Call { subject, body } if subject.starts_with("STREAM.PURGE") && body.contains("filter"))
+    }
+
     /// The same with a mark in the streams' names.
     pub fn with_streams_named(&self, mark: &str) -> Self {
         let named = |text: &str| {
@@ -66,7 +71,9 @@ impl Step {
 /// The sequence of a seed. All its streams have the same retention and storage: nats-server's consumers go by the retention
 /// their stream had when they were made. Consumers keep their filters: nats-server forgets to
 /// signal one that loses them. All have the same ack policy, and if that is `all` no message is removed:
-/// to nats-server that acknowledges those before it.
+/// to nats-server that acknowledges those before it. Under interest retention subjects are not transformed and the
+/// duplicate window stays: to nats-server a filter that equals the stream's subject is none, and it forgets the ids of
+/// messages that nobody wanted when the window changes.
 pub fn sequence(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9));
     dice.fixed = vec![
@@ -139,6 +146,7 @@ fn stream_call(dice: &mut Dice, call_name: &str, name: &str) -> Step {
     config.insert("subjects".into(), json!([subjects]));
     let (few, small, size) = (2 + dice.below(5), 1 + dice.below(3), 60 + dice.below(400));
     let discard = dice.pick(&["old", "new"]);
+    let interest = dice.fixed.contains(&("retention", "interest"));
     for (key, value) in dice.fixed.clone() {
         config.insert(key.into(), value.into());
     }
@@ -168,9 +176,10 @@ fn stream_call(dice: &mut Dice, call_name: &str, name: &str) -> Step {
     ];
     for (of, key, value) in fields {
         let removes = key.starts_with("max_") || key == "allow_rollup_hdrs";
-        maybe(dice, &mut config, if removes && dice.ack_policy == "all" { 0 } else { of }, key, value);
+        let leaves_out = removes && dice.ack_policy == "all" || interest && key == "duplicate_window";
+        maybe(dice, &mut config, if leaves_out { 0 } else { of }, key, value);
     }
-    if dice.chance(6) {
+    if dice.chance(6) && !interest {
         let transform =
             json!({"src": format!("{}.b", name.to_lowercase()), "dest": "elsewhere.{{wildcard(1)}}"});
         let fitting = json!({"src": format!("{}.*", name.to_lowercase()), "dest": "moved.{{wildcard(1)}}"});
@@ -295,8 +304,11 @@ fn get(dice: &mut Dice, stream: &str) -> Step {
     call(&format!("STREAM.MSG.GET.{stream}"), &body)
 }
 
+/// nats-server takes a consumer with two filters past all that it wants when what one of them matches is purged; messages
+/// that the other matches are lost to it.
 fn purge(dice: &mut Dice, stream: &str) -> Step {
-    let body = match dice.below(5) {
+    let kinds = if dice.filters.len() > 1 { 2 } else { 5 };
+    let body = match dice.below(kinds) {
         0 => json!({}),
         1 => json!({"seq": dice.below(8)}),
         2 | 3 => json!({"filter": subject(dice, stream)}),

@@ -23,6 +23,8 @@ const CONFIG: &str = r#"
 "#;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/setup");
 const LINES_SHOWN_MAX: usize = 20;
+/// Streams made until the listener for events is heard.
+const EVENTS_TRIED_MAX: usize = 30;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What one command did: exit code and normalised output. The CLI prints headers in no particular order, so the order
@@ -52,6 +54,26 @@ fn cli_objects_are_as_with_nats_server() {
 #[test]
 fn cli_server_checks_are_as_with_nats_server() {
     same_with_both(CHECKS);
+}
+
+#[test]
+fn cli_reports_are_as_with_nats_server() {
+    same_with_both(REPORTS);
+}
+
+#[test]
+fn cli_schemas_and_accounts_are_as_with_nats_server() {
+    same_with_both(SCHEMAS_AND_ACCOUNTS);
+}
+
+#[test]
+fn cli_services_are_as_with_nats_server() {
+    compare(services);
+}
+
+#[test]
+fn cli_events_are_as_with_nats_server() {
+    compare(events);
 }
 
 #[test]
@@ -93,6 +115,46 @@ fn dialogue(cli: &Cli) -> Vec<Outcome> {
     outcomes.push(outcome("request nobody.there x", &cli.run(&words("request nobody.there x"), b"")));
     outcomes.push(outcome("pub from stdin", &cli.run(&words("pub empty --force-stdin"), b"from stdin")));
     outcomes
+}
+
+/// A service that runs while it is asked about.
+fn services(cli: &Cli) -> Vec<Outcome> {
+    let _service = cli.start(&words("service serve echo --description says-it-again"));
+    let deadline = Instant::now() + ANSWER_TIME_MAX;
+    while !cli.run(&words("request echo.help x --raw"), b"").status.success() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let commands =
+        ["service list", "service info echo", "service stats echo", "service ping echo", "service info none"];
+    commands.iter().map(|command| outcome(command, &cli.run(&words(command), b""))).collect()
+}
+
+/// What is told of streams and consumers as they come and go.
+fn events(cli: &Cli) -> Vec<Outcome> {
+    let mut listener = cli.start(&words("events --no-srv-advisory --js-advisory --short"));
+    let mut lines = listener.lines();
+    let mut told = Vec::new();
+    // Nothing says when it listens: the first stream is made until it is told of.
+    for nth in 0.. {
+        assert!(nth < EVENTS_TRIED_MAX, "nothing is told");
+        cli.run(&words(&format!("stream add TRY{nth} --subjects try{nth} --storage memory --defaults")), b"");
+        if lines.next_within(Duration::from_millis(300)).is_some() {
+            break;
+        }
+    }
+    while lines.next_within(Duration::from_millis(500)).is_some() {}
+    for command in EVENTFUL {
+        let outcome = outcome(command, &cli.run(&words(command), b""));
+        told.push((outcome.0, outcome.1, String::new()));
+    }
+    let mut heard = Vec::new();
+    while let Some(line) = lines.next_within(Duration::from_secs(1)) {
+        heard.push(normalise(&line));
+    }
+    assert!(!heard.is_empty(), "nothing is told of streams and consumers");
+    heard.sort_unstable();
+    told.push(("events".to_owned(), None, heard.join("\n")));
+    told
 }
 
 /// Starts the waiting command, and repeats the other until it gets through: nothing says when the first is ready.
@@ -277,6 +339,69 @@ const OBJECTS: &[&str] = &[
     "object put FILES FILE --name late --no-progress -f",
     "object rm FILES -f",
     "object ls",
+];
+
+const REPORTS: &[&str] = &[
+    "stream add ORDERS --subjects orders.* --storage file --allow-direct --defaults",
+    "stream add COUNTS --subjects counts.* --storage memory --allow-counter --defaults",
+    "pub -J orders.1 one --count 5",
+    "pub -J orders.2 two --count 3",
+    "pub -J counts.a x -H Nats-Incr:+3",
+    "pub -J counts.a x -H Nats-Incr:-1",
+    "pub -J counts.a x -H Nats-Incr:many",
+    "stream get COUNTS --last-for counts.a",
+    "stream rmm ORDERS 2 -f",
+    "stream rmm ORDERS 3 -f",
+    "stream state ORDERS",
+    "stream state ORDERS --json",
+    "stream subjects ORDERS",
+    "stream subjects ORDERS --sort --names",
+    "stream gaps ORDERS --no-progress",
+    "stream gaps ORDERS --no-progress --json",
+    "stream view ORDERS 3",
+    "stream view ORDERS 3 --id 4 --raw",
+    "stream find --empty",
+    "stream find --idle 1h",
+    "stream find --names --subject orders.1",
+    "consumer add ORDERS worker --pull --ack explicit --deliver all --defaults",
+    "consumer next ORDERS worker --count 2 --raw --no-ack",
+    "consumer state ORDERS worker",
+    "consumer find ORDERS --ack-pending 1",
+    "consumer report ORDERS",
+    "consumer report ORDERS --raw",
+    "stream report",
+    "stream report --json",
+    "stream backup ORDERS target/tmp/cli-parity-backup --no-progress",
+    "stream rm ORDERS -f",
+    "stream restore target/tmp/cli-parity-backup --no-progress",
+    "stream state ORDERS",
+    "consumer info ORDERS worker",
+];
+
+const SCHEMAS_AND_ACCOUNTS: &[&str] = &[
+    "schema search stream",
+    "schema info io.nats.jetstream.api.v1.stream_create_request",
+    "schema request $JS.API.INFO",
+    "schema request $JS.API.STREAM.NAMES",
+    "stream add ONE --subjects one.> --storage file --defaults",
+    "schema request $JS.API.STREAM.INFO.ONE",
+    "schema request $JS.API.STREAM.INFO.TWO",
+    "pub -J one.a x",
+    "account info",
+    "account report connections --account APP --user sys --password sys",
+    "account tls",
+];
+
+const EVENTFUL: &[&str] = &[
+    "stream add ORDERS --subjects orders.* --storage file --defaults",
+    "stream edit ORDERS --max-msgs 3 --force",
+    "consumer add ORDERS worker --pull --ack explicit --deliver all --max-deliver 1 --defaults",
+    "pub -J orders.1 one",
+    "consumer next ORDERS worker --term",
+    "consumer pause ORDERS worker 1h -f",
+    "consumer resume ORDERS worker -f",
+    "consumer rm ORDERS worker -f",
+    "stream rm ORDERS -f",
 ];
 
 const CHECKS: &[&str] = &[

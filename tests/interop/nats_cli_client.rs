@@ -1,8 +1,8 @@
 //! The `nats` CLI in the crash test: processes for every message, so fewer messages than with the other clients.
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::SyncSender;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
 
 use crate::client::Phase;
@@ -23,6 +23,39 @@ pub fn run(phase: Phase, lines: Lines) {
     };
     if nobody_listens.is_some() {
         let _ = lines.send("done".into());
+    }
+}
+
+/// A command that runs.
+pub struct Running(Child);
+
+/// What it prints.
+pub struct Printed(Receiver<String>);
+
+impl Running {
+    /// Its lines as they come. Once only.
+    pub fn lines(&mut self) -> Printed {
+        let output = self.0.stdout.take().expect("not taken yet");
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(output).lines().map_while(Result::ok);
+            lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+        });
+        Printed(receiver)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Printed {
+    /// The next line, if it comes in time.
+    pub fn next_within(&mut self, most: Duration) -> Option<String> {
+        self.0.recv_timeout(most).ok()
     }
 }
 
@@ -49,6 +82,20 @@ impl Cli {
         let _ = pipe.write_all(input);
         drop(pipe);
         child.wait_with_output().expect("the nats CLI ends")
+    }
+
+    /// Starts a command that does not end by itself; it ends with what is returned.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let child = Command::new(provision::nats_cli())
+            .args(["--no-context", "--timeout", "2s", "--server", &self.url])
+            .args(arguments)
+            .env_remove("NATS_CONTEXT")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        Running(child.expect("the nats CLI starts"))
     }
 
     fn insist(&self, arguments: &[&str]) -> Output {

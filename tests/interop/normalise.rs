@@ -32,6 +32,8 @@ const RULE_TEXTS: &[(&str, &str)] = &[
     (r"\b(min|avg|max|stddev)(:? )[\d,.]+", "$1$2 N"),
     (r"[\d.]+ [KM]?i?B in [\d.]+ [KM]?i?B out", "BYTES in BYTES out"),
     (r"\b\d+ in \d+ out\b", "COUNT in COUNT out"),
+    // A backup is as large as the packing makes it.
+    (r"\b\d+ B (un)?compressed", "SIZE ${1}compressed"),
     // What a broker is made of, and where it lies.
     (r"\bsubscriptions=\d+", "subscriptions=N"),
     (

@@ -1,6 +1,7 @@
 //! The loads, grouped as the tables show them.
 
 mod ceiling;
+mod compaction;
 mod core;
 mod idle;
 mod jetstream;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Load> {
     loads.extend(kv::loads());
     loads.extend(recovery::loads());
     loads.extend(idle::loads());
+    loads.extend(compaction::loads());
     loads.extend(space::loads());
     loads.extend(ceiling::loads());
     loads

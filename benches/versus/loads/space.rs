@@ -33,7 +33,7 @@ pub fn loads() -> Vec<Load> {
     vec![
         load("a stream limited to 500 MB", limited),
         load("a work queue, every message acknowledged", work_queue),
-        load("a bucket of 100,000 keys, overwritten at random", bucket),
+        load("a bucket of 500,000 keys, overwritten at random", bucket),
     ]
 }
 
@@ -45,7 +45,7 @@ fn limited(server: &mut Server, messages: u64) -> io::Result<Run> {
 
 fn bucket(server: &mut Server, messages: u64) -> io::Result<Run> {
     let more = r#""subjects":["bench.in.*"],"retention":"limits","max_msgs_per_subject":1"#;
-    let keys = (messages / 100).max(1);
+    let keys = (messages / 20).max(1);
     write(server, more, messages, |n| format!("bench.in.{}", scattered(n) % keys))
 }
 

@@ -296,3 +296,32 @@ fn messages_with_headers_are_found_without_looking_at_the_others() {
     let next = |from| stream.log.next_with_headers(from).unwrap();
     assert_eq!([next(0), next(14), next(15)], [Some(14), Some(14), None]);
 }
+
+/// Compaction copied the deletion of a consumer, which came to lie behind one of the same name that had been made since.
+#[test]
+fn a_consumer_outlives_the_deletion_of_its_predecessor() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (id, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    store.put_consumer(id, "C", b"old").unwrap();
+    log.append(&message(1, &[1; 3700])).unwrap();
+    store.commit().unwrap();
+    log.append(&message(2, &[2; 2000])).unwrap();
+    store.delete_consumer(id, "C").unwrap();
+    store.put_consumer(id, "C", b"new").unwrap();
+    store.append_consumer_delta(id, "C", b"+1").unwrap();
+    store.commit().unwrap();
+    log.append(&message(3, &[3; 3000])).unwrap();
+    store.commit().unwrap();
+    // The segment with the deletion is compacted; the one with the consumer that was deleted stays.
+    log.remove(2).unwrap();
+    store.flush().unwrap();
+    store.maintain().unwrap();
+    assert!(disk.open("journal/0000000002.seg").is_err());
+    assert!(disk.open("journal/0000000001.seg").is_ok());
+    drop((log, store));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    let consumer = &stream.consumers[0];
+    assert_eq!((&consumer.config[..], &consumer.deltas[..]), (&b"new"[..], &[b"+1".to_vec()][..]));
+}

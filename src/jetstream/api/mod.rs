@@ -29,6 +29,8 @@ use crate::account::Account;
 use crate::router::{ClientInfo, Dispatch, Message, Service};
 pub use stream::{answered as answered_stream, listed as listed_stream, state as stream_state};
 
+const ACCOUNT_INFO: &[u8] = b"$JS.API.INFO";
+
 /// The subscriber on `$JS.API.>` of an account that has JetStream.
 pub struct Api {
     /// The account.
@@ -149,10 +151,16 @@ impl Api {
 
 impl Service for NoApi {
     fn deliver(&self, cx: &mut Dispatch, request: &Message<'_>) -> bool {
-        if self.account.imports_service(request.subject) {
+        // Whoever imports the account's information imports what else there is to be had.
+        if self.account.imports_service(request.subject) || self.account.imports_service(ACCOUNT_INFO) {
             return false;
         }
         let subject = ApiSubject::parse(request.subject.strip_prefix(API_PREFIX).unwrap_or_default());
+        if self.operators.is_none()
+            && matches!(subject, ApiSubject::MsgNext(_) | ApiSubject::DirectGet { .. })
+        {
+            return false;
+        }
         if let (ApiSubject::AccountPurge(name), Some(operators)) = (subject, &self.operators) {
             account_purge::deliver(&self.account, operators, cx, name, request);
         } else if let Some(response_type) = ResponseType::of(&subject) {

@@ -11,12 +11,14 @@ use super::machine::ConsumerMachine;
 use super::state::Op;
 use super::turn::Turn;
 use crate::clock::UnixNanos;
-use crate::store::StoreError;
+use crate::store::{MessageLog, StoreError};
 
 /// Why a message that was removed by a limit or by request is no longer awaited.
 const REMOVED_REASON: &str = "Unacknowledged message was deleted";
 /// More advisories than this are not sent when many pending messages vanish at once.
 const REMOVED_ADVISORIES_MAX: usize = 1024;
+/// More pending messages than this are not looked for after a purge; the rest is noticed when it is redelivered.
+const PURGED_LOOKUPS_MAX: usize = 65_536;
 
 /// How much of what a consumer wants is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,9 +206,12 @@ impl ConsumerMachine {
     pub fn concern_of(&self, purged: Option<&Bytes>) -> Concern {
         let Some(purged) = purged else { return Concern::Everything };
         let filters = self.filters();
-        if filters.iter().any(|filter| is_subset(filter, purged)) {
+        let is_gone = |filter: &Bytes| is_subset(filter, purged);
+        if !filters.is_empty() && filters.iter().all(is_gone) {
             Concern::Everything
-        } else if filters.is_empty() || filters.iter().any(|filter| is_subset(purged, filter)) {
+        } else if filters.is_empty()
+            || filters.iter().any(|filter| is_gone(filter) || is_subset(purged, filter))
+        {
             Concern::Part
         } else {
             Concern::Nothing
@@ -220,6 +225,17 @@ impl ConsumerMachine {
             list.purge(first_seq);
         }
         self.backlog.invalidate();
+    }
+
+    /// Some of what the consumer wants was purged: it does not wait for those messages any longer.
+    pub fn forget_purged(&mut self, log: &dyn MessageLog, now: UnixNanos) -> Result<(), StoreError> {
+        let seqs: Vec<u64> = self.state.acks.pending().iter().map(|entry| entry.seq).collect();
+        for seq in seqs.into_iter().take(PURGED_LOOKUPS_MAX) {
+            if log.next_match(seq, &[])? != Some(seq) {
+                self.apply(Op::Ack { seq, at: now });
+            }
+        }
+        Ok(())
     }
 
     /// A pending message does not exist any more.

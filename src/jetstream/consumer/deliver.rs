@@ -296,7 +296,7 @@ impl ConsumerMachine {
     }
 
     /// Whether no new message may be delivered before one is acknowledged.
-    fn is_stalled(&self) -> bool {
+    pub(super) fn is_stalled(&self) -> bool {
         self.settings.pending_acks_max > 0 && self.state.acks.len() >= self.settings.pending_acks_max
     }
 

@@ -16,7 +16,9 @@ impl ConsumerMachine {
         self.queue_overdue(turn);
         self.check_pin_timeout(turn);
         if self.waiting.next_event().is_some_and(|at| at <= turn.now) {
-            self.sweep_waiting(turn, false);
+            // As with nats-server, a request that does not want to wait is left alone until then.
+            let nothing = self.is_stalled() && self.state.acks.queued() == 0;
+            self.sweep_waiting(turn, nothing);
         }
         self.check_heartbeat(turn);
         if self.held_until.is_some_and(|at| at <= turn.now) {

@@ -95,6 +95,7 @@ impl StreamState {
             bounds,
             existing: existing.map(|hosted| hosted.machine.config()),
             deliver_interest,
+            counted: self.consumers.count_limited(),
             others: &|| self.consumers.configs_but(name),
         };
         decide(wanted.config, wanted.action, wanted.pedantic, &situation)
@@ -124,6 +125,7 @@ impl StreamState {
             let _ = host.env.store.delete_consumer(host.id, name);
             return Err(not_written(host));
         }
+        self.consumers.begin_after(key, self.last_lsn);
         Ok(key)
     }
 

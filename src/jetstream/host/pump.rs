@@ -83,7 +83,7 @@ impl StreamHost {
         state.write_consumers(self, now);
         let more_replies = pump.take_settled(&mut state, self.env.settled());
         std::mem::swap(&mut state.parcels, &mut pump.parcels);
-        if state.visible.waits() || !state.replies.is_empty() {
+        if state.visible.waits() || !state.replies.is_empty() || state.consumers.any_unsettled() {
             self.wait_for_commit();
         }
         let deadlines =

@@ -73,9 +73,11 @@ impl StreamState {
     /// Runs the consumers that have something to do. `true` if there is more than one round's worth.
     pub(super) fn run_consumers(&mut self, host: &StreamHost, now: UnixNanos) -> bool {
         self.consumers.wake_overdue(now);
+        let settled = host.env.settled();
+        self.consumers.begin_settled(settled);
         let mut budget = Budget { messages: MESSAGES_PER_ROUND_MAX, bytes: BYTES_PER_ROUND_MAX };
         for _ in 0..CONSUMERS_PER_ROUND_MAX {
-            let Some(key) = self.consumers.next_to_run() else { return false };
+            let Some(key) = self.consumers.next_to_run(settled) else { return false };
             if self.run_consumer(host, key, now, &mut budget) == Progress::More {
                 self.consumers.wake(key);
                 return true;

@@ -40,7 +40,7 @@ pub struct StreamState {
     pub(super) replies: Replies,
     pub(super) visible: Visible,
     /// The last position this stream wrote at.
-    last_lsn: Lsn,
+    pub(super) last_lsn: Lsn,
     transform: Option<Transform>,
     /// What consumers have handed over and the pump has not sent yet.
     pub(super) parcels: Vec<Parcel>,
@@ -144,9 +144,7 @@ impl StreamState {
     pub fn purge(&mut self, purge: &Purge, now: UnixNanos) -> Result<u64, Refusal> {
         let (purged, lsn) = self.machine.purge(self.log.as_mut(), purge)?;
         self.wrote(lsn);
-        if purged > 0 || purge.filter.is_none() {
-            self.tell_purged(purge.filter.as_ref(), now);
-        }
+        self.tell_purged(purge.filter.as_ref(), now);
         Ok(purged)
     }
 
@@ -171,12 +169,15 @@ impl StreamState {
         let first = first.unwrap_or(state.last_seq.saturating_add(1));
         for key in self.consumers.keys() {
             let Some(hosted) = self.consumers.get_mut(key) else { continue };
-            let first_seq = match hosted.machine.concern_of(filter) {
+            match hosted.machine.concern_of(filter) {
                 Concern::Nothing => continue,
-                Concern::Part => state.first_seq,
-                Concern::Everything => first,
-            };
-            hosted.machine.on_purged(first_seq, now);
+                Concern::Everything => hosted.machine.on_purged(first, now),
+                Concern::Part => {
+                    hosted.machine.on_purged(state.first_seq, now);
+                    // What cannot be looked up now is noticed at the next redelivery.
+                    let _ = hosted.machine.forget_purged(self.log.as_ref(), now);
+                }
+            }
             self.consumers.wake(key);
         }
     }

@@ -80,6 +80,8 @@ pub struct StreamMachine {
     /// `None` once the stream has been deleted.
     meter: Option<Meter>,
     republisher: Option<Republisher>,
+    /// It was purged before it held a message.
+    begun: bool,
 }
 
 impl StreamMachine {
@@ -99,6 +101,7 @@ impl StreamMachine {
             fast: FastBatches::default(),
             meter: Some(meter),
             republisher,
+            begun: false,
         }
     }
 

@@ -29,8 +29,16 @@ impl StreamMachine {
         }
         Ok(match &purge.filter {
             Some(filter) if filter.as_ref() != b">" => purge_filtered(log, filter, purge)?,
-            _ => purge_front(log, purge)?,
+            _ => {
+                self.begun |= purge.keep.is_none();
+                purge_front(log, purge)?
+            }
         })
+    }
+
+    /// Whether the stream says that it begins at 1 although it has never held a message.
+    pub fn begins_at_one(&self) -> bool {
+        self.begun || self.config.first_seq == 1
     }
 
     /// Removes one message by its sequence.

@@ -107,7 +107,7 @@ fn write_accounts(
     labels: &Labels,
 ) -> Vec<(String, Labels)> {
     let mut accounts = jetstream.accounts();
-    accounts.sort_by(|a, b| a.name.cmp(&b.name));
+    accounts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     accounts.truncate(ACCOUNTS_MAX);
     let labelled = |account: JetStreamAccount| {
         let labels = labels.clone().with("account", &account.name).with("account_name", &account.name);

@@ -75,7 +75,9 @@ pub struct Journal {
     pending_start: AtomicU64,
     written: AtomicU64,
     durable: AtomicU64,
-    /// Bytes that wait for a commit; changed under the core's lock.
+    /// Something waits for a commit; changed under the core's lock.
+    waits: AtomicBool,
+    /// Bytes of it; changed under the core's lock. Removals take theirs when the commit is made up.
     pending_bytes: AtomicU64,
     /// Bytes of the commit on its way.
     in_flight_bytes: AtomicU64,
@@ -110,6 +112,7 @@ impl Journal {
             pending_start: AtomicU64::new(durable.0),
             written: AtomicU64::new(durable.0),
             durable: AtomicU64::new(durable.0),
+            waits: AtomicBool::new(false),
             pending_bytes: AtomicU64::new(0),
             in_flight_bytes: AtomicU64::new(0),
             indexes: IndexMeter::new(options.index_bytes_max),
@@ -149,6 +152,7 @@ impl Journal {
         let mut core = self.core.lock();
         let changed = change(&mut core);
         let (waits, chore) = (core.has_pending(), core.take_chore());
+        self.waits.store(waits, Ordering::Relaxed);
         self.pending_bytes.store(core.pending_bytes(), Ordering::Relaxed);
         drop(core);
         if chore {
@@ -166,7 +170,7 @@ impl Journal {
     /// Sees to it that what was appended is committed: at once and by the caller where that takes next to no time, else by the
     /// committer. To be called by whoever stored messages, at the end of the batch and without holding a lock.
     pub fn commit_soon(&self) {
-        if self.pending_bytes.load(Ordering::Relaxed) == 0 {
+        if !self.waits.load(Ordering::Relaxed) {
             return;
         }
         match self.commit.try_lock() {
@@ -379,6 +383,7 @@ impl Journal {
         let mut core = self.core.lock();
         let Some(batch) = core.take(synced)? else { return Ok(None) };
         self.in_flight_bytes.store(batch.bytes, Ordering::Relaxed);
+        self.waits.store(false, Ordering::Relaxed);
         self.pending_bytes.store(0, Ordering::Relaxed);
         let mut tail = self.tail.write();
         for part in &batch.parts {
@@ -546,6 +551,10 @@ mod tests {
         journal.commit_soon();
         assert_eq!(journal.written(), lsn);
         assert!(journal.durable() < lsn);
+        let removal = Removal { stream: 1, floor: None, tombstone: Some((1, 1)), released: &[] };
+        let lsn = journal.remove(&removal).unwrap();
+        journal.commit_soon();
+        assert!(journal.written() >= lsn);
     }
 
     #[test]

@@ -32,12 +32,12 @@ pub fn listed(host: &StreamHost) -> StreamInfo {
 /// What a stream holds.
 pub fn state(stream: &host::StreamState) -> StreamState {
     let log = stream.log.state();
-    let begins_at_one = stream.machine.config().first_seq == 1;
+    let begins_at_one = stream.machine.begins_at_one();
     let time = |nanos| if nanos == 0 { Timestamp::ZERO } else { Timestamp(nanos) };
     StreamState {
         messages: log.messages,
         bytes: log.bytes,
-        // A stream that was told to begin at 1 says so before it begins.
+        // A stream that was told to begin at 1, or was purged, says so before it begins.
         first_seq: if begins_at_one && log.first_seq == 0 { 1 } else { log.first_seq },
         first_ts: time(log.first_ts),
         last_seq: log.last_seq,

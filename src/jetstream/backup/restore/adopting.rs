@@ -14,7 +14,7 @@ use crate::ids;
 use crate::jetstream::account::JsAccount;
 use crate::jetstream::consumer::config::{CreateSubject, Decision, Situation, check_names, decide};
 use crate::jetstream::consumer::{ConsumerMachine, Identity, StreamTraits};
-use crate::jetstream::consumers::{Consumers, Hosted};
+use crate::jetstream::consumers::{Consumers, Hosted, counts};
 use crate::jetstream::host::{StreamHost, StreamState, keeps};
 use crate::jetstream::sourcing::ledger::Record;
 use crate::jetstream::stream::StreamMachine;
@@ -72,6 +72,7 @@ impl Building {
             bounds: self.account.consumer_bounds(),
             existing: None,
             deliver_interest: false,
+            counted: self.consumers.iter().filter(|consumer| counts(&consumer.config)).count(),
             others: &|| self.consumers.iter().map(|consumer| &consumer.config).collect(),
         };
         let (Decision::Create(mut config) | Decision::Update(mut config)) =

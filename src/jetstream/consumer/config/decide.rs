@@ -22,6 +22,8 @@ pub struct Situation<'a> {
     pub existing: Option<&'a ConsumerConfig>,
     /// Whether somebody listens to the existing consumer's deliver subject.
     pub deliver_interest: bool,
+    /// How many consumers the stream has that count against its limit.
+    pub counted: usize,
     /// Gathers the configurations of the stream's other consumers; asked for only when they matter.
     pub others: &'a dyn Fn() -> Vec<&'a ConsumerConfig>,
 }
@@ -95,8 +97,7 @@ fn decide_create(
         return Err(ErrorCode::ConsumerDoesNotExist.error());
     }
     let max = consumers_max(situation);
-    let counted = || (situation.others)().iter().filter(|other| !other.direct && !other.sourcing).count();
-    if max > 0 && i64::try_from(counted()).unwrap_or(i64::MAX) >= max {
+    if max > 0 && i64::try_from(situation.counted).unwrap_or(i64::MAX) >= max {
         return Err(ErrorCode::MaximumConsumersLimit.error());
     }
     if situation.stream.retention == Retention::WorkQueue {

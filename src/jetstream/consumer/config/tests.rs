@@ -25,6 +25,7 @@ fn judge(json: &str, stream: &StreamConfig, pedantic: bool) -> Result<ConsumerCo
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
+        counted: 0,
         others: &Vec::new,
     };
     match decide(consumer(json), ConsumerAction::CreateOrUpdate, pedantic, &situation)? {
@@ -212,6 +213,7 @@ fn join(json: &str, others: &[&str], more: &str) -> Result<(), u16> {
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
+        counted: others.iter().filter(|other| !other.direct && !other.sourcing).count(),
         others: &|| others.iter().collect(),
     };
     decide(consumer(json), ConsumerAction::CreateOrUpdate, false, &situation)
@@ -252,6 +254,7 @@ fn change(old: &str, new: &str, action: ConsumerAction) -> Result<ConsumerConfig
         bounds: ConsumerBounds::default(),
         existing: Some(&existing),
         deliver_interest: true,
+        counted: 0,
         others: &Vec::new,
     };
     match decide(consumer(new), action, false, &situation) {
@@ -348,6 +351,7 @@ fn updating_needs_something_to_update() {
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
+        counted: 0,
         others: &Vec::new,
     };
     let error = decide(consumer("{}"), ConsumerAction::Update, false, &situation).unwrap_err();
@@ -400,6 +404,7 @@ fn judge_config(config: ConsumerConfig) -> Result<Decision, ApiError> {
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
+        counted: 0,
         others: &Vec::new,
     };
     decide(config, ConsumerAction::CreateOrUpdate, false, &situation)

@@ -184,6 +184,7 @@ pub fn complete(stream: &StreamConfig, config: &str) -> ConsumerConfig {
         bounds: ConsumerBounds::default(),
         existing: None,
         deliver_interest: false,
+        counted: 0,
         others: &Vec::new,
     };
     match decide(config, Default::default(), false, &situation).unwrap() {

@@ -224,6 +224,16 @@ fn waiting_requests_are_left_alone_while_too_much_is_unacknowledged() {
 }
 
 #[test]
+fn a_request_that_does_not_wait_ends_at_its_first_heartbeat_while_too_much_is_unacknowledged() {
+    let mut scene =
+        Scene::new(&["s.1", "s.2"], r#"{"durable_name":"C","ack_policy":"explicit","max_ack_pending":1}"#);
+    let request = r#"{"batch":2,"no_wait":true,"expires":1000000000,"idle_heartbeat":100000000}"#;
+    assert_eq!(scene.pull("r", request), ["r 1 #1 x1 +1"]);
+    scene.wait(SEC / 10);
+    assert_eq!(scene.lines(), ["r 404 No Messages"]);
+}
+
+#[test]
 fn messages_that_are_not_durable_yet_do_not_exist() {
     let mut scene = Scene::new(&["s.1", "s.2"], EXPLICIT);
     scene.visible = Some(1);
