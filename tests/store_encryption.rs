@@ -5,6 +5,7 @@ mod suite;
 
 mod store_support;
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use std::sync::atomic::Ordering;
 use headwater::assemble::store_options;
 use headwater::cli::{self, Invocation};
 use headwater::config::Config;
+use headwater::store::disk::RealDisk;
+use headwater::store::journal::files::SegmentFiles;
+use headwater::store::journal::record::Header;
 use headwater::store::{Cipher, Encryption, MessageLog, Store, StoreOptions, StreamId};
 use store_support::{Model, create, flip_bit, message, open, segment, tiny};
 use suite::damage::{base, sweep};
@@ -337,6 +341,55 @@ fn live_bytes(store: &Arc<Store>, dir: &Path) -> u64 {
     scratch::restore(copy.path(), &scratch::image(dir));
     let (again, ..) = open(copy.path(), StoreOptions { catalog: false, ..sealed() });
     again.stats().live_bytes
+}
+
+/// Where each sealed record lies, and its nonce.
+fn nonces(dir: &Path) -> Vec<(u32, u32, Vec<u8>)> {
+    let disk = Arc::new(RealDisk::new(dir).unwrap());
+    let (files, _) = SegmentFiles::open_encrypted(disk, 8192, sealed().encryption.as_ref()).unwrap();
+    let mut nonces = Vec::new();
+    for id in files.ids() {
+        let (segment, mut offset) = (files.get(id).unwrap(), 64);
+        while let Some(header) = Header::decode(&segment.read(offset, 40).unwrap(), segment.seeds) {
+            if header.is_sealed() {
+                nonces.push((id, offset, segment.read(offset + 40, 12).unwrap().to_vec()));
+            }
+            offset += header.record_len() as u32;
+        }
+    }
+    nonces
+}
+
+#[test]
+fn no_nonce_comes_twice_although_torn_commits_are_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { catalog: false, ..sealed() };
+    let (store, ..) = open(dir.path(), options.clone());
+    let (_, log, model) = fill(&store);
+    drop((log, store));
+    let mut seen: HashMap<Vec<u8>, (u32, u32)> = HashMap::new();
+    let mut written_over = HashSet::new();
+    let mut again = 0;
+    for round in 0..6 {
+        let (store, mut streams, _) = open(dir.path(), options.clone());
+        let first = streams[0].log.state().last_seq + 1;
+        append(&mut *streams[0].log, &mut model.clone(), first, 3);
+        store.commit().unwrap();
+        drop((streams, store));
+        let found = nonces(dir.path());
+        for (id, offset, nonce) in &found {
+            let place = *seen.entry(nonce.clone()).or_insert((*id, *offset));
+            assert_eq!(place, (*id, *offset), "round {round}");
+            again += u64::from(written_over.contains(&(*id, *offset)));
+        }
+        // The power went, and nothing of the last message arrived.
+        let (id, offset, _) = found.last().unwrap();
+        let mut bytes = fs::read(segment(dir.path(), *id)).unwrap();
+        bytes[*offset as usize..*offset as usize + 64].fill(0);
+        fs::write(segment(dir.path(), *id), bytes).unwrap();
+        written_over.insert((*id, *offset));
+    }
+    assert!(again > 0, "nothing was written over");
 }
 
 #[test]
