@@ -196,7 +196,7 @@ const KEYS: &[Key<JetStream>] = &[
         Node::secret,
         restart("JetStreamOldKey")
     ),
-    field!("cipher", [], encryption.cipher, cipher),
+    field!("cipher", [], encryption.cipher, cipher, restart("JetStreamCipher")),
     field!("extension_hint", [], extension_hint, Node::name, restart("JetStreamExtHint")),
     nested!("limits", [], limits, read_limits, restart("JetStreamLimits")),
     nested!("tpm", [], tpm, read_tpm),
