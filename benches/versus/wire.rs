@@ -136,9 +136,9 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether the next message would have to be waited for.
+    /// Whether the next message would have to be waited for, as far as one can tell: behind a ping there may be nothing more.
     pub fn is_drained(&self) -> bool {
-        self.start == self.end
+        self.start == self.end || self.buffer[self.start] == b'P'
     }
 
     /// Waits for the answer to a PING.

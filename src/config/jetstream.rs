@@ -114,6 +114,12 @@ pub enum Cipher {
     Aes,
 }
 
+impl Shown for Cipher {
+    fn shown(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
 /// The key for encryption at rest in a TPM.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tpm {

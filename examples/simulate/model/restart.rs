@@ -7,7 +7,7 @@ use headwater_protocol::headers::{self, names};
 use headwater_protocol::jetstream::stream_config::{Discard, Storage};
 
 use super::consumer::ConsumerModel;
-use super::legal::Reasons;
+use super::legal::{Reason, Reasons};
 use super::message::{Content, Presence, Stored};
 use super::stream::{StreamModel, content_of};
 use super::{Deletion, Model};
@@ -160,6 +160,7 @@ impl StreamModel {
             .map(|(seq, stored)| (*seq, stored.clone()))
             .collect();
         let lost = self.find_lost(&absent, now);
+        let mut reasons = Reasons::of(self, now);
         let mut damaged = 0;
         for (seq, stored) in &absent {
             let survivor_from = |cause: u64| present.range(cause..).next().is_some();
@@ -169,7 +170,8 @@ impl StreamModel {
                 Presence::Gone { cause: Some(cause), promised: false }
                     if stored.promised && lost.contains(&cause) && !survivor_from(cause) =>
                 {
-                    damaged += 1;
+                    let was_due = matches!(reasons.find(self, *seq), Some(Reason::Age));
+                    damaged += u64::from(!was_due);
                 }
                 _ => continue,
             }

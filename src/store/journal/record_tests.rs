@@ -6,15 +6,8 @@ const SEEDS: Seeds = Seeds { header: 17, body: 23 };
 
 fn encoded(subject: &[u8], headers: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let draft = Draft {
-        seq: 9,
-        ts: -4,
-        flags: FLAG_MORE,
-        subject,
-        headers,
-        payload,
-        ..Draft::new(Kind::Message, 3)
-    };
+    let draft =
+        Draft { seq: 9, ts: -4, flags: FLAG_MORE, subject, headers, payload, ..Draft::new(Kind::Message, 3) };
     draft.encode(SEEDS, None, &mut out);
     out
 }
