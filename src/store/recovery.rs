@@ -126,13 +126,13 @@ fn without_catalog(
 /// From here on the journal may hold what only the store's own key opens.
 fn keep_key(disk: &dyn Disk, options: &StoreOptions, vault: Option<&Vault>) -> Result<(), StoreError> {
     let (Some(vault), Some(encryption)) = (vault, &options.encryption) else { return Ok(()) };
+    if let Some(dir) = disk.catalog_dir().filter(|_| vault.is_new()) {
+        Catalog::forget_set_aside(&dir);
+    }
     match vault.keep(disk, encryption) {
         // Nothing depends on the files that cannot be written: the others have the key.
         Err(error) if !vault.is_new() => log::error!("the store's key: {error}"),
-        kept => kept?,
-    }
-    if let Some(dir) = disk.catalog_dir().filter(|_| vault.is_new()) {
-        Catalog::forget_set_aside(&dir);
+        kept => return kept,
     }
     Ok(())
 }
