@@ -101,7 +101,6 @@ impl Broker {
         let recovery = jetstream.clone().map(|jetstream| begin_recovery(jetstream, operator.clone()));
         let source = Arc::new(BrokerSource::new(server.clone(), Arc::new(config.clone())));
         source.set_jetstream(jetstream.clone().map(|jetstream| jetstream as Arc<_>));
-        system::serve_accounts(&server);
         let operator_services = system::serve_operators(&server, source.clone());
         let monitoring = Monitoring::start(config, source.clone()).await?;
         let recovery = hold_the_door(recovery).await?;

@@ -40,4 +40,5 @@ pub mod session;
 pub mod store;
 pub mod system;
 pub mod systemd;
+pub mod trace;
 pub mod version;

@@ -35,6 +35,17 @@ async fn next(events: &mut Subscriber) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_who_it_is_is_told_once() {
+    let edge = Edge::start(ACCOUNTS).await;
+    let app = login(&edge, "app").await;
+    let mut answers = app.subscribe("answer").await.unwrap();
+    app.publish_with_reply("$SYS.REQ.USER.INFO", "answer", "".into()).await.unwrap();
+    app.publish("answer", "null".into()).await.unwrap();
+    assert_eq!(next(&mut answers).await["data"]["user"], "app");
+    assert_eq!(next(&mut answers).await, Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_ask_about_one_account() {
     let edge = Edge::start(ACCOUNTS).await;
     let (sys, app) = (login(&edge, "sys").await, login(&edge, "app").await);

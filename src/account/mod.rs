@@ -35,6 +35,7 @@ use crate::router::{
     Dispatch, Matches, Message, Path, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
     fan_out_to_queue,
 };
+use crate::trace::TraceTerms;
 
 /// The account of clients that belong to none.
 pub const GLOBAL_ACCOUNT: &str = "$G";
@@ -59,6 +60,7 @@ pub struct Account {
     connections: AtomicUsize,
     limits: Limits,
     exchange: Exchange,
+    trace_terms: RwLock<Option<Arc<TraceTerms>>>,
 }
 
 /// What an account may use at most; [`UNLIMITED`] where there is no limit.
@@ -105,6 +107,7 @@ impl Account {
             connections: AtomicUsize::new(0),
             limits: Limits::default(),
             exchange: Exchange::default(),
+            trace_terms: RwLock::default(),
         })
     }
 
@@ -276,6 +279,21 @@ impl Account {
             true => Some(self.mappings.read().clone()),
             false => None,
         }
+    }
+
+    /// Sets which messages with W3C trace headers are traced, and where to.
+    pub fn set_trace_terms(&self, terms: Option<TraceTerms>) {
+        *self.trace_terms.write() = terms.map(Arc::new);
+    }
+
+    /// Which messages with W3C trace headers are traced; `None` if none are.
+    pub fn trace_terms(&self) -> Option<Arc<TraceTerms>> {
+        self.trace_terms.read().clone()
+    }
+
+    /// The account of operators, or the name of what would be it.
+    pub fn system_account(&self) -> &Arc<str> {
+        &self.realm.system_account
     }
 
     /// Counts a new client connection; `false`, and no change, if there are as many as allowed.

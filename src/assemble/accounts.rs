@@ -8,10 +8,11 @@ use headwater_protocol::jetstream::account_info::AccountLimits;
 
 use crate::account::GLOBAL_ACCOUNT;
 use crate::config::Config;
-use crate::config::accounts::AccountJetStream;
+use crate::config::accounts::{AccountJetStream, MessageTrace};
 use crate::jetstream::LimitsOf;
 use crate::operator::Operator;
 use crate::server::Server;
+use crate::trace::TraceTerms;
 
 /// Which accounts have JetStream, and how much of it. Without `accounts` the global account has all; with them, each that
 /// asks for it.
@@ -52,7 +53,7 @@ pub fn jetstream_limits_of_tokens(operator: &Arc<Operator>) -> LimitsOf {
     })
 }
 
-/// Sets the limits of accounts that are not JetStream's.
+/// Sets the limits of accounts that are not JetStream's, and what they have traced.
 pub fn apply_account_limits(config: &Config, server: &Server) {
     let limit = |limit: Option<u64>| limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
     for configured in &config.accounts {
@@ -62,6 +63,14 @@ pub fn apply_account_limits(config: &Config, server: &Server) {
         limits.subscriptions_max.store(limit(configured.limits.subscriptions_max), Ordering::Relaxed);
         limits.payload_bytes_max.store(limit(configured.limits.payload_bytes_max), Ordering::Relaxed);
         limits.leafnodes_max.store(limit(configured.limits.leafnodes_max), Ordering::Relaxed);
+        account.set_trace_terms(configured.message_trace.as_ref().map(trace_terms));
+    }
+}
+
+fn trace_terms(configured: &MessageTrace) -> TraceTerms {
+    TraceTerms {
+        destination: configured.destination.as_str().into(),
+        sampling_percent: configured.sampling_percent,
     }
 }
 

@@ -15,7 +15,6 @@ struct Row {
 const ROWS: &[Row] = &[
     Row::harmless("leafnodes", |c| c.leafnodes.port.is_some() || !c.leafnodes.remotes.is_empty()),
     Row::harmless("mqtt", |c| c.mqtt.port.is_some()),
-    Row::harmless("account msg_trace", |c| c.accounts.iter().any(|account| account.message_trace.is_some())),
     Row::harmless("prof_port", |c| c.profiling.port.is_some()),
     Row::harmless("ocsp", |c| c.ocsp.is_some()),
     Row::harmless("default_js_domain", |c| !c.server.default_js_domains.is_empty()),

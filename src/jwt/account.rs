@@ -27,6 +27,16 @@ pub struct AccountClaims {
     pub default_permissions: PermissionSettings,
     pub mappings: Vec<MappingRule>,
     pub external_auth: ExternalAuth,
+    /// Which messages with W3C trace headers are traced.
+    pub trace: Option<TraceClaim>,
+}
+
+/// Where traces go, and how many of a hundred messages have one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TraceClaim {
+    pub destination: String,
+    /// 0 if it is not said.
+    pub sampling: i64,
 }
 
 /// What an account may use; below 0 there is no limit.
@@ -132,6 +142,7 @@ impl AccountClaims {
             default_permissions: rights::permissions(nats.object("default_permissions")?)?,
             mappings: mappings(nats)?,
             external_auth: ExternalAuth::read(nats.object("authorization")?)?,
+            trace: trace(nats.object("trace")?)?,
         })
     }
 
@@ -263,6 +274,13 @@ fn latency(doc: Doc<'_>) -> Result<Option<LatencyClaim>, JwtError> {
     let by_headers = doc.at("sampling").as_str().is_some_and(|text| text.eq_ignore_ascii_case("headers"));
     let sampling = if by_headers { 0 } else { doc.number("sampling")? };
     Ok(Some(LatencyClaim { sampling, results: doc.text("results")? }))
+}
+
+fn trace(doc: Doc<'_>) -> Result<Option<TraceClaim>, JwtError> {
+    if !doc.exists() {
+        return Ok(None);
+    }
+    Ok(Some(TraceClaim { destination: doc.text("dest")?, sampling: doc.number("sampling")? }))
 }
 
 /// A key alone, or one with a scope.

@@ -19,7 +19,7 @@ mod user;
 mod validate;
 
 pub use self::account::{
-    AccountClaims, AccountLimits, ExportClaim, ExternalAuth, ImportClaim, JetStreamLimits, Scope,
+    AccountClaims, AccountLimits, ExportClaim, ExternalAuth, ImportClaim, JetStreamLimits, Scope, TraceClaim,
 };
 pub use self::activation::ActivationClaims;
 pub use self::claims::Claims;

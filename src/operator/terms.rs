@@ -8,7 +8,8 @@ use crate::account::{
 };
 use crate::jwt::{AccountClaims, ActivationClaims};
 use crate::jwt::{ExportClaim, ImportClaim};
-use headwater_protocol::subject::is_subset;
+use crate::trace::TraceTerms;
+use headwater_protocol::subject::{is_literal, is_subset};
 
 /// What an account exports.
 pub(super) fn exports(account: &AccountClaims) -> Vec<Export> {
@@ -25,6 +26,18 @@ pub(super) fn next_activation_end(account: &AccountClaims, now: i64) -> Option<i
     let tokens = account.imports.iter().filter(|import| !import.token.is_empty());
     let ends = tokens.filter_map(|import| Some(ActivationClaims::decode(&import.token).ok()?.claims.expires));
     ends.filter(|end| *end > now).min()
+}
+
+/// What an account has traced. As with nats-server, a destination that is none counts as not said.
+pub(super) fn trace(account: &AccountClaims) -> Option<TraceTerms> {
+    let claim = account.trace.as_ref().filter(|claim| is_literal(claim.destination.as_bytes()))?;
+    Some(TraceTerms {
+        destination: claim.destination.as_str().into(),
+        sampling_percent: u8::try_from(claim.sampling)
+            .ok()
+            .filter(|percent| (1..=100).contains(percent))
+            .unwrap_or(100),
+    })
 }
 
 fn export(claim: &ExportClaim, account: &AccountClaims) -> Export {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::dispatch::SizeTexts;
 use super::outbound::Pushed;
 use super::subscription::Admission;
+use super::traced::serve_traced;
 use super::{
-    Dispatch, Frame, Matches, Message, Path, QueueGroup, Receiver, Shadow, Sink, Subscriber, Subscription,
+    Dispatch, Frame, Matches, Message, Path, QueueGroup, Receiver, Service, Shadow, Sink, Subscriber,
+    Subscription,
 };
 
 /// Delivers to every plain subscription and to one member of every queue group. `true` if anybody got it.
@@ -39,7 +41,7 @@ pub fn fan_out_to_queue(
 }
 
 /// One message on its way to several receivers.
-struct Delivery<'a> {
+pub(super) struct Delivery<'a> {
     message: &'a Message<'a>,
     path: &'a Path<'a>,
     sizes: Option<Box<SizeTexts>>,
@@ -63,41 +65,79 @@ impl<'a> Delivery<'a> {
     fn deliver(&mut self, cx: &mut Dispatch, subscription: &Arc<Subscription>) -> bool {
         match subscription.sink() {
             Sink::Client { subscriber, sid } => {
-                self.deliver_to_client(cx, self.message, (subscription, subscription), subscriber, sid)
+                self.hand_over(cx, self.message, (subscription, subscription), subscriber, sid)
             }
-            Sink::Service(service) => {
-                let live = subscription.admit() != Admission::Refuse;
-                live && cx.nested(|cx| service.relay(cx, self.message, self.path)).unwrap_or(false)
-            }
+            Sink::Service(service) => serve(cx, (subscription, service), self.message, self.path),
+            Sink::Shadow(shadow) if cx.is_traced() => self.export_traced(cx, subscription, shadow),
             Sink::Shadow(shadow) => self.deliver_to_original(cx, subscription, shadow),
+        }
+    }
+
+    #[inline]
+    fn hand_over(
+        &mut self,
+        cx: &mut Dispatch,
+        message: &Message<'_>,
+        subscription: (&Arc<Subscription>, &Arc<Subscription>),
+        subscriber: &Arc<Subscriber>,
+        sid: &[u8],
+    ) -> bool {
+        match cx.is_traced() {
+            false => self.deliver_to_client(cx, message, subscription, subscriber, sid),
+            true => self.hand_over_traced(cx, message, subscription, subscriber, sid),
         }
     }
 
     /// What came through a service import is not exported again as a stream.
     #[cold]
-    fn deliver_to_original(&mut self, cx: &mut Dispatch, found: &Arc<Subscription>, shadow: &Shadow) -> bool {
+    pub(super) fn deliver_to_original(
+        &mut self,
+        cx: &mut Dispatch,
+        found: &Arc<Subscription>,
+        shadow: &Shadow,
+    ) -> bool {
         if self.path.import.is_some() {
             return false;
         }
         let Some(name) = shadow.naming().name(self.path.to) else { return false };
-        let shown_as_is = self.message.subject != self.path.to;
-        let subject = if shown_as_is { self.message.subject } else { &*name };
-        let message = Message { subject, ..*self.message };
+        let message = Message { subject: self.shown(&name), ..*self.message };
         let original = shadow.original();
         match original.sink() {
             Sink::Client { subscriber, sid } => {
-                self.deliver_to_client(cx, &message, (original, found), subscriber, sid)
+                self.hand_over(cx, &message, (original, found), subscriber, sid)
             }
-            Sink::Service(service) => {
-                let live = original.admit() != Admission::Refuse;
-                live && cx.nested(|cx| service.relay(cx, &message, &Path::direct(&name))).unwrap_or(false)
-            }
+            Sink::Service(service) => serve(cx, (original, service), &message, &Path::direct(&name)),
             Sink::Shadow(_) => false,
         }
     }
 
+    /// What a receiver is shown of a message that is called `name` where the receiver is.
+    fn shown<'n>(&self, name: &'n [u8]) -> &'n [u8]
+    where
+        'a: 'n,
+    {
+        if self.message.subject == self.path.to { name } else { self.message.subject }
+    }
+
+    /// Tells the trace which way the message goes, and has it go on as far as the importer lets traces follow.
+    #[cold]
+    fn export_traced(&mut self, cx: &mut Dispatch, found: &Arc<Subscription>, shadow: &Shadow) -> bool {
+        if self.path.import.is_some() {
+            return false;
+        }
+        let Some(name) = shadow.naming().name(self.path.to) else { return false };
+        if let Some(trace) = cx.trace_mut() {
+            trace.exported(&shadow.importer(), self.shown(&name));
+        }
+        match (shadow.allows_trace(), cx.is_trace_only()) {
+            (true, _) => self.deliver_to_original(cx, found, shadow),
+            (false, true) => true,
+            (false, false) => cx.untraced(|cx| self.deliver_to_original(cx, found, shadow)),
+        }
+    }
+
     /// `found` is what the index knows the subscription as: itself or a shadow.
-    fn deliver_to_client(
+    pub(super) fn deliver_to_client(
         &mut self,
         cx: &mut Dispatch,
         message: &Message<'_>,
@@ -176,4 +216,19 @@ impl<'a> Delivery<'a> {
             log::trace!("{name} - ->> MSG_PAYLOAD: [{:?}]", String::from_utf8_lossy(body));
         }
     }
+}
+
+#[inline]
+fn serve(
+    cx: &mut Dispatch,
+    (subscription, service): (&Subscription, &Arc<dyn Service>),
+    message: &Message<'_>,
+    path: &Path<'_>,
+) -> bool {
+    let live = subscription.admit() != Admission::Refuse;
+    let serve = |cx: &mut Dispatch| match cx.is_traced() {
+        false => service.relay(cx, message, path),
+        true => serve_traced(cx, service, message, path),
+    };
+    live && cx.nested(serve).unwrap_or(false)
 }

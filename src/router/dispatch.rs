@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{ClientInfo, Frame, Gate, Matches, Receiver, SubjectHash, Subscription};
+use crate::trace::Trace;
 
 /// A message that a service publishes while it handles one may lead to another, this often.
 const NESTING_MAX: u8 = 24;
@@ -40,6 +41,8 @@ pub struct Dispatch {
     sizes: Option<Box<SizeTexts>>,
     /// Services that have something left to do when the batch ends.
     deferred: Vec<Arc<dyn AfterBatch>>,
+    /// Of the message that is being published.
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 /// A service that does part of its work once for a whole batch.
@@ -82,6 +85,7 @@ impl Dispatch {
             frame: Frame::default(),
             sizes: None,
             deferred: Vec::new(),
+            trace: None,
         }
     }
 

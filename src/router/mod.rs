@@ -20,6 +20,7 @@ mod service;
 mod shadow;
 mod subscriber;
 mod subscription;
+mod traced;
 
 pub use cache::RouteCache;
 pub use client_info::{ClientInfo, ConnectionKind};
@@ -33,7 +34,7 @@ pub use matches::{Matches, QueueGroup};
 pub use message::Message;
 pub use outbound::{CloseReason, Outbound};
 pub use path::{ImportStep, Path};
-pub use service::Service;
+pub use service::{InTrace, Service};
 pub use shadow::{Home, Naming, Shadow};
 pub use subscriber::{DeliveryFilter, Receiver, Subscriber};
 pub use subscription::{Admission, Sid, Sink, Subscription};

@@ -1,5 +1,7 @@
 //! Subscribers inside the broker.
 
+use std::sync::Arc;
+
 use super::{Dispatch, Message, Path};
 
 /// Something in the broker that receives messages: a JetStream stream, an API handler, a link to another server.
@@ -19,4 +21,25 @@ pub trait Service: Send + Sync {
     fn takes_imports(&self) -> bool {
         false
     }
+
+    /// What a trace is told when a traced message comes here.
+    fn in_trace(&self, _message: &Message<'_>) -> InTrace {
+        InTrace::Unseen
+    }
+}
+
+/// What a trace is told of a message that comes to a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InTrace {
+    /// Nothing. The service takes the message even if that is only traced.
+    Unseen,
+    /// The service tells the trace itself, and sees to it that nothing happens when the message is only traced.
+    Told,
+    /// That it goes to a service of `account`, there called `to`, and nothing beyond.
+    Import {
+        /// The account's name.
+        account: Arc<str>,
+        /// The subject there.
+        to: Vec<u8>,
+    },
 }

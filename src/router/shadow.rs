@@ -13,6 +13,7 @@ pub struct Shadow {
     original: Arc<Subscription>,
     naming: Naming,
     home: Weak<dyn Home>,
+    allows_trace: bool,
 }
 
 /// What messages are called where they are imported.
@@ -30,12 +31,19 @@ pub enum Naming {
 pub trait Home: Send + Sync {
     /// The original got its last message.
     fn expire(&self, original: &Arc<Subscription>);
+    /// The account's name.
+    fn name(&self) -> Arc<str>;
 }
 
 impl Shadow {
     /// A shadow of `original`, which lives in `home`.
-    pub fn new(original: Arc<Subscription>, naming: Naming, home: Weak<dyn Home>) -> Self {
-        Self { original, naming, home }
+    pub fn new(
+        original: Arc<Subscription>,
+        naming: Naming,
+        home: Weak<dyn Home>,
+        allows_trace: bool,
+    ) -> Self {
+        Self { original, naming, home, allows_trace }
     }
 
     /// The subscription it stands for.
@@ -46,6 +54,16 @@ impl Shadow {
     /// How it names messages.
     pub fn naming(&self) -> &Naming {
         &self.naming
+    }
+
+    /// Whether the traces of messages follow them to the original.
+    pub fn allows_trace(&self) -> bool {
+        self.allows_trace
+    }
+
+    /// The name of the account the original lives in.
+    pub fn importer(&self) -> Arc<str> {
+        self.home.upgrade().map_or_else(|| "".into(), |home| home.name())
     }
 
     /// Ends the original, which got its last message.

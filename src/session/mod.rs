@@ -9,6 +9,7 @@ mod close;
 mod connect;
 mod filter;
 mod input;
+mod message_trace;
 mod operations;
 mod permits;
 mod ping;

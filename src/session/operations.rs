@@ -110,6 +110,9 @@ impl Session {
     }
 
     fn parse_error(&mut self, error: ParseError, rest: &[u8]) -> CloseReason {
+        if error == ParseError::PayloadTooLarge {
+            self.trace_too_large(rest, &error);
+        }
         if let Some(text) = error.reply() {
             self.send_error(text);
         }

@@ -5,13 +5,14 @@ use headwater_protocol::{client, subject};
 use super::Session;
 use crate::account::{Mapped, Mappings};
 use crate::router::Message;
+use crate::trace::{self, Trace};
 
 /// Replies that only the server itself may ask for.
 const RESERVED_REPLIES: [&[u8]; 3] = [b"_R_.", b"$JS.ACK.", b"_GR_."];
 
 /// Subjects that belong to the server.
-const GATEWAY_PREFIX: &[u8] = b"_GR_.";
-const RAFT_PREFIX: &[u8] = b"$NRG.";
+pub(super) const GATEWAY_PREFIX: &[u8] = b"_GR_.";
+pub(super) const RAFT_PREFIX: &[u8] = b"$NRG.";
 
 impl Session {
     /// Publishes a message. `sizes` are as the client wrote them, headers and total, which receivers are told.
@@ -22,6 +23,14 @@ impl Session {
         if self.settings.pedantic && !subject::is_literal(message.subject) {
             self.send_error("Invalid Publish Subject");
         }
+        if !message.headers.is_empty() && trace::may_ask(message.headers) {
+            return self.publish_asking_for_trace(message, sizes);
+        }
+        self.publish_as_is(message, sizes);
+    }
+
+    #[inline]
+    pub(super) fn publish_as_is(&mut self, message: &Message<'_>, sizes: (&[u8], &[u8])) {
         match self.account.mappings() {
             None => self.publish_unmapped(message, sizes),
             Some(mappings) => self.publish_mapped(message, sizes, &mappings),
@@ -30,7 +39,11 @@ impl Session {
 
     /// The subject a message is mapped to is the one that permissions are about.
     fn publish_mapped(&mut self, message: &Message<'_>, sizes: (&[u8], &[u8]), mappings: &Mappings) {
-        match mappings.apply(message.subject, |bound| self.dispatch.random_below(bound)) {
+        let mapped = mappings.apply(message.subject, |bound| self.dispatch.random_below(bound));
+        if let Some(trace) = self.dispatch.trace_mut() {
+            trace_mapping(trace, &mapped);
+        }
+        match mapped {
             Mapped::Unchanged => self.publish_unmapped(message, sizes),
             Mapped::To(subject) => self.publish_unmapped(&Message { subject: &subject, ..*message }, sizes),
             Mapped::Lost if self.settings.verbose => self.send_ok(),
@@ -83,15 +96,22 @@ impl Session {
             return false;
         }
         let reply = quoted(message.reply);
-        self.send_error(&format!("Permissions Violation for Publish with Reply of {reply}"));
+        self.deny(&format!("Permissions Violation for Publish with Reply of {reply}"));
         log::error!("{} - Publish Violation - Reply {reply}", self.client.log_name());
         true
     }
 
-    fn refuse_publish(&mut self, subject: &[u8]) {
+    pub(super) fn refuse_publish(&mut self, subject: &[u8]) {
         let subject = quoted(subject);
-        self.send_error(&format!("Permissions Violation for Publish to {subject}"));
+        self.deny(&format!("Permissions Violation for Publish to {subject}"));
         log::error!("{} - Publish Violation - Subject {subject}", self.client.log_name());
+    }
+
+    fn deny(&mut self, text: &str) {
+        if let Some(trace) = self.dispatch.trace_mut() {
+            trace.refused(text);
+        }
+        self.send_error(text);
     }
 
     /// Answers a request that nobody got, if the client listens for the answer with a plain subscription.
@@ -102,6 +122,14 @@ impl Session {
             client::no_responders(&mut answer, message.reply, subscription.sid(), message.subject);
             self.send(&answer);
         }
+    }
+}
+
+fn trace_mapping(trace: &mut Trace, mapped: &Mapped) {
+    match mapped {
+        Mapped::Unchanged => {}
+        Mapped::To(subject) => trace.mapped(subject),
+        Mapped::Lost => trace.mapped(b""),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use super::account_requests;
 use super::desk::{Desk, Outcome};
 use crate::account::Account;
-use crate::router::{Dispatch, Message, Service};
+use crate::router::{Dispatch, InTrace, Message, Service};
 use crate::server::ServerHook;
 
 /// Subjects, and what they ask for.
@@ -51,5 +51,12 @@ impl Service for OwnAccount {
             account.publish(cx, &Message { subject: request.reply, payload: &answer, ..Message::default() });
         }
         true
+    }
+
+    /// In nats-server a service of the system account.
+    fn in_trace(&self, _: &Message<'_>) -> InTrace {
+        let Some(account) = self.account.upgrade() else { return InTrace::Unseen };
+        let to = format!("$SYS.REQ.ACCOUNT.{}.{}", account.name(), self.what).into_bytes();
+        InTrace::Import { account: account.system_account().clone(), to }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Envelope, ServerInfo};
 use crate::account::Account;
 use crate::auth::{PermissionSettings, SubjectRules, TokenIdentity};
-use crate::router::{ClientInfo, Dispatch, Message, Service};
+use crate::router::{ClientInfo, Dispatch, InTrace, Message, Service};
 use crate::server::Server;
 
 /// What to send a request to.
@@ -40,6 +40,13 @@ impl Service for UserInfo {
             log::trace!("user info answered: {}", answered.is_some());
         }
         true
+    }
+
+    /// In nats-server a service of the system account.
+    fn in_trace(&self, _: &Message<'_>) -> InTrace {
+        let Some(account) = self.account.upgrade() else { return InTrace::Unseen };
+        let to = format!("$SYS.REQ.USER.{}.INFO", account.name()).into_bytes();
+        InTrace::Import { account: account.system_account().clone(), to }
     }
 }
 

@@ -77,6 +77,11 @@ fn cli_events_are_as_with_nats_server() {
 }
 
 #[test]
+fn cli_traces_are_as_with_nats_server() {
+    same_with_both(TRACES);
+}
+
+#[test]
 fn cli_benchmarks_run_as_with_nats_server() {
     same_with_both(BENCHMARKS);
 }
@@ -210,6 +215,19 @@ fn lines_missing(these: &str, those: &str, sign: &str) -> String {
     let more = if rest > 0 { format!("  {sign} and {rest} more lines\n") } else { String::new() };
     missing.iter().map(|line| format!("  {sign} {line}\n")).collect::<String>() + &more
 }
+
+const TRACES: &[&str] = &[
+    "trace nobody.there",
+    "trace $JS.API.INFO",
+    "stream add TRACED --subjects traced.> --storage memory --defaults",
+    "trace traced.a hello -H Color:blue",
+    "trace traced.a hello -H Nats-Expected-Last-Sequence:99",
+    "stream state TRACED",
+    "trace traced.a hello --deliver",
+    "stream get TRACED 1",
+    "stream state TRACED",
+    "trace bad..subject",
+];
 
 const STREAMS: &[&str] = &[
     "account info",

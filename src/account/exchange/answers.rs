@@ -9,10 +9,11 @@ use super::awaited::From;
 use super::latency::{Measured, Outcome};
 use super::responses::{Owed, ResponseMap};
 use super::service_import::export_id;
+use super::traced::Hop;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::UnixNanos;
 use crate::ids;
-use crate::router::{Dispatch, ImportStep, Message, Path, Service};
+use crate::router::{Dispatch, ImportStep, InTrace, Message, Path, Service};
 
 /// What reply subjects of services begin with.
 const PREFIX: &str = "_R_.";
@@ -78,12 +79,22 @@ impl Account {
 
     /// Forgets an answer that will not come; does nothing if it came.
     pub(super) fn no_longer_owe(&self, cx: &mut Dispatch, subject: &[u8], outcome: Outcome) {
-        let removed = self.exchange.answers.owed.lock().remove(subject);
-        let Some(owed) = removed else { return };
+        if let Some(owed) = self.take_owed(subject) {
+            self.give_up(cx, &owed, outcome);
+        }
+    }
+
+    /// Forgets an answer that nobody was asked for.
+    pub(super) fn forget_owed(&self, subject: &[u8]) {
+        self.take_owed(subject);
+    }
+
+    fn take_owed(&self, subject: &[u8]) -> Option<Arc<Owed<Weak<Account>>>> {
+        let owed = self.exchange.answers.owed.lock().remove(subject)?;
         if let Some(requestor) = owed.requestor.upgrade() {
             requestor.exchange.awaited.remove(&owed.reply, subject);
         }
-        self.give_up(cx, &owed, outcome);
+        Some(owed)
     }
 
     /// Gives up the answers that services of this account should have given by `now`, and says when to look again.
@@ -126,7 +137,8 @@ impl Account {
         let (responder, now) = (cx.origin().cloned(), self.realm.clock.now());
         let body = measured.report(outcome, responder.as_deref(), &self.realm.server, began, now);
         let subject = measured.subject.as_bytes();
-        cx.nested(|cx| self.publish(cx, &Message { subject, payload: &body, ..Message::default() }));
+        let message = Message { subject, payload: &body, ..Message::default() };
+        cx.untraced(|cx| cx.nested(|cx| self.publish(cx, &message)));
     }
 
     fn give_up(&self, cx: &mut Dispatch, owed: &Owed<Weak<Account>>, outcome: Outcome) {
@@ -135,7 +147,8 @@ impl Account {
         }
     }
 
-    fn new_reply(&self, cx: &mut Dispatch) -> Box<[u8]> {
+    /// A subject of the account that nobody else has.
+    pub(super) fn new_reply(&self, cx: &mut Dispatch) -> Box<[u8]> {
         let entrance = self.exchange.answers.entrance.get_or_init(|| Entrance::open(self));
         let mut subject = Vec::with_capacity(entrance.prefix.len() + PART_BYTES);
         subject.extend_from_slice(entrance.prefix.as_bytes());
@@ -159,7 +172,13 @@ impl Account {
         let step = ImportStep { export: export_id(&owed.export), share: owed.share, before: path.import };
         let shown = if message.subject == path.to { &*owed.reply } else { message.subject };
         let answer = Message { subject: shown, reply: &reply, ..*message };
-        let delivered = requestor.take_in(cx, &owed.reply, &answer, &step);
+        let delivered = match cx.trace_mut().is_none() {
+            true => requestor.take_in(cx, &owed.reply, &answer, &step),
+            false => {
+                let hop = Hop { from: path.to, to: &owed.reply, goes_on: false };
+                requestor.take_in_traced(cx, &hop, &answer, &step)
+            }
+        };
         if !delivered && !reply.is_empty() {
             requestor.no_longer_owe(cx, &reply, Outcome::NotDelivered);
         }
@@ -171,11 +190,8 @@ impl Account {
         if more_may_come && !owed.is_single() {
             return map.touch(subject, self.realm.clock.now());
         }
-        map.remove(subject);
         drop(map);
-        if let Some(requestor) = owed.requestor.upgrade() {
-            requestor.exchange.awaited.remove(&owed.reply, subject);
-        }
+        self.take_owed(subject);
     }
 }
 
@@ -200,5 +216,9 @@ impl Service for Way {
         }
         // An answer that comes too late is no request without responders.
         true
+    }
+
+    fn in_trace(&self, _: &Message<'_>) -> InTrace {
+        InTrace::Told
     }
 }

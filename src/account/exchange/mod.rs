@@ -16,6 +16,7 @@ mod request_info;
 mod responses;
 mod service_import;
 mod shadows;
+mod traced;
 
 use std::sync::Arc;
 

@@ -8,8 +8,9 @@ use super::export::{Export, ExportKind};
 use super::import::ServiceImport;
 use super::latency::{Measured, Outcome, sample};
 use super::request_info::Request;
+use super::traced::Hop;
 use crate::account::{Account, Mapped};
-use crate::router::{Dispatch, ImportStep, Message, Path, Service};
+use crate::router::{Dispatch, ImportStep, InTrace, Message, Path, Service};
 
 /// The subscriber on an imported service's local subject.
 pub(super) struct Importer {
@@ -32,11 +33,25 @@ impl Importer {
         let step = ImportStep { export: export_id(&self.import.export), share, before: path.import };
         let subject = if message.subject == path.to { &*wanted } else { message.subject };
         let request = Message { subject, reply: &reply, headers: &headers, payload: message.payload };
-        let delivered = exporter.take_in(cx, &wanted, &request, &step);
-        if !delivered && !reply.is_empty() {
-            exporter.no_longer_owe(cx, &reply, Outcome::NotDelivered);
+        let delivered = match cx.trace_mut().is_none() {
+            true => exporter.take_in(cx, &wanted, &request, &step),
+            false => {
+                let hop = Hop { from: path.to, to: &wanted, goes_on: self.lets_traces_in() };
+                exporter.take_in_traced(cx, &hop, &request, &step)
+            }
+        };
+        if !reply.is_empty() {
+            match (delivered, cx.is_trace_only()) {
+                (false, _) => exporter.no_longer_owe(cx, &reply, Outcome::NotDelivered),
+                (true, true) => exporter.forget_owed(&reply),
+                (true, false) => {}
+            }
         }
         Some(delivered)
+    }
+
+    fn lets_traces_in(&self) -> bool {
+        matches!(&self.import.export.kind, ExportKind::Service(terms) if terms.allow_trace)
     }
 
     /// The reply subject the service sees; empty if there is no answer to wait for.
@@ -96,6 +111,10 @@ impl Service for Importer {
     fn relay(&self, cx: &mut Dispatch, message: &Message<'_>, path: &Path<'_>) -> bool {
         let goes_round = path.passed(export_id(&self.import.export));
         !goes_round && self.pass_on(cx, message, path).unwrap_or(false)
+    }
+
+    fn in_trace(&self, _: &Message<'_>) -> InTrace {
+        InTrace::Told
     }
 }
 

@@ -100,9 +100,9 @@ impl State {
 
 impl Placed {
     fn serves(&self, exporter: &Arc<Account>, import: &StreamImport, subject: &[u8]) -> bool {
-        let same_naming =
-            matches!(self.shadow.sink(), Sink::Shadow(shadow) if *shadow.naming() == import.naming);
-        same_naming && Arc::ptr_eq(&self.exporter, exporter) && self.shadow.subject() == subject
+        let same_terms = matches!(self.shadow.sink(), Sink::Shadow(shadow)
+            if *shadow.naming() == import.naming && shadow.allows_trace() == import.allow_trace);
+        same_terms && Arc::ptr_eq(&self.exporter, exporter) && self.shadow.subject() == subject
     }
 }
 
@@ -116,7 +116,8 @@ impl Changes {
         subject: &[u8],
     ) -> Option<Placed> {
         let home: Weak<dyn Home> = importer.me.clone();
-        let sink = Sink::Shadow(Box::new(Shadow::new(original.clone(), import.naming.clone(), home)));
+        let shadow = Shadow::new(original.clone(), import.naming.clone(), home, import.allow_trace);
+        let sink = Sink::Shadow(Box::new(shadow));
         let shadow = Arc::new(Subscription::new(subject, original.queue(), sink));
         let placed = Placed { exporter: exporter.clone(), shadow };
         let inserted = exporter.index.insert(&placed.shadow);
@@ -147,6 +148,10 @@ impl Changes {
 impl Home for Account {
     fn expire(&self, original: &Arc<Subscription>) {
         self.end_subscription(original);
+    }
+
+    fn name(&self) -> Arc<str> {
+        self.name.clone()
     }
 }
 

@@ -26,7 +26,7 @@ use super::host::StreamHost;
 use super::host::replies::{Reply, ReplyMessage, Signal};
 use super::{JetStream, advisories, api_level};
 use crate::account::Account;
-use crate::router::{ClientInfo, Dispatch, Message, Service};
+use crate::router::{ClientInfo, Dispatch, InTrace, Message, Service};
 pub use stream::{answered as answered_stream, listed as listed_stream, state as stream_state};
 
 const ACCOUNT_INFO: &[u8] = b"$JS.API.INFO";
@@ -89,6 +89,24 @@ impl Service for Api {
             _ => {
                 self.answer(cx, subject, request);
                 true
+            }
+        }
+    }
+
+    /// As nats-server has it: the API is a service of the system account that traces do not go on in, but for the two subjects
+    /// that each account serves itself.
+    fn in_trace(&self, request: &Message<'_>) -> InTrace {
+        let call = request.subject.strip_prefix(&*self.prefix).unwrap_or_default();
+        let account = &self.account.account;
+        let serves_itself = match ApiSubject::parse(call) {
+            ApiSubject::MsgNext(_) | ApiSubject::DirectGet { .. } => true,
+            _ => account.name() == account.system_account(),
+        };
+        match serves_itself {
+            true => InTrace::Unseen,
+            false => {
+                let to = [API_PREFIX, call].concat();
+                InTrace::Import { account: account.system_account().clone(), to }
             }
         }
     }

@@ -1,9 +1,10 @@
-//! Bytes as frames of S2.
+//! Bytes as frames of S2, or of Snappy for those who read no more.
 
-use super::s2_block::{self, COMPRESS_BYTES_MAX};
+use super::s2_block::{self, COMPRESS_BYTES_MAX, Dialect};
 
 /// What stands at the beginning.
-const STREAM_ID: &[u8] = b"\xff\x06\x00\x00S2sTwO";
+const S2_STREAM_ID: &[u8] = b"\xff\x06\x00\x00S2sTwO";
+const SNAPPY_STREAM_ID: &[u8] = b"\xff\x06\x00\x00sNaPpY";
 /// Bytes in a frame, before they are compressed.
 const FRAME_BYTES: usize = COMPRESS_BYTES_MAX;
 const COMPRESSED: u8 = 0;
@@ -11,6 +12,7 @@ const UNCOMPRESSED: u8 = 1;
 
 /// Compresses what is written to it.
 pub struct Compressor {
+    dialect: Dialect,
     plain: Vec<u8>,
     scratch: Vec<u8>,
     framed: Vec<u8>,
@@ -19,7 +21,17 @@ pub struct Compressor {
 impl Compressor {
     /// One that has written nothing but the beginning.
     pub fn new() -> Self {
-        Self { plain: Vec::with_capacity(FRAME_BYTES), scratch: Vec::new(), framed: STREAM_ID.to_vec() }
+        Self::speaking(Dialect::S2, S2_STREAM_ID)
+    }
+
+    /// One whose frames are Snappy's.
+    pub fn snappy() -> Self {
+        Self::speaking(Dialect::Snappy, SNAPPY_STREAM_ID)
+    }
+
+    fn speaking(dialect: Dialect, stream_id: &[u8]) -> Self {
+        let plain = Vec::with_capacity(FRAME_BYTES);
+        Self { dialect, plain, scratch: Vec::new(), framed: stream_id.to_vec() }
     }
 
     /// Adds bytes.
@@ -40,7 +52,7 @@ impl Compressor {
         if self.plain.is_empty() {
             return;
         }
-        s2_block::compress(&self.plain, &mut self.scratch);
+        s2_block::compress(&self.plain, self.dialect, &mut self.scratch);
         let (kind, body) = if self.scratch.len() < self.plain.len() {
             (COMPRESSED, &self.scratch)
         } else {

@@ -28,8 +28,21 @@ const MATCH_BYTES_MIN: usize = 4;
 /// The longest copy with an offset of 16 bits.
 const COPY_BYTES_MAX: usize = 64;
 
+/// Who has to understand a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Whoever reads S2.
+    S2,
+    /// Whoever reads Snappy: there are no copies from as far back as the last time.
+    Snappy,
+}
+
 /// Compresses up to [`COMPRESS_BYTES_MAX`] bytes; `out` is emptied first.
-pub fn compress(plain: &[u8], out: &mut Vec<u8>) {
+pub fn compress(plain: &[u8], dialect: Dialect, out: &mut Vec<u8>) {
+    let put_copy = match dialect {
+        Dialect::S2 => put_copy,
+        Dialect::Snappy => put_plain_copies,
+    };
     out.clear();
     put_varint(out, plain.len());
     let mut last_seen = vec![0u16; 1 << HASH_BITS];
@@ -79,6 +92,16 @@ fn put_literal(out: &mut Vec<u8>, literal: &[u8]) {
         }
     }
     out.extend_from_slice(literal);
+}
+
+/// A long copy is as many short ones as it takes.
+fn put_plain_copies(out: &mut Vec<u8>, offset: usize, mut length: usize) {
+    while length > 0 {
+        let now = length.min(COPY_BYTES_MAX);
+        out.push(((now - 1) << 2) as u8 | 2);
+        out.extend((offset as u16).to_le_bytes());
+        length -= now;
+    }
 }
 
 /// A long copy is a short one and then another from as far back.
@@ -240,8 +263,10 @@ mod tests {
     fn runs_of_any_length_come_back_and_cost_little() {
         for run in 1..1000 {
             let mut block = Vec::new();
-            compress(&vec![b'x'; run], &mut block);
+            compress(&vec![b'x'; run], Dialect::S2, &mut block);
             assert!(block.len() <= 12, "{run}: {}", block.len());
+            assert_eq!(decompressed(&block).unwrap(), vec![b'x'; run]);
+            compress(&vec![b'x'; run], Dialect::Snappy, &mut block);
             assert_eq!(decompressed(&block).unwrap(), vec![b'x'; run]);
         }
     }
@@ -263,9 +288,11 @@ mod tests {
         fn what_was_compressed_comes_back(data in proptest::collection::vec(0u8..4, 0..5000), run in 0usize..60_000) {
             let data = [vec![7; run], data].concat();
             let mut block = Vec::new();
-            compress(&data, &mut block);
-            prop_assert!(block.len() <= data.len() + data.len() / 6 + 32);
-            prop_assert_eq!(decompressed(&block).unwrap(), data);
+            for dialect in [Dialect::S2, Dialect::Snappy] {
+                compress(&data, dialect, &mut block);
+                prop_assert!(block.len() <= data.len() + data.len() / 6 + 32);
+                prop_assert_eq!(&decompressed(&block).unwrap(), &data);
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::jetstream::consumers::{ConsumerKey, Consumers};
 use crate::jetstream::env::Env;
 use crate::jetstream::stream::{Answer, Effect as StreamEffect, Ingest, Purge, Refusal, StreamMachine, Turn};
 use crate::store::{Lsn, MessageLog, StoreError};
+use crate::trace::Storing;
 
 /// What the lock of a [`StreamHost`](super::StreamHost) protects.
 pub struct StreamState {
@@ -108,6 +109,28 @@ impl StreamState {
         let transformed = self.transformed(message.subject);
         let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
         self.with_machine(now, reply, |machine, turn| machine.publish(turn, &message, reply));
+    }
+
+    /// As [`publish`](Self::publish), for a message that is traced; `only` if nothing is to come of it.
+    pub fn publish_traced(
+        &mut self,
+        now: UnixNanos,
+        message: &Ingest<'_>,
+        reply: &[u8],
+        only: bool,
+    ) -> Storing {
+        if !self.in_service {
+            let unavailable = ErrorCode::ClusterNotAvail.error();
+            let error = unavailable.to_string();
+            self.promise(reply, Reply::Publish(Answer::Refused(Box::new(unavailable))));
+            return Storing { error, ..Storing::default() };
+        }
+        let transformed = self.transformed(message.subject);
+        let message = Ingest { subject: transformed.as_deref().unwrap_or(message.subject), ..*message };
+        self.with_machine(now, reply, |machine, turn| match only {
+            true => machine.only_trace(turn, &message, reply),
+            false => machine.publish_traced(turn, &message, reply),
+        })
     }
 
     /// What the stream's own transform makes of a subject; `None` if it stays as it is.

@@ -45,7 +45,7 @@ pub(super) fn check_last_subject_seq(
 ) -> Result<(), Refusal> {
     let Some((filter, expected)) = expected_subject_seq(subject, headers)? else { return Ok(()) };
     let actual = last_seq_of(log, filter)?;
-    if expected == actual { Ok(()) } else { Err(Refusal::WrongLastSeq(actual)) }
+    if expected == actual { Ok(()) } else { Err(Refusal::WrongLastSubjectSeq(actual)) }
 }
 
 /// The subject, wildcards allowed, and the sequence its last message is expected to have.

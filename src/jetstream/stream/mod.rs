@@ -8,6 +8,7 @@
 //! | [`batch`] | batches, atomic and fast |
 //! | [`bounds`], [`room`] | what streams may use of the server |
 //! | [`turn`] | what an input is handed, and what comes of it |
+//! | `traced` | the same for publishes that are traced, or only traced |
 //! | [`expectations`] | whether the stream is as a publisher expects |
 //! | [`limits`] | which messages limits remove |
 //! | [`ttl`], [`expiry`] | how long a message lives, and what it leaves behind |
@@ -40,6 +41,7 @@ pub mod take_over;
 #[cfg(test)]
 mod tests;
 pub mod timers;
+mod traced;
 pub mod ttl;
 pub mod turn;
 

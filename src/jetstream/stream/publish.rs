@@ -24,7 +24,7 @@ pub struct Ingest<'a> {
 }
 
 /// What the checks made of a publish.
-enum Checked<'a> {
+pub(super) enum Checked<'a> {
     Accepted(Accepted<'a>),
     Duplicate { seq: u64 },
 }
@@ -32,18 +32,29 @@ enum Checked<'a> {
 impl StreamMachine {
     /// Takes one publish, whose reply subject, if any, is `reply`. What the publisher is told is among the effects.
     pub fn publish(&mut self, turn: &mut Turn<'_>, message: &Ingest<'_>, reply: &[u8]) {
-        let answer = if is_fast(reply) {
-            match self.publish_fast(turn, message, reply) {
-                // All that is to be told has been.
-                Ok(()) => return,
-                Err(refusal) => Err(refusal),
-            }
-        } else {
-            self.publish_alone_or_atomic(turn, message)
-        };
+        match self.take(turn, message, reply) {
+            Ok(None) => {}
+            Ok(Some(answer)) => self.tell(turn, reply, || answer),
+            Err(refusal) => self.tell(turn, reply, || Answer::Refused(Box::new(refusal.into()))),
+        }
+    }
+
+    /// `None` if all that is to be told has been.
+    pub(super) fn take(
+        &mut self,
+        turn: &mut Turn<'_>,
+        message: &Ingest<'_>,
+        reply: &[u8],
+    ) -> Result<Option<Answer>, Refusal> {
+        match is_fast(reply) {
+            true => self.publish_fast(turn, message, reply).map(|()| None),
+            false => self.publish_alone_or_atomic(turn, message).map(Some),
+        }
+    }
+
+    pub(super) fn tell(&self, turn: &mut Turn<'_>, reply: &[u8], answer: impl FnOnce() -> Answer) {
         if !reply.is_empty() && !self.config.no_ack {
-            let answer = answer.unwrap_or_else(|refusal| Answer::Refused(Box::new(refusal.into())));
-            turn.effects.push(Effect::Answer(answer));
+            turn.effects.push(Effect::Answer(answer()));
         }
     }
 
@@ -68,8 +79,26 @@ impl StreamMachine {
         }
     }
 
-    /// The order is nats-server's, because the first failure answers.
     fn check<'a>(
+        &mut self,
+        turn: &Turn<'_>,
+        message: &Ingest<'a>,
+        asked: &PublishHeaders<'a>,
+    ) -> Result<Checked<'a>, Refusal> {
+        let mut accepted = match self.check_terms(turn, message, asked)? {
+            Checked::Accepted(accepted) => accepted,
+            duplicate => return Ok(duplicate),
+        };
+        if accepted.wanted {
+            self.check_account_room(turn.log, &accepted.content())?;
+            accepted.ttl = self.raise_ttl(Ttl::parse(asked.ttl)?, &mut accepted.headers);
+            self.check_discard_new(turn.log, &accepted)?;
+        }
+        Ok(Checked::Accepted(accepted))
+    }
+
+    /// All but whether there is room for it. The order is nats-server's, because the first failure answers.
+    pub(super) fn check_terms<'a>(
         &mut self,
         turn: &Turn<'_>,
         message: &Ingest<'a>,
@@ -98,11 +127,6 @@ impl StreamMachine {
         check_header_size(&accepted.headers)?;
         self.check_server_room(turn.log)?;
         accepted.wanted = self.is_wanted(turn, message.subject);
-        if accepted.wanted {
-            self.check_account_room(turn.log, &accepted.content())?;
-            accepted.ttl = self.raise_ttl(Ttl::parse(asked.ttl)?, &mut accepted.headers);
-            self.check_discard_new(turn.log, &accepted)?;
-        }
         Ok(Checked::Accepted(accepted))
     }
 

@@ -13,8 +13,10 @@ pub enum Refusal {
     Sealed,
     /// `Nats-Expected-Stream` names another.
     ExpectedStream,
-    /// `Nats-Expected-Last-Sequence` or its per-subject form; holds the actual sequence.
+    /// `Nats-Expected-Last-Sequence`; holds the actual sequence.
     WrongLastSeq(u64),
+    /// `Nats-Expected-Last-Subject-Sequence`; holds the actual sequence.
+    WrongLastSubjectSeq(u64),
     /// `Nats-Expected-Last-Msg-Id`; holds the actual id.
     WrongLastMsgId(String),
     /// `Nats-Expected-Last-Subject-Sequence-Subject` without a sequence.
@@ -131,7 +133,9 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::Sealed => Code::StreamSealed.error(),
             Refusal::ExpectedStream => Code::StreamNotMatch.error(),
-            Refusal::WrongLastSeq(actual) => Code::StreamWrongLastSequence.with(actual),
+            Refusal::WrongLastSeq(actual) | Refusal::WrongLastSubjectSeq(actual) => {
+                Code::StreamWrongLastSequence.with(actual)
+            }
             Refusal::WrongLastMsgId(actual) => Code::StreamWrongLastMsgId.with(actual),
             Refusal::MissingLastSubjectSeq => Code::StreamExpectedLastSeqPerSubjectInvalid.error(),
             Refusal::StreamSourceHeader => Code::MessageSourceHdrNotAllowed.error(),

@@ -132,7 +132,7 @@ impl<'a> Tally<'a> {
             None => last_seq_of(log, filter)?,
         };
         if expected != actual {
-            return Err(Refusal::WrongLastSeq(actual));
+            return Err(Refusal::WrongLastSubjectSeq(actual));
         }
         self.last_seqs.insert(filter, actual);
         Ok(())
