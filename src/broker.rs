@@ -299,9 +299,12 @@ fn start_jetstream(config: &Config, server: &Arc<Server>) -> Result<Arc<JetStrea
     log::info!("  Max Memory:      {} bytes", settings.memory_bytes_max);
     log::info!("  Max Storage:     {} bytes", settings.file_bytes_max);
     log::info!("  Store Directory: {:?}", settings.store_dir);
+    let options = assemble::store_options(config);
+    if let Some(encryption) = &options.encryption {
+        log::info!("  Encryption:      {}", encryption.cipher);
+    }
     log::info!("  API Level:       {API_LEVEL}");
     log::info!("-------------------------------------------");
-    let options = assemble::store_options(config);
     let limits = match server.operator() {
         Some(operator) => assemble::jetstream_limits_of_tokens(operator),
         None => assemble::jetstream_limits(config),

@@ -134,7 +134,7 @@ fn the_storage_directory_is_named_once() {
 
 #[test]
 fn what_would_leave_a_door_open_keeps_the_server_from_starting() {
-    for text in ["jetstream { key: s3cret }", "authorization { user: a, proxy_required: true }"] {
+    for text in ["jetstream { tpm { keys_file: keys } }", "authorization { user: a, proxy_required: true }"] {
         let reason = conflict(text);
         assert!(reason.contains("not served by this version"), "{text}: {reason}");
     }

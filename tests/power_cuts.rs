@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use headwater::store::disk::{Disk, DiskFile, DiskLock, RealDisk};
-use headwater::store::{MessageLog, Store, StoreOptions};
+use headwater::store::{Cipher, Encryption, MessageLog, Store, StoreOptions};
 use parking_lot::Mutex;
 use store_support::{create, message, tiny};
 use suite::power::disk::PowerDisk;
@@ -23,6 +23,9 @@ use suite::scratch;
 
 const STEPS: u64 = 120;
 const STATES_PER_STEP: u64 = 5;
+
+/// Trying a key takes its time.
+const ENCRYPTED_STATES_SHARE: u64 = 5;
 
 fn options() -> StoreOptions {
     StoreOptions { catalog: false, ..tiny() }
@@ -40,35 +43,45 @@ struct Run {
     root: String,
     events: Vec<Event>,
     promises: Vec<(usize, Promise)>,
+    options: StoreOptions,
 }
 
 #[test]
 fn a_power_cut_at_any_moment_costs_nothing_that_was_committed() {
-    let broken = cut_everywhere(&recorded(11));
+    let broken = cut_everywhere(&recorded(11, options()), 1);
+    assert!(broken.is_empty(), "{} broken promises, such as {:?}", broken.len(), broken.first());
+}
+
+/// The store's own key is on disk before anything is sealed with it.
+#[test]
+fn nor_does_one_of_an_encrypted_store() {
+    let encryption = Encryption { key: "key".into(), previous_key: None, cipher: Cipher::default() };
+    let run = recorded(12, StoreOptions { encryption: Some(encryption), ..options() });
+    let broken = cut_everywhere(&run, ENCRYPTED_STATES_SHARE);
     assert!(broken.is_empty(), "{} broken promises, such as {:?}", broken.len(), broken.first());
 }
 
 /// The checker itself: a store whose syncs do nothing cannot keep its promises.
 #[test]
 fn a_store_without_syncs_is_caught() {
-    let mut run = recorded(11);
+    let mut run = recorded(11, options());
     run.events.retain(|event| !matches!(&event.call, Call::Sync(path) if path.contains(".seg")));
-    assert!(cut_everywhere(&run).len() > 50);
+    assert!(cut_everywhere(&run, 1).len() > 50);
 }
 
 #[test]
 fn a_store_without_syncs_of_directories_is_caught() {
-    let mut run = recorded(11);
+    let mut run = recorded(11, options());
     run.events.retain(|event| !matches!(&event.call, Call::Sync(path) if path.ends_with("journal")));
-    assert!(cut_everywhere(&run).len() > 50);
+    assert!(cut_everywhere(&run, 1).len() > 50);
 }
 
 /// Publishes, removals, purges, compaction: everything that writes.
-fn recorded(seed: u64) -> Run {
+fn recorded(seed: u64, options: StoreOptions) -> Run {
     let dir = scratch::directory();
     let disk = Recorder::new(dir.path());
     let (events, root) = (Arc::clone(&disk.events), disk.root.clone());
-    let (store, ..) = Store::open_on(Arc::new(disk), options()).unwrap();
+    let (store, ..) = Store::open_on(Arc::new(disk), options.clone()).unwrap();
     let (mut log, mut rng) = (create(&store, "S"), Rng::new(seed));
     let (mut promise, mut promises) = (Promise::default(), Vec::new());
     for step in 0..STEPS {
@@ -81,7 +94,7 @@ fn recorded(seed: u64) -> Run {
     }
     drop((log, store));
     let events = std::mem::take(&mut *events.lock());
-    Run { root, events, promises }
+    Run { root, events, promises, options }
 }
 
 fn act(log: &mut dyn MessageLog, promise: &mut Promise, rng: &mut Rng) {
@@ -107,30 +120,38 @@ fn act(log: &mut dyn MessageLog, promise: &mut Promise, rng: &mut Rng) {
     }
 }
 
-/// Cuts the power between any two calls; returns what was not as promised.
-fn cut_everywhere(run: &Run) -> Vec<String> {
+/// Cuts the power between any two calls, or one pair in `sparse`; returns what was not as promised.
+fn cut_everywhere(run: &Run, sparse: u64) -> Vec<String> {
     let mut disk = PowerDisk::new(&run.root);
     let dir = scratch::directory();
     let (mut broken, mut rng) = (Vec::new(), Rng::new(5));
-    let every = (run.events.len() as u64 / (STEPS * STATES_PER_STEP)).max(1);
+    let every = (run.events.len() as u64 / (STEPS * STATES_PER_STEP)).max(1) * sparse;
     for (at, event) in run.events.iter().enumerate() {
         disk.begin(event);
         disk.end(event);
         let promised = run.promises.partition_point(|(told, _)| *told <= at + 1);
-        if promised == 0 || rng.below(every) > 0 {
+        if promised > 0 && rng.below(every) > 0 {
             continue;
         }
         let mood = disk.leave(&mut rng, dir.path()).unwrap();
         let next = run.promises.get(promised).map(|(_, promise)| promise);
-        let verdict = check(dir.path(), &run.promises[promised - 1].1, next);
+        let verdict = match promised.checked_sub(1) {
+            Some(last) => check(dir.path(), &run.options, &run.promises[last].1, next),
+            None => Store::open(dir.path(), run.options.clone()).map(drop).map_err(|error| error.to_string()),
+        };
         broken.extend(verdict.err().map(|what| format!("after call {at} ({mood:?}): {what}")));
     }
     broken
 }
 
 /// What was promised holds; what was about to happen may have happened.
-fn check(dir: &Path, promise: &Promise, next: Option<&Promise>) -> Result<(), String> {
-    let (_store, streams, _) = Store::open(dir, options()).map_err(|error| error.to_string())?;
+fn check(
+    dir: &Path,
+    options: &StoreOptions,
+    promise: &Promise,
+    next: Option<&Promise>,
+) -> Result<(), String> {
+    let (_store, streams, _) = Store::open(dir, options.clone()).map_err(|error| error.to_string())?;
     let stream = streams.first().filter(|stream| stream.name == "S").ok_or("the stream is gone")?;
     let last_seq = stream.log.state().last_seq;
     if last_seq < promise.last_seq {

@@ -112,7 +112,7 @@ fn without_checksums(segment: &[u8]) -> Vec<u8> {
 fn a_later_version_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut bytes = decode(FIXTURE);
-    bytes[8] = 2;
+    bytes[8] = 3;
     let crc = crc32c::crc32c(&bytes[..60]);
     bytes[60..64].copy_from_slice(&crc.to_le_bytes());
     bytes.resize(SEGMENT_BYTES, 0);
@@ -120,7 +120,7 @@ fn a_later_version_is_refused() {
     std::fs::write(store_support::segment(dir.path(), 1), bytes).unwrap();
     let disk = headwater::store::disk::RealDisk::new(dir.path()).unwrap();
     let refused = Store::open_on(std::sync::Arc::new(disk), options()).err().unwrap();
-    assert!(refused.to_string().contains("version 2"), "{refused}");
+    assert!(refused.to_string().contains("version 3"), "{refused}");
 }
 
 fn decode(hex: &str) -> Vec<u8> {

@@ -29,7 +29,7 @@ fn segment(disk: &SimDisk, id: u32, name: &str) -> Option<Arc<Segment>> {
     let mut header = [0; SEGMENT_HEADER_LEN as usize];
     file.read_at(&mut header, 0).ok()?;
     let header = SegmentHeader::decode(&header).ok()?;
-    Some(Arc::new(Segment { id, seeds: Seeds::from_salt(header.salt), len: header.len, file }))
+    Some(Arc::new(Segment { id, seeds: Seeds::from_salt(header.salt), len: header.len, file, keys: None }))
 }
 
 fn records(name: &str, segment: Arc<Segment>) {

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use crate::config::Config;
-use crate::config::jetstream::{BatchLimits, SyncPolicy};
+use crate::config::Secret;
+use crate::config::jetstream::{self as js, BatchLimits, SyncPolicy};
 use crate::jetstream::settings::Settings;
 use crate::jetstream::stream::bounds::BatchBounds;
 use crate::memory::Shares;
-use crate::store::{self, StoreOptions};
+use crate::store::{self, Cipher, Encryption, StoreOptions};
 
 /// Share of the free disk that JetStream takes when it is not told how much, in percent.
 const DEFAULT_SHARE_PERCENT: u64 = 75;
@@ -79,8 +80,24 @@ pub fn store_options(config: &Config) -> StoreOptions {
         pending_bytes_max: shares.journal_pending,
         tail_cache_bytes_max: bytes(shares.journal_tail),
         index_bytes_max: bytes(shares.index),
+        encryption: encryption(&config.jetstream.encryption),
         ..StoreOptions::default()
     }
+}
+
+/// As for nats-server: an empty key is none, and ChaCha20-Poly1305 is what is used if nothing is said.
+fn encryption(configured: &js::Encryption) -> Option<Encryption> {
+    let key = |secret: &Option<Secret>| {
+        secret.as_ref().map(|secret| secret.expose().to_owned()).filter(|key| !key.is_empty())
+    };
+    Some(Encryption {
+        key: key(&configured.key)?,
+        previous_key: key(&configured.previous_key),
+        cipher: match configured.cipher {
+            Some(js::Cipher::Aes) => Cipher::Aes,
+            Some(js::Cipher::ChaCha) | None => Cipher::ChaCha,
+        },
+    })
 }
 
 /// Of the file system that the store is, or will be, on: what is free and what the store has already.

@@ -1,18 +1,21 @@
-//! `headwater doctor DIR [--repair] [--json]`: looks at a store while no broker runs, and puts it in order on request.
+//! `headwater doctor DIR [--repair] [--json] [--config FILE]`: looks at a store while no broker runs, and puts it in order on request.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::Answer;
-use crate::store::StoreError;
+use crate::assemble::store_options;
+use crate::config::Config;
 use crate::store::doctor::{Examination, Finding, examine, repair, store_dir};
+use crate::store::{Encryption, StoreError};
 
 const USAGE: &str = "\
-Usage: headwater doctor DIR [--repair] [--json]
+Usage: headwater doctor DIR [--repair] [--json] [--config FILE]
 
 Checks the JetStream store in DIR (a broker's store_dir) while no broker runs. Says what is damaged and what is
 lost; changes nothing unless told to --repair: damage is then set aside in quarantine/, the catalogue is rebuilt
-if need be, and the store is closed in order.
+if need be, and the store is closed in order. The key of an encrypted store is taken from the broker's
+configuration, --config FILE.
 
 Exit codes: 0 healthy (or repaired), 1 damage was found, 2 the store could not be checked
 ";
@@ -23,16 +26,21 @@ pub struct DoctorRequest {
     dir: PathBuf,
     repair: bool,
     json: bool,
+    config: Option<String>,
 }
 
 impl DoctorRequest {
     /// Reads the words behind `doctor`.
     pub(super) fn parse(words: &[String]) -> Result<Self, Answer> {
-        let mut request = Self { dir: PathBuf::new(), repair: false, json: false };
-        for word in words {
+        let mut request = Self { dir: PathBuf::new(), repair: false, json: false, config: None };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
             match word.trim_start_matches('-') {
                 "repair" if word.starts_with('-') => request.repair = true,
                 "json" if word.starts_with('-') => request.json = true,
+                "c" | "config" if word.starts_with('-') => {
+                    request.config = Some(words.next().ok_or_else(usage)?.clone());
+                }
                 _ if word.starts_with('-') || !request.dir.as_os_str().is_empty() => return Err(usage()),
                 _ => request.dir = word.into(),
             }
@@ -50,8 +58,15 @@ impl DoctorRequest {
 
     fn treat(&self) -> Result<Examination, StoreError> {
         let dir = store_dir(&self.dir).ok_or_else(|| StoreError::Io("there is no store here".into()))?;
-        let examination = examine(&dir)?;
-        if self.repair { repaired(&dir, examination) } else { Ok(examination) }
+        let encryption = self.encryption()?;
+        let examination = examine(&dir, encryption.as_ref())?;
+        if self.repair { repaired(&dir, encryption.as_ref(), examination) } else { Ok(examination) }
+    }
+
+    fn encryption(&self) -> Result<Option<Encryption>, StoreError> {
+        let Some(file) = &self.config else { return Ok(None) };
+        let config = Config::from_file(file).map_err(|error| StoreError::Io(error.to_string()))?;
+        Ok(store_options(&config).encryption)
     }
 
     fn told(&self, examination: &Examination) -> Answer {
@@ -65,9 +80,13 @@ impl DoctorRequest {
 }
 
 /// What was wrong stays in the findings; whether all is well now is looked at once more.
-fn repaired(dir: &Path, before: Examination) -> Result<Examination, StoreError> {
-    let repairs = repair(dir, &before)?;
-    let after = examine(dir)?;
+fn repaired(
+    dir: &Path,
+    encryption: Option<&Encryption>,
+    before: Examination,
+) -> Result<Examination, StoreError> {
+    let repairs = repair(dir, encryption, &before)?;
+    let after = examine(dir, encryption)?;
     let findings = if after.healthy { before.findings } else { after.findings };
     Ok(Examination { findings, repairs, ..after })
 }

@@ -114,6 +114,12 @@ pub enum Cipher {
     Aes,
 }
 
+impl Shown for Cipher {
+    fn shown(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
 /// The key for encryption at rest in a TPM.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tpm {
@@ -196,7 +202,7 @@ const KEYS: &[Key<JetStream>] = &[
         Node::secret,
         restart("JetStreamOldKey")
     ),
-    field!("cipher", [], encryption.cipher, cipher),
+    field!("cipher", [], encryption.cipher, cipher, restart("JetStreamCipher")),
     field!("extension_hint", [], extension_hint, Node::name, restart("JetStreamExtHint")),
     nested!("limits", [], limits, read_limits, restart("JetStreamLimits")),
     nested!("tpm", [], tpm, read_tpm),

@@ -22,8 +22,8 @@ const ROWS: &[Row] = &[
     Row::unsafe_without("proxy_required", |c| {
         c.authorization.proxy_required || c.users().any(|(_, user)| user.proxy_required)
     }),
-    Row::unsafe_without("jetstream encryption", |c| {
-        c.jetstream.encryption.key.is_some() || c.jetstream.tpm.is_some()
+    Row::unsafe_without("jetstream tpm (a key for encryption at rest is given as `key`)", |c| {
+        c.jetstream.tpm.is_some()
     }),
     Row::unsafe_without("tls ocsp_peer", |c| {
         c.client.tls.as_ref().and_then(|tls| tls.ocsp_peer.as_ref()).is_some_and(|peer| peer.verify)

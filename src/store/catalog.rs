@@ -7,12 +7,14 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
 use super::StoreError;
 use super::index::varint;
 use super::page_file::PageFile;
+use super::sealing::CatalogKey;
 
 /// Bytes of a value kept in one entry.
 const PIECE_BYTES_MAX: usize = 4000;
@@ -45,18 +47,19 @@ pub enum Change {
 pub struct Catalog {
     path: PathBuf,
     pages: PageFile,
+    key: Option<Arc<CatalogKey>>,
     db: RwLock<Option<sled::Db>>,
 }
 
 impl Catalog {
-    /// Opens the catalogue in `path`, or makes a new one.
-    pub fn open(path: PathBuf) -> Result<Self, StoreError> {
+    /// Opens the catalogue in `path`, or makes a new one; with `key`, values and pages are sealed.
+    pub fn open(path: PathBuf, key: Option<Arc<CatalogKey>>) -> Result<Self, StoreError> {
         if path.with_file_name(DISTRUSTED).exists() {
             return Err(failed("open", "it was found damaged"));
         }
         let db = guarded("open", || config(&path).open())?;
-        let pages = PageFile::open(&path.join(PAGES))?;
-        Ok(Self { path, pages, db: RwLock::new(Some(db)) })
+        let pages = PageFile::open(&path.join(PAGES), key.clone())?;
+        Ok(Self { path, pages, key, db: RwLock::new(Some(db)) })
     }
 
     /// Gets a catalogue that failed out of the way.
@@ -70,6 +73,12 @@ impl Catalog {
         }
         let _ = fs::remove_file(path.with_file_name(DISTRUSTED));
         Ok(())
+    }
+
+    /// Removes a catalogue that was set aside and tells what is to be sealed from now on.
+    pub fn forget_set_aside(path: &Path) {
+        let aside = path.with_file_name(SET_ASIDE);
+        let _ = fs::remove_dir_all(&aside).or_else(|_| fs::remove_file(&aside));
     }
 
     /// Removes a catalogue that is of no use any more.
@@ -108,8 +117,16 @@ impl Catalog {
         }
     }
 
-    /// A value.
+    /// A value; `None` as well when it is not what was put there.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.stored(key)?;
+        Ok(match &self.key {
+            Some(sealing) => value.and_then(|value| sealing.open(key, value)),
+            None => value,
+        })
+    }
+
+    fn stored(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(first) = self.piece(key, 0)? else { return Ok(None) };
         let mut reader = varint::Reader::new(&first);
         let Some(len) = reader.number().and_then(|len| usize::try_from(len).ok()) else { return Ok(None) };
@@ -131,7 +148,10 @@ impl Catalog {
         let mut batch = sled::Batch::default();
         for change in changes {
             match change {
-                Change::Put(key, value) => put_pieces(&mut batch, key, value),
+                Change::Put(key, value) => match &self.key {
+                    Some(sealing) => put_pieces(&mut batch, key, &sealing.seal(key, value)?),
+                    None => put_pieces(&mut batch, key, value),
+                },
                 Change::Delete(key) => self.delete_pieces(&mut batch, key)?,
             }
         }
@@ -224,7 +244,7 @@ mod tests {
 
     fn catalog() -> (tempfile::TempDir, Catalog) {
         let dir = tempfile::tempdir().unwrap();
-        let catalog = Catalog::open(dir.path().join("catalog")).unwrap();
+        let catalog = Catalog::open(dir.path().join("catalog"), None).unwrap();
         (dir, catalog)
     }
 
@@ -241,7 +261,7 @@ mod tests {
         }
         catalog.flush().unwrap();
         drop(catalog);
-        let catalog = Catalog::open(dir.path().join("catalog")).unwrap();
+        let catalog = Catalog::open(dir.path().join("catalog"), None).unwrap();
         for len in lens {
             assert_eq!(catalog.get(&len.to_be_bytes()).unwrap().map(|value| value.len()), Some(len));
         }
@@ -270,12 +290,12 @@ mod tests {
             bytes[at] ^= 0x55;
         }
         fs::write(path.join("db"), bytes).unwrap();
-        if let Ok(catalog) = Catalog::open(path.clone()) {
+        if let Ok(catalog) = Catalog::open(path.clone(), None) {
             for n in 0..200u32 {
                 let _ = catalog.get(&n.to_be_bytes());
             }
         }
         Catalog::set_aside(&path).unwrap();
-        assert!(Catalog::open(path).is_ok());
+        assert!(Catalog::open(path, None).is_ok());
     }
 }

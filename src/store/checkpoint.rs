@@ -441,7 +441,7 @@ impl CatalogPages {
 impl PageSource for CatalogPages {
     fn load(&self, set: PageSet, page: u64, stored: StoredPage) -> Result<Box<[u8]>, StoreError> {
         let held = self.catalog.pages().read(stored);
-        let bytes = held.ok().filter(|bytes| stored.holds(bytes)).map(Vec::into_boxed_slice);
+        let bytes = held.ok().map(Vec::into_boxed_slice);
         bytes.ok_or_else(|| {
             self.catalog.distrust();
             StoreError::Io(format!(

@@ -129,7 +129,7 @@ impl Shared {
             return Ok(());
         }
         let appended = self.copy(record)?;
-        index.relocate(header.seq, placed.at, appended.placed.at)?;
+        index.relocate(header.seq, placed.at, appended.placed.at, self.journal.seals())?;
         release(&self.journal, Some(placed));
         Ok(())
     }

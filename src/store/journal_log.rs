@@ -69,6 +69,7 @@ impl JournalLog {
             content_bytes: content as u32,
             tag: subject_tag(message.subject),
             has_headers: !message.headers.is_empty(),
+            sealed: self.journal().seals(),
         };
         Counters::add(&self.journal().counters.payload_bytes, message.payload.len() as u64);
         let before = index.resident_bytes();

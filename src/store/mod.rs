@@ -17,6 +17,7 @@
 //! | [`doctor`] | looking at a closed store, putting it in order |
 //! | `janitor`, `compact` | segments made ready, copied forward, given back |
 //! | `catalog`, `checkpoint`, `restore`, `lost` | the index kept in sled between runs |
+//! | `sealing` | encryption at rest |
 //! | [`disk`] | what the store needs of a disk, and the real one |
 
 mod catalog;
@@ -41,6 +42,7 @@ mod recovery;
 mod registry;
 mod report;
 mod restore;
+mod sealing;
 mod signal;
 mod stats;
 mod stream_index;
@@ -52,6 +54,7 @@ pub use log_trait::*;
 pub use memory::MemoryLog;
 pub use options::{StoreOptions, SyncPolicy};
 pub use report::{RecoveryReport, Region};
+pub use sealing::{Cipher, Encryption, SegmentKeys};
 pub use stats::StoreStats;
 
 /// A stream's number. No number is ever used again, so that a stream never sees what a former one of its name stored.

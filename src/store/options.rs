@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::journal::core::Reserves;
+use super::sealing::Encryption;
 
 /// When what was written is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct StoreOptions {
     pub checkpoint_interval: Duration,
     /// Whether the index is kept in the catalogue between runs.
     pub catalog: bool,
+    /// What content is sealed with before it is written; `None` to write it as it is.
+    pub encryption: Option<Encryption>,
     /// Whether threads commit and reclaim; without them the owner calls [`super::Store::commit`] and
     /// [`super::Store::maintain`].
     pub threads: bool,
@@ -61,6 +64,7 @@ impl Default for StoreOptions {
             checkpoint_bytes: 8 << 20,
             checkpoint_interval: Duration::from_secs(30),
             catalog: true,
+            encryption: None,
             threads: true,
         }
     }

@@ -8,18 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
 use super::StoreError;
 use super::index::pages::{PageSink, StoredPage};
+use super::sealing::CatalogKey;
 
 /// Places begin at multiples of this, in bytes.
 const UNIT_BYTES: u64 = 256;
 
 /// So much is gathered before it is written, in bytes.
 const GATHERED_BYTES_MAX: usize = 256 << 10;
+
+/// What a sealed page is bound to; which one it is the directory's checksum tells.
+const PAGE: &[u8] = b"page";
 
 /// A free place of so many units is as good as the file's end: few of the blocks it lies in are written in part.
 const LARGE_UNITS: u32 = 64;
@@ -92,7 +97,13 @@ impl PageRun<'_> {
 }
 
 impl PageSink for PageRun<'_> {
-    fn put(&mut self, bytes: &[u8], checkpoint: u32) -> StoredPage {
+    fn put(&mut self, page: &[u8], checkpoint: u32) -> StoredPage {
+        let sealed = self.file.key.as_ref().map(|key| key.seal(PAGE, page)).transpose();
+        let sealed = sealed.unwrap_or_else(|error| {
+            self.failure.get_or_insert(error);
+            Some(Vec::new())
+        });
+        let bytes = sealed.as_deref().unwrap_or(page);
         let len = bytes.len() as u32;
         let units = Place { at: 0, len }.units();
         let at = self.file.space.lock().allocate(units);
@@ -113,15 +124,17 @@ pub struct PageFile {
     space: Mutex<Space>,
     /// Something was written that is not synced.
     unsynced: AtomicBool,
+    /// What seals pages, in an encrypted store.
+    key: Option<Arc<CatalogKey>>,
 }
 
 impl PageFile {
     /// Opens the file, or makes a new one. All of it is free until [`PageFile::set_used`] says otherwise.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, key: Option<Arc<CatalogKey>>) -> Result<Self, StoreError> {
         let mut options = File::options();
         let file = options.read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| failed("open", &error))?;
-        Ok(Self { file, space: Mutex::default(), unsynced: AtomicBool::new(false) })
+        Ok(Self { file, space: Mutex::default(), unsynced: AtomicBool::new(false), key })
     }
 
     /// Says what is stored; everything else is free.
@@ -140,11 +153,17 @@ impl PageFile {
         places.iter().for_each(|place| space.free(place.at, place.units()));
     }
 
-    /// The bytes of a page; the caller checks them.
+    /// The bytes of a page; fails when they are not what was stored.
     pub fn read(&self, stored: StoredPage) -> Result<Vec<u8>, StoreError> {
         let mut bytes = vec![0; stored.len as usize];
         let read = self.file.read_exact_at(&mut bytes, u64::from(stored.at) * UNIT_BYTES);
-        read.map(|()| bytes).map_err(|error| failed("read", &error))
+        read.map_err(|error| failed("read", &error))?;
+        let whole = stored.holds(&bytes).then_some(bytes);
+        let opened = whole.and_then(|bytes| match &self.key {
+            Some(key) => key.open(PAGE, bytes),
+            None => Some(bytes),
+        });
+        opened.ok_or_else(|| StoreError::Io("index pages: a page is damaged".into()))
     }
 
     /// Makes what was written durable, and gives back what is free at the file's end.
@@ -262,7 +281,7 @@ mod tests {
 
     fn file() -> (tempfile::TempDir, PageFile) {
         let dir = tempfile::tempdir().unwrap();
-        let file = PageFile::open(&dir.path().join("pages")).unwrap();
+        let file = PageFile::open(&dir.path().join("pages"), None).unwrap();
         (dir, file)
     }
 

@@ -25,6 +25,7 @@ use super::options::{StoreOptions, SyncPolicy};
 use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::restore::{Restored, restore};
+use super::sealing::{CatalogKey, KEY_FILE, Vault};
 use super::stats::Counters;
 use super::stream_index::StreamIndex;
 use super::{Lsn, StoreError, StreamId, lost};
@@ -72,17 +73,20 @@ pub(crate) fn recover(
     kept: &Kept,
 ) -> Result<Recovered, StoreError> {
     let mut report = RecoveryReport::default();
-    let (files, oddities) = SegmentFiles::open(Arc::clone(&disk), options.segment_bytes)?;
+    let vault = Vault::open(&*disk, options.encryption.as_ref())?.map(Arc::new);
+    let (files, oddities) = SegmentFiles::open_with(Arc::clone(&disk), options.segment_bytes, vault.clone())?;
     report.unreadable_files = oddities.unreadable;
     report.repaired_records = oddities.repaired;
     report.foreign_files = foreign_files(&*disk);
     let files = Arc::new(files);
     let catalog_dir = disk.catalog_dir().filter(|_| options.catalog);
-    let quarantine = Arc::new(Quarantine::new(disk, options.quarantine_bytes_max, kept.quarantine.clone()));
+    let quarantine =
+        Arc::new(Quarantine::new(Arc::clone(&disk), options.quarantine_bytes_max, kept.quarantine.clone()));
     let (replayed, checkpoints) = match catalog_dir {
-        Some(dir) => with_catalog(dir, &files, &quarantine, &mut report)?,
+        Some(dir) => with_catalog(Place::new(dir, vault.as_deref())?, &files, &quarantine, &mut report)?,
         None => without_catalog(&files, &quarantine, &mut report)?,
     };
+    keep_key(&*disk, options, vault.as_deref())?;
     let rewrite = options.sync == SyncPolicy::Always && replayed.closed.is_none();
     replayed.unsure.settle(&files, rewrite)?;
     Counters::add(&kept.counters.repaired_records, report.repaired_records);
@@ -102,7 +106,8 @@ pub(crate) fn recover(
 /// What lies in the store's directory and is not the store's.
 fn foreign_files(disk: &dyn Disk) -> Vec<String> {
     let ours = |name: &str| {
-        [LOCK_FILE, JOURNAL_DIR, QUARANTINE_DIR].contains(&name) || name.split('.').next() == Some("catalog")
+        [LOCK_FILE, JOURNAL_DIR, QUARANTINE_DIR].contains(&name)
+            || ["catalog", KEY_FILE].iter().any(|ours| name.split('.').next() == Some(ours))
     };
     let names = disk.list("").unwrap_or_default();
     names.into_iter().filter(|name| !ours(name)).take(FOREIGN_FILES_MAX).collect()
@@ -118,22 +123,53 @@ fn without_catalog(
     Ok((replayed, checkpoints))
 }
 
-fn with_catalog(
+/// From here on the journal may hold what only the store's own key opens.
+fn keep_key(disk: &dyn Disk, options: &StoreOptions, vault: Option<&Vault>) -> Result<(), StoreError> {
+    let (Some(vault), Some(encryption)) = (vault, &options.encryption) else { return Ok(()) };
+    if let Some(dir) = disk.catalog_dir().filter(|_| vault.is_new()) {
+        Catalog::forget_set_aside(&dir);
+    }
+    match vault.keep(disk, encryption) {
+        // Nothing depends on the files that cannot be written: the others have the key.
+        Err(error) if !vault.is_new() => log::error!("the store's key: {error}"),
+        kept => return kept,
+    }
+    Ok(())
+}
+
+/// Where the catalogue is, and what it is sealed with.
+struct Place {
     dir: PathBuf,
+    key: Option<Arc<CatalogKey>>,
+}
+
+impl Place {
+    fn new(dir: PathBuf, vault: Option<&Vault>) -> Result<Self, StoreError> {
+        let key = vault.map(Vault::catalog).transpose()?.map(Arc::new);
+        Ok(Self { dir, key })
+    }
+
+    fn open(&self) -> Result<Arc<Catalog>, StoreError> {
+        Catalog::open(self.dir.clone(), self.key.clone()).map(Arc::new)
+    }
+}
+
+fn with_catalog(
+    place: Place,
     files: &SegmentFiles,
     quarantine: &Quarantine,
     report: &mut RecoveryReport,
 ) -> Result<(Replayed, Checkpoints), StoreError> {
-    let catalog = match from_checkpoint(&dir, files, quarantine) {
+    let catalog = match from_checkpoint(&place, files, quarantine) {
         Ok(FromCheckpoint::Restored(replayed, checkpoints, found)) => {
             report.add(*found);
             return Ok((*replayed, *checkpoints));
         }
         Ok(FromCheckpoint::Empty(catalog)) => Some(catalog),
-        Ok(FromCheckpoint::Stale) => anew(dir.clone(), Catalog::remove, report)?,
+        Ok(FromCheckpoint::Stale) => anew(&place, Catalog::remove, report)?,
         Err(error) => {
             log::warn!("{error}");
-            anew(dir.clone(), Catalog::set_aside, report)?
+            anew(&place, Catalog::set_aside, report)?
         }
     };
     let replayed = Replay::new(files, quarantine, report, Model::default()).run(Lsn::ZERO)?;
@@ -141,7 +177,7 @@ fn with_catalog(
         // There was a checkpoint: sled takes some damaged files for new ones, and must not go on with them.
         Some(empty) if replayed.model.checkpoint > 0 && !report.catalog_rebuilt => {
             drop(empty);
-            anew(dir, Catalog::set_aside, report)?
+            anew(&place, Catalog::set_aside, report)?
         }
         other => other,
     };
@@ -151,14 +187,13 @@ fn with_catalog(
 
 /// A new catalogue in place of one that is of no use. Without one everything works, but for a quick start.
 fn anew(
-    dir: PathBuf,
+    place: &Place,
     get_rid: impl FnOnce(&Path) -> Result<(), StoreError>,
     report: &mut RecoveryReport,
 ) -> Result<Option<Arc<Catalog>>, StoreError> {
     report.catalog_rebuilt = true;
-    get_rid(&dir)?;
-    let catalog = Catalog::open(dir).map_err(|error| log::error!("{error}; there is none"));
-    Ok(catalog.map(Arc::new).ok())
+    get_rid(&place.dir)?;
+    Ok(place.open().map_err(|error| log::error!("{error}; there is none")).ok())
 }
 
 /// What the catalogue is good for.
@@ -171,11 +206,11 @@ enum FromCheckpoint {
 }
 
 fn from_checkpoint(
-    dir: &Path,
+    place: &Place,
     files: &SegmentFiles,
     quarantine: &Quarantine,
 ) -> Result<FromCheckpoint, StoreError> {
-    let catalog = Arc::new(Catalog::open(dir.to_path_buf())?);
+    let catalog = place.open()?;
     if catalog.is_empty()? {
         return Ok(FromCheckpoint::Empty(catalog));
     }

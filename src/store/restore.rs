@@ -124,7 +124,7 @@ type Chunks = Vec<(u64, StoredPage, Box<[u8]>)>;
 fn chunks(catalog: &Catalog, listed: &[(u64, StoredPage)]) -> Option<Chunks> {
     let mut chunks = Vec::with_capacity(listed.len());
     for (chunk, stored) in listed {
-        let bytes = catalog.pages().read(*stored).ok().filter(|bytes| stored.holds(bytes))?;
+        let bytes = catalog.pages().read(*stored).ok()?;
         chunks.push((*chunk, *stored, bytes.into_boxed_slice()));
     }
     Some(chunks)
@@ -148,7 +148,7 @@ fn state(record: Record) -> Option<Bytes> {
 fn read(files: &SegmentFiles, placed: Placed) -> Option<Record> {
     let read = files.get(placed.at.segment).and_then(|segment| {
         let bytes = segment.read(placed.at.offset, placed.len as usize)?;
-        Ok(Record::decode(bytes, segment.seeds))
+        Ok(segment.record(bytes))
     });
     let record = read.ok().flatten();
     if record.is_none() {

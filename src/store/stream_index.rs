@@ -129,13 +129,20 @@ impl StreamIndex {
         self.seqs.get(seq)
     }
 
-    /// A message has been copied to `to`; false when it is not where it was copied from any more.
-    pub fn relocate(&mut self, seq: u64, from: Location, to: Location) -> Result<bool, StoreError> {
+    /// A message has been copied to `to`, sealed or not; false when it is not where it was copied from any more.
+    pub fn relocate(
+        &mut self,
+        seq: u64,
+        from: Location,
+        to: Location,
+        sealed: bool,
+    ) -> Result<bool, StoreError> {
         let Some(entry) = self.seqs.get(seq)?.filter(|entry| entry.at == from) else { return Ok(false) };
         self.changed = true;
-        self.seqs.insert(seq, Entry { at: to, ..entry })?;
+        let moved = Entry { at: to, sealed, ..entry };
+        self.seqs.insert(seq, moved)?;
         self.forget_bytes(&entry);
-        *self.live.entry(to.segment).or_default() += u64::from(entry.record_len());
+        *self.live.entry(to.segment).or_default() += u64::from(moved.record_len());
         Ok(true)
     }
 

@@ -17,7 +17,8 @@ use super::journal::files::{JOURNAL_DIR, path as segment_path};
 use super::journal::quarantine::{QUARANTINE_DIR, name as quarantined};
 use super::journal::record::{Kind, Location};
 use super::report::Region;
-use super::{RecoveredStream, RecoveryReport, Store, StoreError, StoreOptions};
+use super::sealing::{damaged_key_files, is_encrypted};
+use super::{Encryption, RecoveredStream, RecoveryReport, Store, StoreError, StoreOptions};
 
 /// Findings listed at most.
 const FINDINGS_MAX: usize = 10_000;
@@ -72,9 +73,12 @@ pub fn store_dir(dir: &Path) -> Option<PathBuf> {
 }
 
 /// Looks at the store in `dir`, and changes nothing. Fails when a broker has it open, or when it cannot be read.
-pub fn examine(dir: &Path) -> Result<Examination, StoreError> {
+/// An encrypted store needs `encryption`; others pass it over.
+pub fn examine(dir: &Path, encryption: Option<&Encryption>) -> Result<Examination, StoreError> {
     let disk = Arc::new(Untouched::new(dir)?);
-    let (store, streams, report) = Store::open_on(disk.clone(), options(false))?;
+    let is_encrypted = is_encrypted(&*disk)?;
+    let encryption = encryption.filter(|_| is_encrypted);
+    let (store, streams, report) = Store::open_on(disk.clone(), options(false, encryption))?;
     let mut examination = Examination {
         segments: report.segments,
         records: report.records,
@@ -82,12 +86,16 @@ pub fn examine(dir: &Path) -> Result<Examination, StoreError> {
         ..Examination::default()
     };
     examination.journal(dir, &streams, &report);
+    for file in damaged_key_files(&*disk)?.into_iter().filter(|_| is_encrypted) {
+        examination
+            .find(file, "the store's key cannot be read here; it is kept in two files, and the other has it");
+    }
     let states: Vec<_> = streams.iter().map(|stream| (stream.id, stream.log.state())).collect();
     drop((streams, store));
     if dir.join("catalog").exists() {
         let copy = CatalogCopy::new(dir)?;
         disk.use_catalog(copy.path());
-        let (store, streams, report) = Store::open_on(disk, options(true))?;
+        let (store, streams, report) = Store::open_on(disk, options(true, encryption))?;
         examination.catalog(&streams, &report);
         let agrees = streams.iter().map(|stream| (stream.id, stream.log.state())).eq(states);
         if !agrees && !report.catalog_rebuilt {
@@ -102,13 +110,18 @@ pub fn examine(dir: &Path) -> Result<Examination, StoreError> {
 
 /// Puts the store in `dir` in order after `examination`: damage is set aside, what is lost is taken out of its stream, the
 /// catalogue is made anew if need be, and the store is closed in order. Says what it did.
-pub fn repair(dir: &Path, examination: &Examination) -> Result<Vec<String>, StoreError> {
+pub fn repair(
+    dir: &Path,
+    encryption: Option<&Encryption>,
+    examination: &Examination,
+) -> Result<Vec<String>, StoreError> {
+    let encryption = if is_encrypted(&Untouched::new(dir)?)? { encryption } else { None };
     let mut done = Vec::new();
     if examination.findings.iter().any(|finding| finding.file == "catalog") {
         Catalog::set_aside(&dir.join("catalog"))?;
         done.push("catalogue set aside and rebuilt from the journal".to_owned());
     }
-    let (store, mut streams, report) = Store::open(dir, options(true))?;
+    let (store, mut streams, report) = Store::open(dir, options(true, encryption))?;
     for name in &report.unreadable_files {
         done.push(move_aside(dir, name)?);
     }
@@ -133,8 +146,8 @@ pub fn repair(dir: &Path, examination: &Examination) -> Result<Vec<String>, Stor
     Ok(done)
 }
 
-fn options(catalog: bool) -> StoreOptions {
-    StoreOptions { threads: false, catalog, ..StoreOptions::default() }
+fn options(catalog: bool, encryption: Option<&Encryption>) -> StoreOptions {
+    StoreOptions { threads: false, catalog, encryption: encryption.cloned(), ..StoreOptions::default() }
 }
 
 fn move_aside(dir: &Path, name: &str) -> Result<String, StoreError> {

@@ -6,6 +6,7 @@
 
 use super::varint::{self, Reader};
 use crate::store::journal::record::{Location, record_len};
+use crate::store::sealing::OVERHEAD_BYTES;
 
 /// Sequences per page.
 pub const PAGE_SEQS: u64 = 512;
@@ -21,12 +22,19 @@ pub struct Entry {
     pub tag: u16,
     /// Whether it has a header block.
     pub has_headers: bool,
+    /// Whether its content is sealed, which takes [`OVERHEAD_BYTES`] more.
+    pub sealed: bool,
 }
 
 impl Entry {
     /// The entry of a sequence without a live message.
-    pub const DEAD: Entry =
-        Entry { at: Location { segment: 0, offset: 0 }, content_bytes: 0, tag: 0, has_headers: false };
+    pub const DEAD: Entry = Entry {
+        at: Location { segment: 0, offset: 0 },
+        content_bytes: 0,
+        tag: 0,
+        has_headers: false,
+        sealed: false,
+    };
 
     /// Whether a message lies here.
     pub fn is_live(&self) -> bool {
@@ -35,21 +43,30 @@ impl Entry {
 
     /// Bytes its record takes in the journal.
     pub fn record_len(&self) -> u32 {
-        record_len(u64::from(self.content_bytes)) as u32
+        let overhead = if self.sealed { OVERHEAD_BYTES as u64 } else { 0 };
+        record_len(u64::from(self.content_bytes) + overhead) as u32
     }
 }
+
+/// A run of no dead sequences says that from here on records are sealed, or are not any more.
+const SEALING_CHANGES: [u8; 2] = [0, 0];
 
 /// Packs the entries of a page; trailing dead ones are left out.
 pub fn pack(entries: &[Entry]) -> Box<[u8]> {
     let mut out = Vec::with_capacity(entries.len() * 5);
     let mut expected = Location { segment: 0, offset: 0 };
     let mut dead_run = 0u64;
+    let mut sealed = false;
     for entry in entries {
         if !entry.is_live() {
             dead_run += 1;
             continue;
         }
         put_dead_run(&mut out, &mut dead_run);
+        if entry.sealed != sealed {
+            sealed = entry.sealed;
+            out.extend_from_slice(&SEALING_CHANGES);
+        }
         put_live(&mut out, entry, expected);
         expected = after(entry);
     }
@@ -89,12 +106,18 @@ pub struct Unpacker<'a> {
     reader: Reader<'a>,
     slot: usize,
     expected: Location,
+    sealed: bool,
 }
 
 impl<'a> Unpacker<'a> {
     /// Starts at slot 0.
     pub fn new(packed: &'a [u8]) -> Self {
-        Self { reader: Reader::new(packed), slot: 0, expected: Location { segment: 0, offset: 0 } }
+        Self {
+            reader: Reader::new(packed),
+            slot: 0,
+            expected: Location { segment: 0, offset: 0 },
+            sealed: false,
+        }
     }
 
     /// Whether the whole page has been read; false after the end means that it was damaged.
@@ -125,14 +148,17 @@ impl Iterator for Unpacker<'_> {
     #[inline]
     fn next(&mut self) -> Option<(usize, Entry)> {
         let mut head = self.reader.number()?;
-        if head == 0 {
-            self.slot = self.slot.checked_add(usize::try_from(self.reader.number()?).ok()?)?;
+        while head == 0 {
+            let run = usize::try_from(self.reader.number()?).ok()?;
+            self.sealed ^= run == 0;
+            self.slot = self.slot.checked_add(run)?;
             head = self.reader.number()?;
         }
         let head = head.checked_sub(1)?;
         let content_bytes = u32::try_from(head >> 1).ok()?;
         let tag = self.reader.u16()?;
-        let entry = Entry { at: self.location()?, content_bytes, tag, has_headers: head & 1 == 1 };
+        let (at, sealed) = (self.location()?, self.sealed);
+        let entry = Entry { at, content_bytes, tag, has_headers: head & 1 == 1, sealed };
         self.expected = after(&entry);
         let slot = self.slot;
         self.slot += 1;
@@ -170,10 +196,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn entries() -> impl Strategy<Value = Vec<Entry>> {
-        let one = (0u32..4, 0u32..1 << 20, 0u32..100_000, any::<u16>(), any::<bool>()).prop_map(
-            |(segment, offset, content_bytes, tag, has_headers)| match segment {
+        let one = (0u32..4, 0u32..1 << 20, 0u32..100_000, any::<u16>(), any::<[bool; 2]>()).prop_map(
+            |(segment, offset, content_bytes, tag, [has_headers, sealed])| match segment {
                 0 => Entry::DEAD,
-                _ => Entry { at: Location { segment, offset: offset * 8 }, content_bytes, tag, has_headers },
+                _ => Entry {
+                    at: Location { segment, offset: offset * 8 },
+                    content_bytes,
+                    tag,
+                    has_headers,
+                    sealed,
+                },
             },
         );
         proptest::collection::vec(one, 0..512)
@@ -207,7 +239,7 @@ mod tests {
         let mut at = Location { segment: 7, offset: 64 };
         let page: Vec<Entry> = (0..512u16)
             .map(|n| {
-                let entry = Entry { at, content_bytes: 150, tag: n, has_headers: false };
+                let entry = Entry { at, content_bytes: 150, tag: n, has_headers: false, sealed: false };
                 at = after(&entry);
                 entry
             })

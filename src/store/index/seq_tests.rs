@@ -11,6 +11,7 @@ fn entry(n: u32) -> Entry {
         content_bytes: n,
         tag: n as u16,
         has_headers: n % 2 == 0,
+        sealed: n % 3 == 0,
     }
 }
 
@@ -69,7 +70,7 @@ fn a_million_messages_in_a_row_take_six_megabytes_at_most() {
     let mut index = SeqIndex::default();
     let mut at = Location { segment: 1, offset: 64 };
     for seq in 1..=1_000_000 {
-        let entry = Entry { at, content_bytes: 160, tag: seq as u16, has_headers: false };
+        let entry = Entry { at, content_bytes: 160, tag: seq as u16, has_headers: false, sealed: false };
         index.insert(seq, entry).unwrap();
         at.offset += entry.record_len();
     }

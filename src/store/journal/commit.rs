@@ -189,6 +189,11 @@ impl Journal {
         self.in_place.store(false, Ordering::Relaxed);
     }
 
+    /// Whether the content of messages is sealed.
+    pub fn seals(&self) -> bool {
+        self.files.sealing_flag() != 0
+    }
+
     /// Up to where everything has been written.
     pub fn written(&self) -> Lsn {
         Lsn(self.written.load(Ordering::Acquire))
@@ -311,10 +316,10 @@ impl Journal {
     pub fn read(&self, at: Location, len: usize) -> Result<Option<Record>, StoreError> {
         let segment = self.files.get(at.segment)?;
         if let Some(bytes) = self.recent(at, len) {
-            return Ok(Record::trust(bytes, segment.seeds));
+            return Ok(segment.trusted(bytes));
         }
         let bytes = segment.read(at.offset, len)?;
-        Ok(Record::decode(bytes, segment.seeds))
+        Ok(segment.record(bytes))
     }
 
     /// Waits until something is to be committed, `stop` says so, or the time is over.
@@ -393,7 +398,7 @@ impl Journal {
         let Some(at) = state.closed.take() else { return Ok(()) };
         let segment = self.files.get(at.segment)?;
         let mut record = Vec::with_capacity(HEADER_LEN);
-        Draft::new(Kind::Opened, 0).encode(segment.seeds, &mut record);
+        Draft::new(Kind::Opened, 0).encode(segment.seeds, None, &mut record);
         segment.write(at.offset, &record)?;
         segment.sync()
     }
@@ -500,6 +505,9 @@ impl RecordReader for Journal {
         let Some(bytes) = self.recent(at, len) else { return self.files.read_subject(at, len) };
         let segment = self.files.get(at.segment)?;
         let Some(header) = Header::decode(&bytes, segment.seeds) else { return Ok(None) };
+        if header.is_sealed() {
+            return Ok(segment.trusted(bytes).map(|record| (record.header, record.subject())));
+        }
         let end = HEADER_LEN + usize::from(header.subject_len);
         Ok((end <= bytes.len()).then(|| (header, bytes.slice(HEADER_LEN..end))))
     }

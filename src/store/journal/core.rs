@@ -46,6 +46,8 @@ pub struct Appended {
 /// The writing end.
 pub struct JournalCore {
     files: Arc<SegmentFiles>,
+    /// The flag of records that are to be sealed, 0 if none are.
+    sealing: u8,
     reserves: Reserves,
     active: Arc<Segment>,
     /// Where the next record goes.
@@ -98,6 +100,7 @@ impl JournalCore {
             resume.prepared.into_iter().map(|segment| (segment.id, segment)).collect();
         let next_id = files.next_id();
         let mut core = Self {
+            sealing: files.sealing_flag(),
             files,
             reserves,
             active: resume.active,
@@ -137,17 +140,19 @@ impl JournalCore {
 
     /// Appends a record.
     pub fn append(&mut self, draft: &Draft<'_>, class: Class) -> Result<Appended, StoreError> {
-        self.make_room(std::slice::from_ref(draft), class)?;
-        Ok(self.place(draft))
+        let draft = draft.to_be_sealed(self.sealing);
+        self.make_room(std::slice::from_ref(&draft), class)?;
+        Ok(self.place(&draft))
     }
 
     /// Appends records of which all count or none. None is appended when one cannot be.
     pub fn append_group(&mut self, drafts: &[Draft<'_>], class: Class) -> Result<Vec<Appended>, StoreError> {
-        self.make_room(drafts, class)?;
         let last = drafts.len().saturating_sub(1);
         let flags = |index| if index < last { FLAG_GROUPED | FLAG_MORE } else { FLAG_GROUPED };
         let grouped = drafts.iter().enumerate().map(|(index, draft)| Draft { flags: flags(index), ..*draft });
-        Ok(grouped.map(|draft| self.place(&draft)).collect())
+        let grouped: Vec<Draft<'_>> = grouped.map(|draft| draft.to_be_sealed(self.sealing)).collect();
+        self.make_room(&grouped, class)?;
+        Ok(grouped.iter().map(|draft| self.place(draft)).collect())
     }
 
     /// Records a removal with the next commit.

@@ -8,12 +8,15 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::record::{HEADER_LEN, Header, Location, Record, Seeds};
-use super::segment::{NotASegment, SEGMENT_TRAILER_LEN, Segment, SegmentHeader, find_header};
+use super::record::{HEADER_LEN, Header, Location, Seeds, sealing_flag};
+use super::segment::{
+    FORMAT_VERSION, NotASegment, SEALED_VERSION, SEGMENT_TRAILER_LEN, Segment, SegmentHeader, find_header,
+};
 use super::{RecordReader, SUBJECT_READ_BYTES};
 use crate::store::StoreError;
-use crate::store::disk::Disk;
+use crate::store::disk::{Disk, DiskFile};
 use crate::store::error::io_error;
+use crate::store::sealing::{Encryption, Vault};
 
 /// The journal's directory.
 pub const JOURNAL_DIR: &str = "journal";
@@ -31,6 +34,7 @@ const AMPLE_SEGMENTS: u64 = 16;
 pub struct SegmentFiles {
     disk: Arc<dyn Disk>,
     segment_bytes: u32,
+    vault: Option<Arc<Vault>>,
     known: RwLock<BTreeMap<u32, Known>>,
     uses: AtomicU64,
     /// The highest id that is not to be given to a new segment, whether a segment has it or not.
@@ -69,11 +73,31 @@ struct Known {
 impl SegmentFiles {
     /// Finds the segments in the journal's directory, which is created when missing.
     pub fn open(disk: Arc<dyn Disk>, segment_bytes: u32) -> Result<(Self, Oddities), StoreError> {
+        Self::open_with(disk, segment_bytes, None)
+    }
+
+    /// Like [`SegmentFiles::open`], of a store that may be encrypted.
+    pub fn open_encrypted(
+        disk: Arc<dyn Disk>,
+        segment_bytes: u32,
+        encryption: Option<&Encryption>,
+    ) -> Result<(Self, Oddities), StoreError> {
+        let vault = Vault::open(&*disk, encryption)?.map(Arc::new);
+        Self::open_with(disk, segment_bytes, vault)
+    }
+
+    /// Like [`SegmentFiles::open`], with the keys of an encrypted store.
+    pub(crate) fn open_with(
+        disk: Arc<dyn Disk>,
+        segment_bytes: u32,
+        vault: Option<Arc<Vault>>,
+    ) -> Result<(Self, Oddities), StoreError> {
         disk.create_dir(JOURNAL_DIR).map_err(|error| io_error("create the journal's directory", &error))?;
         let (known, uses, last_id) = (RwLock::default(), AtomicU64::new(0), AtomicU32::new(0));
         let files = Self {
             disk,
             segment_bytes,
+            vault,
             known,
             uses,
             last_id,
@@ -123,6 +147,21 @@ impl SegmentFiles {
         self.segment_bytes
     }
 
+    /// The flag of records that are to be sealed, 0 if none are.
+    pub fn sealing_flag(&self) -> u8 {
+        sealing_flag(self.vault.as_ref().map(|vault| vault.cipher()))
+    }
+
+    fn segment(
+        &self,
+        id: u32,
+        header: SegmentHeader,
+        file: Arc<dyn DiskFile>,
+    ) -> Result<Segment, StoreError> {
+        let keys = self.vault.as_ref().map(|vault| vault.segment(id, header.salt)).transpose()?;
+        Ok(Segment { id, seeds: Seeds::from_salt(header.salt), len: header.len, file, keys })
+    }
+
     /// Whether the disk has so little room left that a segment is better had in advance.
     pub fn is_disk_short(&self) -> bool {
         let ample = u64::from(self.segment_bytes).saturating_mul(AMPLE_SEGMENTS);
@@ -169,8 +208,7 @@ impl SegmentFiles {
         }
         let file =
             self.disk.open(&path(id)).map_err(|error| io_error(&format!("open segment {id}"), &error))?;
-        let seeds = Seeds::from_salt(held.header.salt);
-        let segment = Arc::new(Segment { id, seeds, len: held.header.len, file });
+        let segment = Arc::new(self.segment(id, held.header, file)?);
         held.in_use = Arc::downgrade(&segment);
         held.open = Some(Arc::clone(&segment));
         Ok(segment)
@@ -200,13 +238,14 @@ impl SegmentFiles {
         if !reused {
             file.preallocate(u64::from(self.segment_bytes))?;
         }
-        let header = SegmentHeader { id, salt: self.disk.random()?, len: self.segment_bytes };
+        let version = if self.vault.is_some() { SEALED_VERSION } else { FORMAT_VERSION };
+        let header = SegmentHeader { id, salt: self.disk.random()?, len: self.segment_bytes, version };
         file.write_at(&header.encode(), 0)?;
         file.write_at(&header.encode(), u64::from(header.len.saturating_sub(SEGMENT_TRAILER_LEN)))?;
         file.sync_data()?;
         self.disk.rename(&preparing, &path(id))?;
         self.disk.sync_dir(JOURNAL_DIR)?;
-        let segment = Arc::new(Segment { id, seeds: Seeds::from_salt(header.salt), len: header.len, file });
+        let segment = Arc::new(self.segment(id, header, file).map_err(std::io::Error::other)?);
         self.note_id(id);
         let mut known = self.known.write();
         close_the_idlest(&mut known);
@@ -296,9 +335,11 @@ impl RecordReader for SegmentFiles {
         let segment = self.get(at.segment)?;
         let bytes = segment.read(at.offset, len.min(SUBJECT_READ_BYTES))?;
         let Some(header) = Header::decode(&bytes, segment.seeds) else {
-            let repaired = Record::decode(segment.read(at.offset, len)?, segment.seeds);
-            return Ok(repaired.map(|record| (record.header, record.subject())));
+            return whole_subject(&segment, at, len);
         };
+        if header.is_sealed() {
+            return whole_subject(&segment, at, len);
+        }
         let subject_len = usize::from(header.subject_len);
         let end = HEADER_LEN + subject_len;
         if end <= bytes.len() {
@@ -307,6 +348,12 @@ impl RecordReader for SegmentFiles {
         let subject = segment.read(at.offset.saturating_add(HEADER_LEN as u32), subject_len)?;
         Ok((subject.len() == subject_len).then_some((header, subject)))
     }
+}
+
+/// The subject of a record that has to be read whole for it.
+fn whole_subject(segment: &Segment, at: Location, len: usize) -> Result<Option<(Header, Bytes)>, StoreError> {
+    let record = segment.record(segment.read(at.offset, len)?);
+    Ok(record.map(|record| (record.header, record.subject())))
 }
 
 /// The file of a segment.

@@ -263,6 +263,7 @@ impl Model {
             content_bytes: header.content_bytes() as u32,
             tag: subject_tag(&subject),
             has_headers: header.headers_len > 0,
+            sealed: header.is_sealed(),
         };
         stream.index.insert(header.seq, header.ts, &subject, entry)
     }

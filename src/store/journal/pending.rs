@@ -86,7 +86,7 @@ impl Pending {
             self.parts.push_back(OpenPart { segment: Arc::clone(segment), offset, bytes });
         }
         if let Some(part) = self.parts.back_mut() {
-            draft.encode(segment.seeds, &mut part.bytes);
+            draft.encode(segment.seeds, segment.keys.as_ref(), &mut part.bytes);
         }
         let len = draft.record_len() as u32;
         self.bytes += u64::from(len);

@@ -4,12 +4,17 @@
 //! checksums start from the segment's salt, so that what a recycled file still holds of its former life never passes.
 
 use bytes::Bytes;
+use ring::aead::NONCE_LEN;
 
 use super::repair;
 use crate::clock::UnixNanos;
+use crate::store::sealing::{Cipher, OVERHEAD_BYTES, SegmentKeys};
 
 /// Bytes of a record before its subject.
 pub const HEADER_LEN: usize = 40;
+
+/// Bytes of a header that a sealed content is bound to.
+const IDENTITY_LEN: usize = 32;
 
 /// Records start at multiples of this.
 pub const ALIGN: u64 = 8;
@@ -83,6 +88,12 @@ impl Kind {
         ];
         KINDS.get(usize::from(byte).checked_sub(1)?).copied()
     }
+
+    /// Whether its content tells anything that encryption is to hide.
+    fn is_private(self) -> bool {
+        use Kind::*;
+        matches!(self, Message | StreamPut | ConsumerPut | ConsumerDelete | ConsumerState | ConsumerDelta)
+    }
 }
 
 /// The next record belongs to the same group: all of it counts, or none.
@@ -93,6 +104,24 @@ pub const FLAG_SYNCED: u8 = 2;
 
 /// The record belongs to a group.
 pub const FLAG_GROUPED: u8 = 4;
+
+/// The content is sealed with ChaCha20-Poly1305.
+pub const FLAG_CHACHA: u8 = 8;
+
+/// The content is sealed with AES-256-GCM.
+pub const FLAG_AES: u8 = 16;
+
+/// The flags that say what content is sealed with.
+const SEALED: u8 = FLAG_CHACHA | FLAG_AES;
+
+/// The flag of records sealed with `cipher`.
+pub fn sealing_flag(cipher: Option<Cipher>) -> u8 {
+    match cipher {
+        None => 0,
+        Some(Cipher::ChaCha) => FLAG_CHACHA,
+        Some(Cipher::Aes) => FLAG_AES,
+    }
+}
 
 /// What the checksums of a segment start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +144,7 @@ impl Seeds {
 pub struct Draft<'a> {
     /// What it says.
     pub kind: Kind,
-    /// [`FLAG_MORE`], [`FLAG_SYNCED`], [`FLAG_GROUPED`].
+    /// [`FLAG_MORE`], [`FLAG_SYNCED`], [`FLAG_GROUPED`], [`FLAG_CHACHA`], [`FLAG_AES`].
     pub flags: u8,
     /// The stream it is about, 0 for none.
     pub stream: u32,
@@ -149,11 +178,16 @@ impl<'a> Draft<'a> {
 
     /// Bytes it takes in the journal.
     pub fn record_len(&self) -> u64 {
-        record_len(self.content_bytes())
+        record_len(self.content_bytes() + overhead(self.flags))
     }
 
-    /// Appends the record, padded to [`ALIGN`].
-    pub fn encode(&self, seeds: Seeds, out: &mut Vec<u8>) {
+    /// The record, to be sealed as `flag` says if its content tells anything.
+    pub fn to_be_sealed(self, flag: u8) -> Self {
+        if flag != 0 && self.kind.is_private() { Self { flags: self.flags | flag, ..self } } else { self }
+    }
+
+    /// Appends the record, padded to [`ALIGN`]. One that is to be sealed needs `keys`.
+    pub fn encode(&self, seeds: Seeds, keys: Option<&SegmentKeys>, out: &mut Vec<u8>) {
         let header = Header {
             kind: self.kind,
             flags: self.flags,
@@ -163,20 +197,54 @@ impl<'a> Draft<'a> {
             subject_len: self.subject.len() as u16,
             headers_len: self.headers.len() as u32,
             payload_len: self.payload.len() as u32,
-            body_crc: body_crc(seeds, &[self.subject, self.headers, self.payload]),
+            body_crc: 0,
         };
-        out.extend_from_slice(&header.encode(seeds));
+        match (header.cipher(), keys) {
+            (Some(cipher), Some(keys)) => self.encode_sealed(header, seeds, keys, cipher, out),
+            _ => self.encode_plain(header, seeds, out),
+        }
+        let padding = (self.record_len() - HEADER_LEN as u64 - header.stored_bytes()) as usize;
+        out.extend_from_slice([0; ALIGN as usize].get(..padding).unwrap_or_default());
+    }
+
+    fn encode_plain(&self, header: Header, seeds: Seeds, out: &mut Vec<u8>) {
+        let body_crc = body_crc(seeds, &[self.subject, self.headers, self.payload]);
+        out.extend_from_slice(&Header { body_crc, ..header }.encode(seeds));
+        self.put_content(out);
+    }
+
+    fn encode_sealed(
+        &self,
+        header: Header,
+        seeds: Seeds,
+        keys: &SegmentKeys,
+        cipher: Cipher,
+        out: &mut Vec<u8>,
+    ) {
+        let start = out.len();
+        let body = start + HEADER_LEN;
+        out.resize(body + NONCE_LEN, 0);
+        self.put_content(out);
+        keys.seal(cipher, &header.identity(), out, body);
+        let body_crc = body_crc(seeds, &[out.get(body..).unwrap_or_default()]);
+        put(out, start, &Header { body_crc, ..header }.encode(seeds));
+    }
+
+    fn put_content(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.subject);
         out.extend_from_slice(self.headers);
         out.extend_from_slice(self.payload);
-        let padding = (self.record_len() - HEADER_LEN as u64 - self.content_bytes()) as usize;
-        out.extend_from_slice([0; ALIGN as usize].get(..padding).unwrap_or_default());
     }
 }
 
-/// Bytes a record with so much content takes.
-pub const fn record_len(content_bytes: u64) -> u64 {
-    (HEADER_LEN as u64 + content_bytes).next_multiple_of(ALIGN)
+/// Bytes a record takes that has so many behind its header.
+pub const fn record_len(stored_bytes: u64) -> u64 {
+    (HEADER_LEN as u64 + stored_bytes).next_multiple_of(ALIGN)
+}
+
+/// Bytes that content takes beyond what it is.
+fn overhead(flags: u8) -> u64 {
+    if flags & SEALED != 0 { OVERHEAD_BYTES as u64 } else { 0 }
 }
 
 /// The fixed part of a record.
@@ -184,7 +252,7 @@ pub const fn record_len(content_bytes: u64) -> u64 {
 pub struct Header {
     /// What the record says.
     pub kind: Kind,
-    /// [`FLAG_MORE`], [`FLAG_SYNCED`], [`FLAG_GROUPED`].
+    /// [`FLAG_MORE`], [`FLAG_SYNCED`], [`FLAG_GROUPED`], [`FLAG_CHACHA`], [`FLAG_AES`].
     pub flags: u8,
     /// The stream it is about.
     pub stream: u32,
@@ -198,7 +266,7 @@ pub struct Header {
     pub headers_len: u32,
     /// Length of the payload.
     pub payload_len: u32,
-    /// CRC-32C of everything after the header, padding excluded.
+    /// CRC-32C of everything after the header as it is stored, padding excluded.
     pub body_crc: u32,
 }
 
@@ -245,14 +313,45 @@ impl Header {
         u64::from(self.subject_len) + u64::from(self.headers_len) + u64::from(self.payload_len)
     }
 
-    /// Bytes the record takes in the journal.
-    pub fn record_len(&self) -> u64 {
-        record_len(self.content_bytes())
+    /// Bytes behind the header, padding excluded: the content, or what sealing has made of it.
+    pub fn stored_bytes(&self) -> u64 {
+        self.content_bytes() + overhead(self.flags)
     }
 
-    /// Whether `content` – subject, headers, payload – is what was written.
-    pub fn matches_body(&self, content: &[u8], seeds: Seeds) -> bool {
-        body_crc(seeds, &[content]) == self.body_crc
+    /// Bytes the record takes in the journal.
+    pub fn record_len(&self) -> u64 {
+        record_len(self.stored_bytes())
+    }
+
+    /// Whether `stored` – what lies behind the header – is what was written.
+    pub fn matches_body(&self, stored: &[u8], seeds: Seeds) -> bool {
+        body_crc(seeds, &[stored]) == self.body_crc
+    }
+
+    /// Whether the content is sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.flags & SEALED != 0
+    }
+
+    fn cipher(&self) -> Option<Cipher> {
+        match self.flags & SEALED {
+            0 => None,
+            FLAG_AES => Some(Cipher::Aes),
+            _ => Some(Cipher::ChaCha),
+        }
+    }
+
+    /// What a sealed record's content is bound to: everything that makes it this record and no other.
+    fn identity(&self) -> [u8; IDENTITY_LEN] {
+        let mut out = [0; IDENTITY_LEN];
+        put(&mut out, 0, &[self.kind as u8, 0]);
+        put(&mut out, 2, &self.subject_len.to_le_bytes());
+        put(&mut out, 4, &self.headers_len.to_le_bytes());
+        put(&mut out, 8, &self.payload_len.to_le_bytes());
+        put(&mut out, 12, &self.stream.to_le_bytes());
+        put(&mut out, 16, &self.seq.to_le_bytes());
+        put(&mut out, 24, &self.ts.to_le_bytes());
+        out
     }
 
     /// Whether the next record belongs to the same group.
@@ -276,12 +375,12 @@ impl Header {
 pub struct Record {
     /// Its header.
     pub header: Header,
-    /// Subject, headers and payload.
+    /// Subject, headers and payload; sealed until it was opened.
     pub content: Bytes,
 }
 
 impl Record {
-    /// Takes a record apart; `None` when one of the checksums does not hold and no single flipped bit explains it.
+    /// Takes a record apart and leaves its content as it is stored; `None` when one of the checksums does not hold and no single flipped bit explains it.
     pub fn decode(bytes: Bytes, seeds: Seeds) -> Option<Self> {
         match Self::trust(bytes.clone(), seeds) {
             Some(record) if record.header.matches_body(&record.content, seeds) => Some(record),
@@ -290,7 +389,7 @@ impl Record {
             }
             None => {
                 let header = repair::header(&bytes, seeds)?;
-                let end = HEADER_LEN + usize::try_from(header.content_bytes()).ok()?;
+                let end = HEADER_LEN + usize::try_from(header.stored_bytes()).ok()?;
                 Some(Self { header, content: bytes.slice(HEADER_LEN..end) })
             }
         }
@@ -299,8 +398,15 @@ impl Record {
     /// Takes a record apart that never left memory: only the header is checked.
     pub fn trust(bytes: Bytes, seeds: Seeds) -> Option<Self> {
         let header = Header::decode(&bytes, seeds)?;
-        let end = HEADER_LEN.checked_add(usize::try_from(header.content_bytes()).ok()?)?;
+        let end = HEADER_LEN.checked_add(usize::try_from(header.stored_bytes()).ok()?)?;
         (end <= bytes.len()).then(|| Self { header, content: bytes.slice(HEADER_LEN..end) })
+    }
+
+    /// Opens the content if it is sealed; `None` when it cannot be.
+    pub fn opened(self, keys: Option<&SegmentKeys>) -> Option<Self> {
+        let Some(cipher) = self.header.cipher() else { return Some(self) };
+        let content = keys?.open(cipher, &self.header.identity(), self.content)?;
+        Some(Self { content, ..self })
     }
 
     /// The subject, or the consumer's name.
@@ -353,63 +459,5 @@ fn u64_at(bytes: &[u8; HEADER_LEN], at: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const SEEDS: Seeds = Seeds { header: 17, body: 23 };
-
-    fn encoded(subject: &[u8], headers: &[u8], payload: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        let draft = Draft {
-            seq: 9,
-            ts: -4,
-            flags: FLAG_MORE,
-            subject,
-            headers,
-            payload,
-            ..Draft::new(Kind::Message, 3)
-        };
-        draft.encode(SEEDS, &mut out);
-        out
-    }
-
-    proptest! {
-        #[test]
-        fn a_record_survives_the_round_trip(subject: Vec<u8>, headers: Vec<u8>, payload: Vec<u8>) {
-            let out = encoded(&subject, &headers, &payload);
-            prop_assert_eq!(out.len() % 8, 0);
-            let record = Record::decode(out.into(), SEEDS).unwrap();
-            prop_assert_eq!((record.header.stream, record.header.seq, record.header.ts), (3, 9, -4));
-            prop_assert!(record.header.has_more() && !record.header.is_synced());
-            prop_assert_eq!((record.subject(), record.headers(), record.payload()),
-                (subject.into(), headers.into(), payload.into()));
-        }
-
-        #[test]
-        fn one_flipped_bit_never_changes_what_is_read(payload: Vec<u8>, at: prop::sample::Index, bit in 0u8..8) {
-            let mut out = encoded(b"a.b", b"", &payload);
-            let at = at.index(HEADER_LEN + 3 + payload.len());
-            out[at] ^= 1 << bit;
-            let found = Record::decode(out.into(), SEEDS);
-            prop_assert!(found.is_none() == (at >= HEADER_LEN));
-            prop_assert!(found.is_none_or(|record| record.payload() == payload));
-        }
-    }
-
-    #[test]
-    fn a_record_of_a_files_former_life_never_passes() {
-        let out = encoded(b"a.b", b"", b"hello");
-        for other in [Seeds { header: 18, ..SEEDS }, Seeds { body: 24, ..SEEDS }] {
-            assert!(Record::decode(out.clone().into(), other).is_none());
-        }
-    }
-
-    #[test]
-    fn a_record_costs_at_most_47_bytes_more_than_its_content() {
-        assert_eq!(record_len(0), 40);
-        assert_eq!(record_len(1), 48);
-        assert_eq!(record_len(8), 48);
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

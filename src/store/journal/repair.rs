@@ -24,7 +24,7 @@ pub fn header(bytes: &[u8], seeds: Seeds) -> Option<Header> {
         None => return None,
     }
     let header = Header::decode(&repaired, seeds)?;
-    let end = HEADER_LEN.checked_add(usize::try_from(header.content_bytes()).ok()?)?;
+    let end = HEADER_LEN.checked_add(usize::try_from(header.stored_bytes()).ok()?)?;
     header.matches_body(bytes.get(HEADER_LEN..end)?, seeds).then_some(header)
 }
 
@@ -81,7 +81,7 @@ mod tests {
         let mut out = Vec::new();
         let draft =
             Draft { seq: 9, ts: -4, subject: b"name", payload: b"configuration", ..Draft::new(kind, 3) };
-        draft.encode(SEEDS, &mut out);
+        draft.encode(SEEDS, None, &mut out);
         out
     }
 

@@ -366,6 +366,6 @@ impl<'a> Replay<'a> {
     fn reread(&self, at: Location, len: u32) -> Result<Option<Record>, StoreError> {
         let segment = self.files.get(at.segment)?;
         let bytes = segment.read(at.offset, len as usize)?;
-        Ok(Record::decode(bytes, Arc::clone(&segment).seeds))
+        Ok(segment.record(bytes))
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::record::{ALIGN, HEADER_LEN, Header, Kind, Location, Record};
 use super::segment::{SEGMENT_HEADER_LEN, Segment};
 use crate::store::StoreError;
+use crate::store::sealing::SegmentKeys;
 
 /// Bytes read at a time.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -95,12 +96,14 @@ impl Scanner {
     fn record(&mut self, at: Location, header: Header) -> Result<Found, StoreError> {
         let bytes = self.window.get(self.offset, header.record_len() as usize)?;
         self.advance(&header);
-        let end = HEADER_LEN + header.content_bytes() as usize;
+        let end = HEADER_LEN + header.stored_bytes() as usize;
         let content = if end <= bytes.len() { bytes.slice(HEADER_LEN..end) } else { Bytes::new() };
         if header.matches_body(&content, self.segment.seeds) {
-            return Ok(Found::Record(at, Record { header, content }));
+            let opened = self.opened(Record { header, content })?;
+            return Ok(opened.map_or(Found::DamagedBody(at, header), |record| Found::Record(at, record)));
         }
-        Ok(match Record::decode(bytes, self.segment.seeds) {
+        let decoded = Record::decode(bytes, self.segment.seeds);
+        Ok(match decoded.map(|record| self.opened(record)).transpose()?.flatten() {
             Some(record) => {
                 self.repairs += 1;
                 Found::Record(at, record)
@@ -118,7 +121,21 @@ impl Scanner {
     /// The record that begins here, if but one bit of its header is wrong.
     fn repaired(&mut self) -> Result<Option<Record>, StoreError> {
         let bytes = self.window.get(self.offset, REPAIR_BYTES_MAX)?;
-        Ok(Record::decode(bytes, self.segment.seeds))
+        let repaired = Record::decode(bytes, self.segment.seeds);
+        Ok(repaired.map(|record| self.opened(record)).transpose()?.flatten())
+    }
+
+    /// Opens a record that is whole. Where nothing can have been sealed with the key there is, the right one is missing.
+    fn opened(&self, record: Record) -> Result<Option<Record>, StoreError> {
+        let keys = self.segment.keys.as_ref();
+        let is_strange = record.header.is_sealed() && keys.is_none_or(SegmentKeys::is_new);
+        match record.opened(keys) {
+            None if is_strange => Err(StoreError::Io(
+                "the journal is encrypted, and its key is missing: put back the file encryption or encryption.copy"
+                    .into(),
+            )),
+            opened => Ok(opened),
+        }
     }
 
     /// The header of a record that begins at `offset` and ends within the segment.

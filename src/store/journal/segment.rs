@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::record::Seeds;
+use super::record::{Record, Seeds};
 use super::repair;
 use crate::store::StoreError;
 use crate::store::disk::DiskFile;
 use crate::store::error::io_error;
+use crate::store::sealing::SegmentKeys;
 
 /// Bytes of a segment before its first record.
 pub const SEGMENT_HEADER_LEN: u32 = 64;
@@ -16,8 +17,11 @@ pub const SEGMENT_HEADER_LEN: u32 = 64;
 /// Bytes behind the last record that a segment takes: its header once more.
 pub const SEGMENT_TRAILER_LEN: u32 = SEGMENT_HEADER_LEN;
 
-/// The version of the format that is written.
+/// The version of the format.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// The version of segments that may hold sealed records.
+pub const SEALED_VERSION: u32 = 2;
 
 type Block = [u8; SEGMENT_HEADER_LEN as usize];
 
@@ -34,6 +38,8 @@ pub struct SegmentHeader {
     pub salt: u64,
     /// Length of the file.
     pub len: u32,
+    /// [`FORMAT_VERSION`] or [`SEALED_VERSION`].
+    pub version: u32,
 }
 
 /// Why a file is not a segment.
@@ -50,7 +56,7 @@ impl SegmentHeader {
     pub fn encode(&self) -> [u8; SEGMENT_HEADER_LEN as usize] {
         let mut out = [0; SEGMENT_HEADER_LEN as usize];
         out[..8].copy_from_slice(&MAGIC);
-        out[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out[8..12].copy_from_slice(&self.version.to_le_bytes());
         out[12..16].copy_from_slice(&self.id.to_le_bytes());
         out[16..24].copy_from_slice(&self.salt.to_le_bytes());
         out[24..28].copy_from_slice(&self.len.to_le_bytes());
@@ -71,9 +77,9 @@ impl SegmentHeader {
             return Err(NotASegment::Unreadable);
         }
         match word(8) {
-            FORMAT_VERSION => {
+            version @ (FORMAT_VERSION | SEALED_VERSION) => {
                 let salt = u64::from(word(16)) | u64::from(word(20)) << 32;
-                Ok(Self { id: word(12), salt, len: word(24) })
+                Ok(Self { id: word(12), salt, len: word(24), version })
             }
             version => Err(NotASegment::Newer(version)),
         }
@@ -119,6 +125,8 @@ pub struct Segment {
     pub len: u32,
     /// The file.
     pub file: Arc<dyn DiskFile>,
+    /// What seals and opens its records, in an encrypted store.
+    pub keys: Option<SegmentKeys>,
 }
 
 impl Segment {
@@ -146,6 +154,16 @@ impl Segment {
         self.file.sync_data().map_err(|error| self.error("sync", &error))
     }
 
+    /// Takes a record apart; `None` when it is damaged.
+    pub fn record(&self, bytes: Bytes) -> Option<Record> {
+        Record::decode(bytes, self.seeds)?.opened(self.keys.as_ref())
+    }
+
+    /// Takes a record apart that never left memory.
+    pub fn trusted(&self, bytes: Bytes) -> Option<Record> {
+        Record::trust(bytes, self.seeds)?.opened(self.keys.as_ref())
+    }
+
     fn error(&self, verb: &str, error: &std::io::Error) -> StoreError {
         io_error(&format!("{verb} journal segment {}", self.id), error)
     }
@@ -157,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_header_survives_the_round_trip_and_any_flipped_bit_is_noticed_and_found() {
-        let header = SegmentHeader { id: 7, salt: 0x0123_4567_89ab_cdef, len: 1 << 24 };
+        let header =
+            SegmentHeader { id: 7, salt: 0x0123_4567_89ab_cdef, len: 1 << 24, version: FORMAT_VERSION };
         let bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
         for bit in 0..bytes.len() * 8 {
@@ -171,7 +190,7 @@ mod tests {
 
     #[test]
     fn two_flipped_bits_are_one_too_many() {
-        let mut bytes = SegmentHeader { id: 7, salt: 1, len: 1 << 24 }.encode();
+        let mut bytes = SegmentHeader { id: 7, salt: 1, len: 1 << 24, version: FORMAT_VERSION }.encode();
         bytes[17] ^= 1;
         bytes[62] ^= 4;
         let repaired = repair::sealed(&bytes).map(|bytes| SegmentHeader::decode(&bytes));
@@ -180,10 +199,10 @@ mod tests {
 
     #[test]
     fn a_later_version_is_told_from_damage() {
-        let mut bytes = SegmentHeader { id: 7, salt: 1, len: 1 << 24 }.encode();
-        bytes[8] = 2;
+        let mut bytes = SegmentHeader { id: 7, salt: 1, len: 1 << 24, version: FORMAT_VERSION }.encode();
+        bytes[8] = 3;
         let crc = crc32c::crc32c(&bytes[..60]);
         bytes[60..].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(SegmentHeader::decode(&bytes), Err(NotASegment::Newer(2)));
+        assert_eq!(SegmentHeader::decode(&bytes), Err(NotASegment::Newer(3)));
     }
 }

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use headwater::store::disk::RealDisk;
 use headwater::store::journal::files::SegmentFiles;
 use headwater::store::journal::record::{Header, Location, Record};
 use headwater::store::journal::scan::{Found, Scanner};
-use headwater::store::{MessageLog, NewMessage, StorageKind, Store, StoreOptions, StreamId};
+use headwater::store::{
+    Cipher, Encryption, MessageLog, NewMessage, StorageKind, Store, StoreOptions, StreamId,
+};
 
 use crate::suite::rng::Rng;
 use crate::suite::scratch::{self, Image};
+
+/// Whether all stores of this process are encrypted.
+pub static ENCRYPTED: AtomicBool = AtomicBool::new(false);
 
 /// Small segments, so that there are many.
 const SEGMENT_BYTES: u32 = 64 << 10;
@@ -53,7 +59,18 @@ pub struct Base {
 
 /// Without threads, so that a case is the same every time.
 pub fn options(catalog: bool) -> StoreOptions {
-    StoreOptions { segment_bytes: SEGMENT_BYTES, threads: false, catalog, ..StoreOptions::default() }
+    StoreOptions {
+        segment_bytes: SEGMENT_BYTES,
+        threads: false,
+        catalog,
+        encryption: encryption(),
+        ..StoreOptions::default()
+    }
+}
+
+fn encryption() -> Option<Encryption> {
+    let encryption = Encryption { key: "no secret".into(), previous_key: None, cipher: Cipher::Aes };
+    ENCRYPTED.load(Ordering::Relaxed).then_some(encryption)
 }
 
 /// When the message of a sequence was stored.
@@ -217,7 +234,8 @@ pub fn message(seq: u64, (subject, headers, payload): &Content) -> NewMessage<'_
 /// All records of the journal.
 fn records(dir: &Path) -> Vec<Placed> {
     let disk = Arc::new(RealDisk::new(dir).expect("the directory"));
-    let (files, oddities) = SegmentFiles::open(disk, SEGMENT_BYTES).expect("the journal");
+    let (files, oddities) =
+        SegmentFiles::open_encrypted(disk, SEGMENT_BYTES, encryption().as_ref()).expect("the journal");
     assert!(oddities.unreadable.is_empty());
     let mut records = Vec::new();
     for id in files.ids() {

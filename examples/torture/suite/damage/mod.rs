@@ -40,6 +40,7 @@ pub struct Figures {
 pub fn command(flags: &Flags) -> Result<String, String> {
     let (seed, positions) = (flags.number("seed", 1)?, flags.number("positions", 6000)?);
     let first = flags.number("first", 0)?;
+    base::ENCRYPTED.store(flags.number("encrypted", 0)? > 0, Ordering::Relaxed);
     let started = Instant::now();
     let figures = sweep(seed, first..first + positions);
     let summary = format!(
