@@ -45,6 +45,8 @@ const HURRY_FACTOR: u64 = 3;
 pub struct Janitor {
     compaction: Option<Compaction>,
     activity: Activity,
+    /// A segment was ended that can be copied forward once that is durable.
+    left_segment: bool,
     /// Segments that could not be emptied: something in them is damaged.
     stuck: Vec<u32>,
 }
@@ -76,7 +78,7 @@ impl Janitor {
         if shared.journal.with_core(|core| core.is_full()) {
             return Ok(Left::More(RETRY_PAUSE));
         }
-        if shared.journal.with_core(|core| core.usage.has_dead()) {
+        if std::mem::take(&mut self.left_segment) || shared.journal.with_core(|core| core.usage.has_dead()) {
             return Ok(Left::More(COMMIT_PAUSE));
         }
         let later = !self.is_idle(shared) && shared.wastes_space();
@@ -116,9 +118,11 @@ impl Janitor {
             return Ok(sparse);
         }
         let Some(left) = self.activity.idle_copies_left.checked_sub(1) else { return Ok(None) };
-        shared.leave_segment()?;
+        self.left_segment = shared.leave_segment()?;
         let victim = self.sparsest(shared, FULL_PERCENT, true);
-        self.activity.idle_copies_left = if victim.is_some() { left } else { 0 };
+        if victim.is_some() {
+            self.activity.idle_copies_left = left;
+        }
         Ok(victim)
     }
 
@@ -194,9 +198,9 @@ impl Shared {
     }
 
     /// Ends the active segment if much of it is wanted no more.
-    fn leave_segment(&self) -> Result<(), StoreError> {
+    fn leave_segment(&self) -> Result<bool, StoreError> {
         let dead_bytes_min = u64::from(self.journal.options().segment_bytes) / LEAVE_SHARE;
-        self.journal.with_core(|core| core.leave_segment(dead_bytes_min, FULL_PERCENT)).map(drop)
+        self.journal.with_core(|core| core.leave_segment(dead_bytes_min, FULL_PERCENT))
     }
 
     /// Gives dead segments back, or makes one the next.
