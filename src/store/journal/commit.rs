@@ -381,7 +381,11 @@ impl Journal {
 
     fn take(&self, synced: bool) -> Result<Option<Batch>, StoreError> {
         let mut core = self.core.lock();
-        let Some(batch) = core.take(synced)? else { return Ok(None) };
+        let taken = core.take(synced)?;
+        if core.take_chore() {
+            self.chores.wake();
+        }
+        let Some(batch) = taken else { return Ok(None) };
         self.in_flight_bytes.store(batch.bytes, Ordering::Relaxed);
         self.waits.store(false, Ordering::Relaxed);
         self.pending_bytes.store(0, Ordering::Relaxed);
