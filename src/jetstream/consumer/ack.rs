@@ -197,8 +197,9 @@ impl ConsumerMachine {
         let awaited = self.state.acks.get(seq).is_some();
         if awaited {
             self.message_is_gone(turn, seq);
+        } else if self.state.given_up.contains_key(&seq) {
+            self.apply(Op::Ack { seq, at: turn.now });
         }
-        self.state.given_up.remove(&seq);
         awaited
     }
 

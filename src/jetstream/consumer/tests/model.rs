@@ -101,11 +101,17 @@ impl Model {
             last_of_subjects: BTreeSet::new(),
             through,
         };
-        for subject in SUBJECTS {
-            let last = (1..=through).rev().find(|seq| model.is(scene, *seq, subject));
-            model.last_of_subjects.extend(last.filter(|_| model.wants(subject)));
-        }
+        model.find_last_of_subjects(scene);
         model
+    }
+
+    /// A reset begins anew, with what is the last of each subject by then.
+    fn find_last_of_subjects(&mut self, scene: &Scene) {
+        let last = |subject: &&str| {
+            let is_it = |seq: &u64| self.is(scene, *seq, subject);
+            (1..=self.through).rev().find(is_it).filter(|_| self.wants(subject))
+        };
+        self.last_of_subjects = SUBJECTS.iter().filter_map(last).collect();
     }
 
     fn is(&self, scene: &Scene, seq: u64, subject: &str) -> bool {
@@ -357,6 +363,7 @@ impl World {
             return;
         };
         self.model.looked_at = seq;
+        self.model.find_last_of_subjects(&self.scene);
         self.model.consumer_seq = 0;
         self.model.pending.clear();
         self.model.given_up.clear();
