@@ -362,7 +362,7 @@ const OBJECTS: &[&str] = &[
 const REPORTS: &[&str] = &[
     "stream add ORDERS --subjects orders.* --storage file --allow-direct --defaults",
     "stream add COUNTS --subjects counts.* --storage memory --allow-counter --defaults",
-    "pub -J orders.1 one --count 5",
+    "pub -J orders.1 one --count 6",
     "pub -J orders.2 two --count 3",
     "pub -J counts.a x -H Nats-Incr:+3",
     "pub -J counts.a x -H Nats-Incr:-1",

@@ -24,6 +24,7 @@ const RULE_TEXTS: &[(&str, &str)] = &[
     (r"\b(\d+m)?\d+\.\d+(s|ms|us|µs|ns)\b", "SPAN"),
     (r"\b\d+(ms|us|µs|ns)\b", "SPAN"),
     (r"\b\d+s ago\b", "SPAN ago"),
+    (r"\bin \d+s\b", "in SPAN"),
     (r"\bage=\S+", "age=SPAN"),
     // Rates and loads.
     (r"[\d,.]+ ([KMG]?i?B|msgs)/(sec|s)\b", "RATE"),
