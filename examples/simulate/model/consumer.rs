@@ -23,6 +23,8 @@ pub struct ConsumerModel {
     pub deletion: Deletion,
     /// The stream's last sequence when it was made.
     pub stream_seq: u64,
+    /// Messages up to here may have been passed over under other filters: a change of them does not go back.
+    pub passed_over: u64,
     /// What was sent to acknowledge messages.
     pub acked: Acked,
     /// What clients were told of that.
@@ -65,10 +67,21 @@ impl ConsumerModel {
             promised: false,
             deletion: Deletion::None,
             stream_seq,
+            passed_over: 0,
             acked: Acked::default(),
             confirmed: Acked::default(),
             delivered: BTreeSet::new(),
         }
+    }
+
+    /// Its configuration is another from now on, in a stream that has come to `last_seq`.
+    pub fn reconfigure(&mut self, config: ConsumerConfig, last_seq: u64) {
+        let filters =
+            |config: &ConsumerConfig| (config.filter_subject.clone(), config.filter_subjects.clone());
+        if filters(&self.config) != filters(&config) {
+            self.passed_over = last_seq;
+        }
+        self.config = config;
     }
 
     /// Whether its filters let a subject through.
@@ -81,12 +94,13 @@ impl ConsumerModel {
 
     /// The first sequence that is surely its business; `None` where that is not easily said.
     pub fn starts_at(&self) -> Option<u64> {
-        match self.config.deliver_policy {
-            DeliverPolicy::All => Some(1),
-            DeliverPolicy::New => Some(self.stream_seq + 1),
-            DeliverPolicy::ByStartSequence => Some(self.config.opt_start_seq),
-            _ => None,
-        }
+        let start = match self.config.deliver_policy {
+            DeliverPolicy::All => 1,
+            DeliverPolicy::New => self.stream_seq + 1,
+            DeliverPolicy::ByStartSequence => self.config.opt_start_seq,
+            _ => return None,
+        };
+        Some(start.max(self.passed_over + 1))
     }
 
     /// Whether it may still want a message: nobody has acknowledged that for it.

@@ -172,7 +172,8 @@ impl StreamModel {
                 {
                     let was_due = matches!(reasons.find(self, *seq), Some(Reason::Age));
                     // A cause that was on disk once and is lost counts by itself.
-                    let was_right = self.messages.get(&cause).is_some_and(|cause| cause.promised);
+                    let was_right =
+                        crash.orderly || self.messages.get(&cause).is_some_and(|cause| cause.promised);
                     damaged += u64::from(!was_due && !was_right);
                 }
                 _ => continue,
@@ -251,7 +252,7 @@ impl StreamModel {
             let promised = || format!("{stream}: consumer {} is deleted", consumer.name);
             check(consumer.deletion != Deletion::Promised, promised, || "it is there".to_owned())?;
             consumer.deletion = Deletion::None;
-            consumer.config = machine.config().clone();
+            consumer.reconfigure(machine.config().clone(), self.last_seq);
             self.check_confirmed(&consumer, &|seq, subject| machine.needs(seq, subject))?;
             self.consumers.insert(consumer.name.clone(), consumer);
         }

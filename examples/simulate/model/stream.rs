@@ -282,7 +282,7 @@ impl StreamModel {
             let config = hosted.machine.config().clone();
             let fresh = || ConsumerModel::new(name, created, config.clone(), self.last_seq);
             let mut consumer = known.unwrap_or_else(fresh);
-            consumer.config = config.clone();
+            consumer.reconfigure(config.clone(), self.last_seq);
             self.consumers.insert(name.to_owned(), consumer);
         }
         self.former_consumers.extend(former.into_values());
