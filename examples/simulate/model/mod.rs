@@ -40,11 +40,14 @@ pub enum Request {
         attempts: Vec<u64>,
         given: Option<u64>,
     },
+    /// `revision` is that of the configuration it left in memory.
     CreateStream {
         stream: u32,
+        revision: u64,
     },
     UpdateStream {
         stream: u32,
+        revision: u64,
     },
     DeleteStream {
         stream: u32,
@@ -57,9 +60,11 @@ pub enum Request {
         stream: u32,
         seqs: Vec<u64>,
     },
+    /// `created` tells the consumer that has the name after the request from others that had it.
     CreateConsumer {
         stream: u32,
         name: String,
+        created: i64,
     },
     DeleteConsumer {
         stream: u32,

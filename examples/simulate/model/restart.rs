@@ -83,9 +83,11 @@ impl StreamModel {
     fn check_config(&mut self, state: &StreamState) -> Checked {
         let found = state.machine.config();
         let promised = || format!("{}: configured as one of {:?}", self.name, self.configs);
-        check(self.configs.contains(found), promised, || format!("{found:?}"))?;
+        let is_one = self.configs.values().any(|config| config == found);
+        check(is_one, promised, || format!("{found:?}"))?;
         self.config = found.clone();
-        self.configs = vec![found.clone()];
+        self.revision += 1;
+        self.configs = BTreeMap::from([(self.revision, found.clone())]);
         Ok(())
     }
 

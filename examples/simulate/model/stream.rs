@@ -21,8 +21,10 @@ pub struct StreamModel {
     pub name: String,
     /// Its configuration now.
     pub config: StreamConfig,
-    /// The configurations that a crash may bring back: the last that was answered, and those since.
-    pub configs: Vec<StreamConfig>,
+    /// How often its configuration has changed.
+    pub revision: u64,
+    /// The configurations that a crash may bring back, by revision: the last that was answered, and those since.
+    pub configs: BTreeMap<u64, StreamConfig>,
     /// A client was told that it exists.
     pub promised: bool,
     /// Whether somebody wants it gone.
@@ -64,7 +66,8 @@ impl StreamModel {
         Self {
             id,
             name: config.name.clone(),
-            configs: vec![config.clone()],
+            revision: 0,
+            configs: BTreeMap::from([(0, config.clone())]),
             promised: false,
             deletion: Deletion::None,
             in_service: true,
@@ -91,6 +94,12 @@ impl StreamModel {
         self.messages.iter().filter(|(_, stored)| stored.is_live()).map(|(seq, stored)| (*seq, stored))
     }
 
+    /// A client has heard that the stream is configured so. What was changed since has not been answered yet.
+    pub fn promise_config(&mut self, revision: u64) {
+        self.promised = true;
+        self.configs.retain(|since, _| *since >= revision);
+    }
+
     /// A client has heard of this message.
     pub fn promise(&mut self, seq: u64) {
         self.promised_seq = self.promised_seq.max(seq);
@@ -104,7 +113,8 @@ impl StreamModel {
         if *state.machine.config() != self.config {
             self.window_since = step.now;
             self.config = state.machine.config().clone();
-            self.configs.push(self.config.clone());
+            self.revision += 1;
+            self.configs.insert(self.revision, self.config.clone());
         }
         self.observe_consumers(state);
         let log = state.log.as_ref();
