@@ -93,8 +93,9 @@ impl Run {
     pub(crate) fn settle(&mut self, delivered: &Delivered, word: &str, confirm: bool) {
         let Some(stream) = self.model.named(&delivered.stream) else { return };
         let Some(consumer) = self.model.consumer(stream, &delivered.consumer) else { return };
-        let created = consumer.created;
+        // Another consumer that has the name by now may take it; to that one a confirmation says nothing.
         consumer.note_ack(delivered.seq);
+        let created = delivered.created;
         let (consumer, seq) = (delivered.consumer.clone(), delivered.seq);
         let reply = match confirm {
             true => self.model.expect(Request::Acknowledge { stream, consumer, created, seq }),

@@ -171,6 +171,23 @@ fn a_flipped_bit_in_a_segments_header_costs_nothing() {
     }
 }
 
+/// The disk read nothing of a segment's header, and all that was in the segment was given up.
+#[test]
+fn a_segment_that_the_disk_does_not_read_just_now_is_not_given_up() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"x")).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.set_faults(Faults { reads: 1, ..Faults::default() });
+    assert!(Store::open_on(Arc::new(disk.clone()), options()).is_err());
+    disk.set_faults(Faults::default());
+    disk.kill();
+    assert_eq!(open_one(&disk).1.log.state().messages, 1);
+}
+
 /// Of a stream's creation, in a commit that was never finished, nothing was left but a damaged message. Another stream got its
 /// number, and with it the sequence of that message: its own messages were taken for older.
 #[test]

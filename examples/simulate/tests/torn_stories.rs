@@ -66,7 +66,7 @@ fn the_hole_of_a_commit_that_was_never_finished_is_no_damage_ever_after() {
 
     let (store, mut stream) = open_one(&disk);
     assert_eq!(stream.log.state().messages, 2);
-    fill_segment(&mut *stream.log, 4, 64 + 40, 0);
+    fill_segment(&mut *stream.log, 4, 64, 0);
     stream.log.append(&message(5, b"next")).unwrap();
     store.flush().unwrap();
     give_back(&disk, &store, &mut *stream.log, 4, "0000000002.seg");
