@@ -80,11 +80,10 @@ impl Reasons {
     pub fn find(&mut self, stream: &StreamModel, seq: u64) -> Option<Reason> {
         let stored = stream.messages.get(&seq)?;
         let config = &stream.config;
-        let older_than = |age: i64| age > 0 && self.now - stored.ts >= age;
         if stream.unwanted.contains(&seq) {
             return Some(Reason::Asked);
         }
-        if older_than(config.max_age) || stored.end().is_some_and(|end| end <= self.now) {
+        if stream.is_due(stored, self.now) {
             return Some(Reason::Age);
         }
         if seq < self.rolled_up || self.rolled_up_by_subject.get(stored.subject()).is_some_and(|by| seq < *by)
