@@ -248,7 +248,7 @@ impl StreamModel {
             let Some(at) = known.iter().position(is_it) else {
                 return Err(Broken::new(
                     "a consumer that nobody made is not there",
-                    format!("{stream}: {}", machine.name()),
+                    format!("{stream}: {} of {}", machine.name(), machine.created()),
                 ));
             };
             let mut consumer = known.swap_remove(at);

@@ -296,7 +296,12 @@ impl StreamModel {
         let mut former = std::mem::take(&mut self.consumers);
         for hosted in state.consumers.iter() {
             let (name, created) = (hosted.machine.name(), hosted.machine.created());
-            let known = former.remove(name).filter(|known| known.created == created).or_else(|| {
+            let known = if former.get(name).is_some_and(|known| known.created == created) {
+                former.remove(name)
+            } else {
+                None
+            };
+            let known = known.or_else(|| {
                 let at = self.former_consumers.iter().position(|f| f.name == name && f.created == created)?;
                 Some(self.former_consumers.swap_remove(at))
             });
