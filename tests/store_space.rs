@@ -186,6 +186,26 @@ fn a_full_disk_refuses_messages_but_lets_deletes_through_and_recovers() {
     assert!(stream.log.load(stored).unwrap().is_none());
 }
 
+/// There was room for its configuration, and none for its state: it was refused, and there after the next start.
+#[test]
+fn a_consumer_that_a_full_disk_refuses_is_not_there_after_a_restart() {
+    for state_bytes in (0..600).step_by(40) {
+        let (dir, store, controls) = full_disk();
+        create(&store, "S");
+        controls.full.store(true, Ordering::Relaxed);
+        let state = vec![2; state_bytes];
+        let id = headwater::store::StreamId(1);
+        let made = |made: &u32| store.create_consumer(id, &format!("C{made}"), &[1; 200], &state).is_ok();
+        let made = (0..1000).take_while(made).count();
+        assert!((1..1000).contains(&made));
+        store.flush().unwrap();
+        drop(store);
+        let (_store, stream) = open_one(dir.path(), tiny());
+        assert_eq!(stream.consumers.len(), made);
+        assert!(stream.consumers.iter().all(|consumer| consumer.deltas == [state.clone()]));
+    }
+}
+
 #[test]
 fn messages_go_on_when_somebody_else_has_made_room() {
     let (_dir, store, controls) = full_disk();

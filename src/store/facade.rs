@@ -246,6 +246,17 @@ impl Store {
         self.of_file_stream(id, |registry| registry.put_consumer(id, name, config))
     }
 
+    /// Stores a new consumer's configuration and the first change of its state, or neither.
+    pub fn create_consumer(
+        &self,
+        id: StreamId,
+        name: &str,
+        config: &[u8],
+        delta: &[u8],
+    ) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.create_consumer(id, name, config, delta))
+    }
+
     /// Stores a consumer's whole state; deltas before it are void.
     pub fn put_consumer_state(&self, id: StreamId, name: &str, state: &[u8]) -> Result<Lsn, StoreError> {
         self.of_file_stream(id, |registry| registry.put_consumer_state(id, name, state))
