@@ -25,6 +25,8 @@ pub struct SeqIndex {
     pub(super) views: Vec<(u64, Vec<Entry>)>,
     /// The page that a single message was looked up in last.
     pub(super) looked_up: u64,
+    /// The message that was looked up last: who asks whether it is there often asks next where it lies.
+    pub(super) found: Option<(u64, Entry)>,
     pub(crate) source: Arc<dyn PageSource>,
     /// Pages that were fetched lately.
     pub(crate) fetched: Fetched<u64>,
@@ -63,6 +65,7 @@ impl Default for SeqIndex {
             open: Vec::new(),
             views: Vec::new(),
             looked_up: u64::MAX,
+            found: None,
             source: Arc::new(NoPages),
             fetched: Fetched::default(),
             written_by: 0,
@@ -77,6 +80,7 @@ impl Default for SeqIndex {
 impl SeqIndex {
     /// Sets where `seq` lies; returns where it lay before.
     pub fn insert(&mut self, seq: u64, entry: Entry) -> Result<Option<Entry>, StoreError> {
+        self.found = None;
         let (page, slot) = split(seq);
         self.open_page(page)?;
         let Some(held) = self.pages.get_mut(&page) else { return Ok(None) };
@@ -100,6 +104,7 @@ impl SeqIndex {
         if !self.pages.contains_key(&page) {
             return Ok(None);
         }
+        self.found = None;
         self.open_page(page)?;
         let Some(held) = self.pages.get_mut(&page) else { return Ok(None) };
         let Body::Open(entries) = &mut held.body else { return Ok(None) };
@@ -115,6 +120,15 @@ impl SeqIndex {
 
     /// Where `seq` lies.
     pub fn get(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
+        if let Some((_, entry)) = self.found.filter(|(found, _)| *found == seq) {
+            return Ok(Some(entry));
+        }
+        let entry = self.look_up(seq)?;
+        self.found = entry.map(|entry| (seq, entry));
+        Ok(entry)
+    }
+
+    fn look_up(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
         let (page, slot) = split(seq);
         self.fetch(page)?;
         let Some(held) = self.pages.get(&page) else { return Ok(None) };
@@ -394,6 +408,7 @@ impl SeqIndex {
     }
 
     fn forget_page(&mut self, page: u64) {
+        self.found = None;
         self.open.retain(|open| *open != page);
         self.views.retain(|(viewed, _)| *viewed != page);
         let Some(slot) = self.pages.remove(&page) else { return };
