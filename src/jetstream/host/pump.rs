@@ -76,7 +76,7 @@ impl StreamHost {
             state.replies.refuse_unsettled(settled);
         }
         if state.visible.advance(settled) {
-            state.consumers.wake_hungry();
+            state.consumers.wake_expecting();
         }
         let more_messages = state.run_consumers(self, now);
         state.return_undeliverable(self, now);

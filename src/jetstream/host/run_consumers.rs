@@ -97,7 +97,7 @@ impl StreamState {
             machine.tick(turn);
             machine.advance(turn, budget)
         });
-        self.consumers.rest(key);
+        self.consumers.rest(key, self.visible.last_seq());
         match ran {
             Some(Ok(progress)) => progress,
             Some(Err(error)) => {
