@@ -60,6 +60,8 @@ impl StreamHost {
             if cx.is_crowded() || cx.is_held() {
                 break;
             }
+            // Who was answered does not wait for what others get.
+            cx.flush_receivers();
         }
         self.wake.notify_one();
     }

@@ -121,25 +121,20 @@ impl Subjects {
         Ok(Some(SubjectState { count: bounds.count, first_seq: bounds.first.seq, last_seq: bounds.last.seq }))
     }
 
-    /// Visits the subjects that match `filter` in byte order.
+    /// Visits the subjects that match `filter` and sort after `after` in byte order.
     pub fn visit(
         &mut self,
         filter: &[u8],
+        after: &[u8],
         messages: &mut dyn Messages,
         visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        if !filter::has_wildcards(filter) {
-            if let Some(state) = self.state(filter, messages)? {
-                let _ = visit(filter, state);
-            }
-            return Ok(());
-        }
-        let mut after: Option<Box<[u8]>> = None;
-        while let Some(subject) = self.visit_known(filter, after.as_deref(), visit)? {
+        let mut after: Box<[u8]> = after.into();
+        while let Some(subject) = self.visit_known(filter, &after, visit)? {
             if self.state(&subject, messages)?.is_some_and(|state| visit(&subject, state).is_break()) {
                 break;
             }
-            after = Some(subject);
+            after = subject;
         }
         Ok(())
     }
@@ -148,11 +143,11 @@ impl Subjects {
     fn visit_known(
         &mut self,
         filter: &[u8],
-        after: Option<&[u8]>,
+        after: &[u8],
         visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
     ) -> Result<Option<Box<[u8]>>, StoreError> {
         let mut unknown = None;
-        self.index.visit(Seeker::new(filter, after), &mut |subject, state| {
+        self.index.visit(Seeker::new(filter, Some(after)), &mut |subject, state| {
             let Some(Bounds { count, first, last }) = Postings::decode_bounds(state) else {
                 return ControlFlow::Continue(());
             };

@@ -15,6 +15,9 @@ use super::super::{Answer, Call, check_stream_name};
 use super::report;
 use crate::jetstream::host::StreamHost;
 
+/// Subjects visited in one go: publishes to the stream wait as long.
+const SUBJECTS_PER_LOCK_MAX: usize = 4096;
+
 /// Tells of one stream; on request which sequences are missing, and how many messages which subjects have.
 pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     let request: StreamInfoRequest = call.read_optional()?;
@@ -64,14 +67,24 @@ fn subjects(host: &StreamHost, request: &StreamInfoRequest) -> (BTreeMap<String,
     let offset = u64::try_from(request.offset).unwrap_or(0);
     let skip = usize::try_from(offset).unwrap_or(usize::MAX);
     let mut subjects = BTreeMap::new();
-    let mut total = 0;
-    host.lock().log.for_each_subject(filter, &mut |subject, state| {
-        if total >= skip && subjects.len() < SUBJECTS_PAGE_MAX {
-            subjects.insert(String::from_utf8_lossy(subject).into_owned(), state.count);
+    let (mut total, mut after) = (0, Vec::new());
+    loop {
+        let (from, mut visited) = (std::mem::take(&mut after), 0);
+        host.lock().log.for_each_subject_after(filter, &from, &mut |subject, state| {
+            if total >= skip && subjects.len() < SUBJECTS_PAGE_MAX {
+                subjects.insert(String::from_utf8_lossy(subject).into_owned(), state.count);
+            }
+            (total, visited) = (total + 1, visited + 1);
+            if visited < SUBJECTS_PER_LOCK_MAX {
+                return ControlFlow::Continue(());
+            }
+            after.extend_from_slice(subject);
+            ControlFlow::Break(())
+        });
+        if after.is_empty() {
+            break;
         }
-        total += 1;
-        ControlFlow::Continue(())
-    });
+    }
     match total {
         0 => Default::default(),
         _ => (subjects, Page { offset, ..Page::at(0, total, SUBJECTS_PAGE_MAX) }),
