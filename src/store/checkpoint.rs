@@ -158,7 +158,7 @@ impl Shared {
             return Ok(());
         }
         let done = self.checkpoint();
-        let dead = self.journal.with_core(|core| core.usage.has_dead());
+        let dead = self.journal.with_core(|core| core.usage.has_dead_after(Lsn::ZERO));
         if done.is_err() && dead && self.journal.with_core(|core| core.failure().is_none()) {
             self.void_checkpoints()?;
         }
@@ -167,11 +167,13 @@ impl Shared {
 
     fn is_checkpoint_due(&self) -> bool {
         let options = self.journal.options();
-        let (position, dead, pressed) =
-            self.journal.with_core(|core| (core.position(), core.usage.has_dead(), core.is_full()));
+        let covers = self.checkpoints.state.lock().covers;
+        let (position, dead, pressed) = self
+            .journal
+            .with_core(|core| (core.position(), core.usage.has_dead_after(covers), core.is_full()));
         let state = self.checkpoints.state.lock();
         let elapsed = state.last.elapsed();
-        if position == state.position || (state.failed && elapsed < RETRY_DELAY) {
+        if (position == state.position && !dead) || (state.failed && elapsed < RETRY_DELAY) {
             return false;
         }
         let written = self.journal.stats().bytes_written - state.bytes_written + state.unsaved_bytes;

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::StoreError;
 use super::compact::Compaction;
 use super::facade::Shared;
 use super::journal::record::Location;
 use super::stats::Counters;
+use super::{Lsn, StoreError};
 
 /// Bytes a compaction looks at before it lets others at the disk.
 const STEP_BYTES: u64 = 256 << 10;
@@ -45,8 +45,8 @@ const HURRY_FACTOR: u64 = 3;
 pub struct Janitor {
     compaction: Option<Compaction>,
     activity: Activity,
-    /// A segment was ended that can be copied forward once that is durable.
-    left_segment: bool,
+    /// What the last segment to be copied forward had put off is written when the journal is, up to here.
+    put_off: Lsn,
     /// Segments that could not be emptied: something in them is damaged.
     stuck: Vec<u32>,
 }
@@ -78,7 +78,7 @@ impl Janitor {
         if shared.journal.with_core(|core| core.is_full()) {
             return Ok(Left::More(RETRY_PAUSE));
         }
-        if std::mem::take(&mut self.left_segment) || shared.journal.with_core(|core| core.usage.has_dead()) {
+        if self.waits(shared) || shared.journal.with_core(|core| core.usage.has_dead_after(Lsn::ZERO)) {
             return Ok(Left::More(COMMIT_PAUSE));
         }
         let later = !self.is_idle(shared) && shared.wastes_space();
@@ -91,6 +91,9 @@ impl Janitor {
             return Ok(self.compaction.is_some());
         }
         if self.compaction.is_none() {
+            if self.waits(shared) {
+                return Ok(false);
+            }
             let Some(victim) = self.victim(shared)? else { return Ok(false) };
             self.compaction = Some(Compaction::start(shared, victim)?);
         }
@@ -118,7 +121,7 @@ impl Janitor {
             return Ok(sparse);
         }
         let Some(left) = self.activity.idle_copies_left.checked_sub(1) else { return Ok(None) };
-        self.left_segment = shared.leave_segment()?;
+        shared.leave_segment()?;
         let victim = self.sparsest(shared, FULL_PERCENT, true);
         if victim.is_some() {
             self.activity.idle_copies_left = left;
@@ -145,11 +148,22 @@ impl Janitor {
 
     fn finish(&mut self, shared: &Shared, victim: u32) {
         let left = shared.live_bytes(victim);
+        if left == 0 {
+            return;
+        }
         // What is written anew with the next commit is live until then: the segment is looked at once more.
-        if left > 0 && !shared.journal.with_core(|core| core.has_pending()) {
+        let (waits, put_off) = shared.journal.with_core(|core| (core.has_pending(), core.deferred_lsn()));
+        if waits {
+            self.put_off = put_off;
+        } else {
             log::warn!("journal: segment {victim} keeps {left} bytes that cannot be read");
             self.stuck.push(victim);
         }
+    }
+
+    /// Whether a commit must come before a segment can be said to have been copied forward.
+    fn waits(&self, shared: &Shared) -> bool {
+        shared.journal.written() < self.put_off
     }
 }
 
@@ -198,10 +212,13 @@ impl Shared {
         all > live + live / 100 * IDLE_SPARE_PERCENT + segment
     }
 
-    /// Ends the active segment if much of it is wanted no more.
-    fn leave_segment(&self) -> Result<bool, StoreError> {
+    /// Ends the active segment if much of it is wanted no more; that is durable then, so that it can be copied forward.
+    fn leave_segment(&self) -> Result<(), StoreError> {
         let dead_bytes_min = u64::from(self.journal.options().segment_bytes) / LEAVE_SHARE;
-        self.journal.with_core(|core| core.leave_segment(dead_bytes_min, FULL_PERCENT))
+        if self.journal.with_core(|core| core.leave_segment(dead_bytes_min, FULL_PERCENT))? {
+            self.journal.flush()?;
+        }
+        Ok(())
     }
 
     /// Gives dead segments back, or makes one the next.

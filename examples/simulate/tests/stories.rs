@@ -12,7 +12,7 @@ pub(super) fn disk() -> SimDisk {
     disk_of(1)
 }
 
-fn disk_of(seed: u64) -> SimDisk {
+pub(super) fn disk_of(seed: u64) -> SimDisk {
     SimDisk::new(Rng::new(seed), 1 << 30, Lie::None)
 }
 

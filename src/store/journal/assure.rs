@@ -75,7 +75,11 @@ impl Unsure {
     /// the system may believe that it is on disk, and syncing it does nothing.
     pub fn settle(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
         self.erase_void(files)?;
-        self.fill_blanks(files)?;
+        self.assure(files, rewrite)?;
+        self.fill_blanks(files)
+    }
+
+    fn assure(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
         let Some(from) = self.from else { return Ok(()) };
         for (id, end) in self.ends.range(from.segment..) {
             let start = if *id == from.segment { from.offset } else { SEGMENT_HEADER_LEN };
@@ -95,8 +99,8 @@ impl Unsure {
         sync(files, self.void.iter())
     }
 
-    /// Puts records where nothing counts, when nothing of what does not count can be read any more: whoever finds one of
-    /// them takes what is there before it for judged.
+    /// Puts records where nothing counts, when all else is as it is to stay: whoever finds one of them takes what is there
+    /// before it for judged.
     fn fill_blanks(&self, files: &SegmentFiles) -> Result<(), StoreError> {
         let blanks = || self.void.iter().chain(&self.holes);
         blanks().try_for_each(|blank| blank.fill(files))?;

@@ -284,8 +284,7 @@ impl JournalCore {
 
     /// A dead segment's file is no more, or another segment's by now.
     pub fn segment_gone(&mut self, id: u32) {
-        let lsn = self.deferred_lsn();
-        self.usage.forget_segment(id, lsn);
+        self.usage.forget_segment(id);
     }
 
     /// A segment could not be made ready.

@@ -36,6 +36,8 @@ pub struct SegmentUse {
     pub live: u64,
     /// No more records will be added.
     pub sealed: bool,
+    /// What says which of its records are wanted no more is durable when the journal is up to here.
+    pub emptied_at: Lsn,
     /// Set when the last live record went: the segment may go once the journal is durable up to here.
     pub dead_at: Option<Lsn>,
     /// Bytes of tombstones by the segment they name; they are wanted as long as that exists.
@@ -108,14 +110,14 @@ impl Usage {
         }
     }
 
-    /// The segment is gone, and with it the need for tombstones that name it.
-    pub fn forget_segment(&mut self, id: u32, durable_at: Lsn) {
+    /// The segment is gone for good, and with it the need for tombstones that name it; nothing has to be recorded for that.
+    pub fn forget_segment(&mut self, id: u32) {
         self.segments.remove(&id);
         self.compactions.remove(&id);
         for account in self.segments.values_mut() {
             if let Some(bytes) = account.tombstones.remove(&id) {
                 account.live = account.live.saturating_sub(bytes);
-                self.died |= account.note_death(durable_at);
+                self.died |= account.note_death(Lsn::ZERO);
             }
         }
     }
@@ -162,10 +164,18 @@ impl Usage {
     /// While a segment is being copied forward, the copies stay: a copy's tombstone names the copy's segment, and with
     /// that the tombstone would go while the original is still there.
     pub fn dead(&self, durable: Lsn) -> Vec<u32> {
-        let gone = |account: &SegmentUse| account.dead_at.is_some_and(|at| at <= durable);
+        self.all_dead().filter(|(_, at)| *at <= durable).map(|(id, _)| id).collect()
+    }
+
+    /// Whether a segment may not go before the journal is durable beyond `durable`.
+    pub fn has_dead_after(&self, durable: Lsn) -> bool {
+        self.all_dead().any(|(_, at)| at > durable)
+    }
+
+    fn all_dead(&self) -> impl Iterator<Item = (u32, Lsn)> {
         let kept_from = self.compactions.values().min().copied().unwrap_or(u32::MAX);
-        let dead = self.segments().filter(|(id, account)| gone(account) && *id < kept_from);
-        dead.map(|(id, _)| id).collect()
+        let dead = self.segments().filter_map(|(id, account)| Some((id, account.dead_at?)));
+        dead.filter(move |(id, _)| *id < kept_from)
     }
 
     /// All live tombstones: segment, segment they name, bytes.
@@ -179,11 +189,6 @@ impl Usage {
     /// Segments being copied forward, and the first that may hold a copy.
     pub fn compactions(&self) -> Vec<(u32, u32)> {
         self.compactions.iter().map(|(victim, first)| (*victim, *first)).collect()
-    }
-
-    /// Whether a segment is dead, durably or not yet.
-    pub fn has_dead(&self) -> bool {
-        self.segments.values().any(|account| account.dead_at.is_some())
     }
 
     /// Whether a segment has died since this was asked last.
@@ -233,9 +238,10 @@ impl SegmentUse {
 
     /// True when the segment is dead.
     fn note_death(&mut self, durable_at: Lsn) -> bool {
+        self.emptied_at = self.emptied_at.max(durable_at);
         let dead = self.sealed && self.live == 0;
         if dead {
-            self.dead_at = Some(self.dead_at.map_or(durable_at, |at| at.max(durable_at)));
+            self.dead_at = Some(self.emptied_at);
         }
         dead
     }
@@ -270,8 +276,8 @@ mod tests {
         usage.add_tombstones(2, 1, 48);
         usage.seal(2, None, Lsn(10));
         assert!(usage.dead(Lsn(10)).is_empty());
-        usage.forget_segment(1, Lsn(20));
-        assert_eq!(usage.dead(Lsn(20)), [2]);
+        usage.forget_segment(1);
+        assert_eq!(usage.dead(Lsn(10)), [2]);
     }
 
     #[test]
@@ -281,8 +287,21 @@ mod tests {
         usage.compaction_started(1, 2);
         usage.seal(2, None, Lsn(10));
         assert!(usage.dead(Lsn(10)).is_empty());
-        usage.forget_segment(1, Lsn(10));
+        usage.forget_segment(1);
         assert_eq!(usage.dead(Lsn(10)), [2]);
+    }
+
+    #[test]
+    fn a_segment_whose_tombstones_went_last_waits_for_what_removed_its_messages() {
+        let mut usage = usage(&[1, 2]);
+        usage.add(2, 100);
+        usage.add_tombstones(2, 1, 48);
+        usage.seal(2, None, Lsn(10));
+        usage.release(2, 100, Lsn(30));
+        usage.forget_segment(1);
+        assert!(usage.has_dead_after(Lsn(29)) && !usage.has_dead_after(Lsn(30)));
+        assert!(usage.dead(Lsn(29)).is_empty());
+        assert_eq!(usage.dead(Lsn(30)), [2]);
     }
 
     #[test]
