@@ -183,6 +183,13 @@ impl Clients {
         self.connected.lock().values().cloned().collect()
     }
 
+    /// Those of one account, oldest first.
+    pub fn of_account(&self, name: &str) -> Vec<Arc<Client>> {
+        let mut clients = self.all();
+        clients.retain(|client| client.account().is_some_and(|account| **account.name() == *name));
+        clients
+    }
+
     /// How many are connected.
     pub fn len(&self) -> usize {
         self.connected.lock().len()
