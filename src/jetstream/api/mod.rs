@@ -353,3 +353,22 @@ fn check_stream_name(name: &str) -> Result<(), ApiError> {
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::at_length;
+
+    #[test]
+    fn while_a_long_request_runs_others_are_served() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (tell, told) = mpsc::channel();
+        let long = runtime.spawn(async move {
+            tokio::spawn(async move { tell.send("served") });
+            at_length(|| told.recv_timeout(Duration::from_secs(30)))
+        });
+        assert_eq!(runtime.block_on(long).unwrap(), Ok("served"));
+    }
+}
