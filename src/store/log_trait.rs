@@ -166,6 +166,12 @@ pub trait MessageLog: Send {
     /// Removes one message; `None` when it is not there. Works on a full disk.
     fn remove(&mut self, seq: u64) -> Result<Option<(MessageMeta, Lsn)>, StoreError>;
 
+    /// The same for a message whose subject is known, which need not be looked up then.
+    fn remove_of(&mut self, seq: u64, subject: &[u8]) -> Result<Option<(MessageMeta, Lsn)>, StoreError> {
+        let _ = subject;
+        self.remove(seq)
+    }
+
     /// Removes every message below `seq` and makes `seq` the first sequence (if beyond the end, the last sequence
     /// becomes `seq - 1`). Returns how many went. Works on a full disk.
     fn purge_below(&mut self, seq: u64) -> Result<(u64, Lsn), StoreError>;

@@ -184,6 +184,9 @@ impl StreamState {
     /// A consumer goes on after what was purged of the subjects it wants; one that wants more than was purged goes on with
     /// what the stream still has.
     fn tell_purged(&mut self, filter: Option<&Bytes>, now: UnixNanos) {
+        if self.consumers.is_empty() {
+            return;
+        }
         let state = self.log.state();
         let first = match filter {
             Some(filter) => self.log.next_match(0, std::slice::from_ref(filter)).ok().flatten(),

@@ -11,12 +11,14 @@ use headwater_protocol::jetstream::response_type::ResponseType;
 use headwater_protocol::jetstream::stream_info::ClusterInfo;
 use headwater_protocol::subject;
 
+use parking_lot::MutexGuard;
+
 use super::super::{Answer, Call, check_stream_name};
 use super::report;
 use crate::jetstream::host::StreamHost;
 
 /// Subjects visited in one go: publishes to the stream wait as long.
-const SUBJECTS_PER_LOCK_MAX: usize = 4096;
+const SUBJECTS_PER_LOCK_MAX: usize = 1024;
 
 /// Tells of one stream; on request which sequences are missing, and how many messages which subjects have.
 pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
@@ -70,7 +72,8 @@ fn subjects(host: &StreamHost, request: &StreamInfoRequest) -> (BTreeMap<String,
     let (mut total, mut after) = (0, Vec::new());
     loop {
         let (from, mut visited) = (std::mem::take(&mut after), 0);
-        host.lock().log.for_each_subject_after(filter, &from, &mut |subject, state| {
+        let state = host.lock();
+        state.log.for_each_subject_after(filter, &from, &mut |subject, state| {
             if total >= skip && subjects.len() < SUBJECTS_PAGE_MAX {
                 subjects.insert(String::from_utf8_lossy(subject).into_owned(), state.count);
             }
@@ -81,6 +84,8 @@ fn subjects(host: &StreamHost, request: &StreamInfoRequest) -> (BTreeMap<String,
             after.extend_from_slice(subject);
             ControlFlow::Break(())
         });
+        // Who has waited has its turn.
+        MutexGuard::unlock_fair(state);
         if after.is_empty() {
             break;
         }

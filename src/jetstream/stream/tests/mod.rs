@@ -7,6 +7,7 @@ mod foreign;
 mod limits;
 mod lives;
 mod noise;
+mod purges;
 mod republished;
 mod resources;
 mod schedules;
