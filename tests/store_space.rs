@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater::store::{MessageLog, Store, StoreError, StoreOptions};
-use store_support::disk::{Controls, FaultyDisk};
+use store_support::disk::{Controls, faulty};
 use store_support::{create, journal_bytes, message, open, open_one, tiny};
 
 const SEGMENT: u64 = 8192;
@@ -149,9 +149,8 @@ fn a_removed_message_does_not_come_back_when_its_tombstone_is_copied_or_dropped(
 
 fn full_disk() -> (tempfile::TempDir, Arc<Store>, Arc<Controls>) {
     let dir = tempfile::tempdir().unwrap();
-    let disk = FaultyDisk::new(dir.path());
-    let controls = Arc::clone(&disk.controls);
-    let (store, ..) = Store::open_on(Arc::new(disk), tiny()).unwrap();
+    let (disk, controls) = faulty(dir.path());
+    let (store, ..) = Store::open_on(disk, tiny()).unwrap();
     (dir, store, controls)
 }
 
@@ -185,6 +184,26 @@ fn a_full_disk_refuses_messages_but_lets_deletes_through_and_recovers() {
     assert_eq!(stream.log.state().first_seq, 150);
     assert_eq!(&*stream.log.load(stored + 1).unwrap().unwrap().payload, b"there is room again");
     assert!(stream.log.load(stored).unwrap().is_none());
+}
+
+/// There was room for its configuration, and none for its state: it was refused, and there after the next start.
+#[test]
+fn a_consumer_that_a_full_disk_refuses_is_not_there_after_a_restart() {
+    for state_bytes in (0..600).step_by(40) {
+        let (dir, store, controls) = full_disk();
+        create(&store, "S");
+        controls.full.store(true, Ordering::Relaxed);
+        let state = vec![2; state_bytes];
+        let id = headwater::store::StreamId(1);
+        let made = |made: &u32| store.create_consumer(id, &format!("C{made}"), &[1; 200], &state).is_ok();
+        let made = (0..1000).take_while(made).count();
+        assert!((1..1000).contains(&made));
+        store.flush().unwrap();
+        drop(store);
+        let (_store, stream) = open_one(dir.path(), tiny());
+        assert_eq!(stream.consumers.len(), made);
+        assert!(stream.consumers.iter().all(|consumer| consumer.deltas == [state.clone()]));
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ impl Run {
         self.hear()?;
         let reopened = self.world.recover();
         self.note(|| format!("opened anew {reopened:?}"));
-        if self.world.disk.is_down() || reopened.is_err() {
+        if self.world.disk.is_down() || reopened.is_err() || self.is_unreadable() {
             return self.crash();
         }
         self.check_start(Crash { reopened: true, orderly: false, flips: self.flips })
@@ -231,7 +231,7 @@ impl Run {
                 self.note(|| format!("  number {} {}: {log:?}", host.id.0, host.name));
             }
             match started {
-                Ok(()) if !self.world.disk.is_down() => break,
+                Ok(()) if !self.world.disk.is_down() && !self.is_unreadable() => break,
                 Err(error) if last => return Err(Broken::new("the broker starts on a sound disk", error)),
                 _ if self.world.disk.is_down() => {
                     self.world.end();
@@ -241,6 +241,11 @@ impl Run {
             }
         }
         self.check_start(Crash { reopened: false, orderly, flips: self.flips })
+    }
+
+    /// Whether a stream is not served because the disk fails to read it: its operator starts the broker once more.
+    fn is_unreadable(&self) -> bool {
+        self.faulty && self.world.unserved().iter().any(|problem| problem.contains("EIO"))
     }
 
     /// Brings everything to rest and looks at it once more.

@@ -13,9 +13,9 @@ use super::disk::{Disk, DiskLock, RealDisk};
 use super::error::io_error;
 use super::janitor::{Janitor, JanitorThread, Left};
 use super::journal::Journal;
-use super::journal::commit::CommitObserver;
 use super::journal::committer::Committer;
 use super::journal::core::Class;
+use super::journal::observers::CommitObserver;
 use super::journal::quarantine::{QUARANTINE_DIR, Quarantine};
 use super::journal::record::{Draft, Kind, Location};
 use super::journal_log::{JournalLog, StreamAccess};
@@ -244,6 +244,17 @@ impl Store {
     /// Stores a consumer's configuration.
     pub fn put_consumer(&self, id: StreamId, name: &str, config: &[u8]) -> Result<Lsn, StoreError> {
         self.of_file_stream(id, |registry| registry.put_consumer(id, name, config))
+    }
+
+    /// Stores a new consumer's configuration and the first change of its state, or neither.
+    pub fn create_consumer(
+        &self,
+        id: StreamId,
+        name: &str,
+        config: &[u8],
+        delta: &[u8],
+    ) -> Result<Lsn, StoreError> {
+        self.of_file_stream(id, |registry| registry.create_consumer(id, name, config, delta))
     }
 
     /// Stores a consumer's whole state; deltas before it are void.

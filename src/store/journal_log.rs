@@ -188,10 +188,15 @@ impl MessageLog for JournalLog {
         self.checked(subjects.state(subject, &mut messages)).ok().flatten()
     }
 
-    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
+    fn for_each_subject_after(
+        &self,
+        filter: &[u8],
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
         let mut index = self.index();
         let (subjects, mut messages) = index.search(self.journal());
-        let _ = self.checked(subjects.visit(filter, &mut messages, visit));
+        let _ = self.checked(subjects.visit(filter, after, &mut messages, visit));
     }
 
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {

@@ -183,7 +183,17 @@ pub trait MessageLog: Send {
     fn subject(&self, subject: &[u8]) -> Option<SubjectState>;
 
     /// Visits the subjects that match `filter` (wildcards allowed, `>` for all) in byte order.
-    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>);
+    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
+        self.for_each_subject_after(filter, b"", visit);
+    }
+
+    /// The same for those that sort after `after`, so that who visits many need not do it in one go.
+    fn for_each_subject_after(
+        &self,
+        filter: &[u8],
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    );
 
     /// The first live message at or after `from` that matches.
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError>;

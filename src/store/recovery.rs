@@ -248,7 +248,6 @@ fn resume(
         offset: at.offset,
         prepared,
         usage: replayed.model.usage(files, at.segment)?,
-        torn: replayed.torn,
         floors,
     };
     let core = JournalCore::new(Arc::clone(files), resume, options.reserves());

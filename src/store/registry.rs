@@ -177,13 +177,31 @@ impl Registry {
     /// Records a consumer's configuration.
     pub fn put_consumer(&mut self, id: StreamId, name: &str, config: &[u8]) -> Result<Lsn, StoreError> {
         let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
-        entry.changed = true;
-        let journal = &entry.access.journal;
-        let appended = consumer_record(journal, Kind::ConsumerPut, id, name, config)?;
-        let fresh = || ConsumerEntry { oldest: appended.placed.at.segment, ..ConsumerEntry::default() };
-        let consumer = entry.consumers.entry(name.into()).or_insert_with(fresh);
-        release(journal, consumer.config.replace(appended.placed));
+        let appended = consumer_record(&entry.access.journal, Kind::ConsumerPut, id, name, config)?;
+        entry.configure(name, appended.placed);
         Ok(appended.lsn)
+    }
+
+    /// Records a new consumer's configuration and the first change of its state, or neither.
+    pub fn create_consumer(
+        &mut self,
+        id: StreamId,
+        name: &str,
+        config: &[u8],
+        delta: &[u8],
+    ) -> Result<Lsn, StoreError> {
+        let entry = self.streams.get_mut(&id.0).ok_or_else(|| no_stream(id))?;
+        let draft = |kind, payload| Draft { subject: name.as_bytes(), payload, ..Draft::new(kind, id.0) };
+        let drafts = [draft(Kind::ConsumerPut, config), draft(Kind::ConsumerDelta, delta)];
+        let mut lsn = Lsn::ZERO;
+        for appended in entry.access.journal.append_group(&drafts, Class::Housekeeping)? {
+            match lsn {
+                Lsn::ZERO => entry.configure(name, appended.placed),
+                _ => entry.consumers.entry(name.into()).or_default().deltas.push(appended.placed),
+            }
+            lsn = appended.lsn;
+        }
+        Ok(lsn)
     }
 
     /// Records a consumer's whole state.
@@ -262,6 +280,14 @@ impl Registry {
 }
 
 impl StreamEntry {
+    /// A consumer is configured as was recorded.
+    fn configure(&mut self, name: &str, placed: Placed) {
+        self.changed = true;
+        let fresh = || ConsumerEntry { oldest: placed.at.segment, ..ConsumerEntry::default() };
+        let consumer = self.consumers.entry(name.into()).or_insert_with(fresh);
+        release(&self.access.journal, consumer.config.replace(placed));
+    }
+
     /// Frees everything the stream has; returns where its index was stored.
     fn release_all(self, number: u32) -> Vec<Place> {
         let journal = &self.access.journal;

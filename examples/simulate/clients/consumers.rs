@@ -21,7 +21,17 @@ impl Run {
         let stream_name = self.model.streams[&stream].name.clone();
         let subject = format!("CONSUMER.CREATE.{stream_name}.{name}");
         let request = CreateConsumerRequest { stream_name, config, ..CreateConsumerRequest::default() };
-        self.call(&subject, &json(&request), Request::CreateConsumer { stream, name });
+        self.call(&subject, &json(&request), Request::CreateConsumer { stream, name, created: 0 });
+        self.adopt_consumer_request();
+    }
+
+    /// The request that was sent last is about the consumer that has this name by now.
+    fn adopt_consumer_request(&mut self) {
+        let Some(mut last) = self.model.requests.last_entry() else { return };
+        let Request::CreateConsumer { stream, name, created } = last.get_mut() else { return };
+        let host = self.model.streams.get(stream).and_then(|stream| self.world.host(&stream.name));
+        let Some(host) = host else { return };
+        *created = host.lock().consumers.find(name).map_or(0, |found| found.machine.created());
     }
 
     /// Deletes a consumer.
@@ -83,8 +93,9 @@ impl Run {
     pub(crate) fn settle(&mut self, delivered: &Delivered, word: &str, confirm: bool) {
         let Some(stream) = self.model.named(&delivered.stream) else { return };
         let Some(consumer) = self.model.consumer(stream, &delivered.consumer) else { return };
-        let created = consumer.created;
+        // Another consumer that has the name by now may take it; to that one a confirmation says nothing.
         consumer.note_ack(delivered.seq);
+        let created = delivered.created;
         let (consumer, seq) = (delivered.consumer.clone(), delivered.seq);
         let reply = match confirm {
             true => self.model.expect(Request::Acknowledge { stream, consumer, created, seq }),

@@ -81,11 +81,12 @@ impl Run {
 
     /// What the first of these attempts got in memory, if they were stored.
     fn given(&self, name: &str, before: u64, attempts: &[u64]) -> Option<u64> {
+        let first = attempts.first()?;
         let host = self.world.host(name)?;
         let state = host.lock();
         let (seq, last_seq) = (before + 1, state.log.state().last_seq);
         let found = self.world.disk.undisturbed(|| state.log.load(seq)).ok().flatten();
-        let own = found.is_none_or(|found| attempt_of(&found.headers) == attempts.first().copied());
+        let own = found.is_none_or(|found| attempt_of(&found.headers) == Some(*first));
         (last_seq > before && own).then_some(seq)
     }
 

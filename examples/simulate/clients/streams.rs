@@ -19,7 +19,11 @@ impl Run {
         // The stream's number is known once it is there.
         let before = self.model.named(&name);
         let stream = before.unwrap_or(u32::MAX);
-        self.call(&format!("STREAM.CREATE.{name}"), &json(&config), Request::CreateStream { stream });
+        self.call(
+            &format!("STREAM.CREATE.{name}"),
+            &json(&config),
+            Request::CreateStream { stream, revision: 0 },
+        );
         self.adopt_request(&name);
     }
 
@@ -37,7 +41,8 @@ impl Run {
             ..old
         };
         let subject = format!("STREAM.UPDATE.{}", config.name);
-        self.call(&subject, &json(&config), Request::UpdateStream { stream });
+        self.call(&subject, &json(&config), Request::UpdateStream { stream, revision: 0 });
+        self.adopt_request(&config.name);
     }
 
     /// Deletes a stream with all it has.
@@ -92,13 +97,17 @@ impl Run {
         self.call(&subject, &json(&json!({ "seq": seq })), Request::GetMessage { stream });
     }
 
-    /// The request that was sent last is about the stream that has this name by now.
+    /// The request that was sent last is about the stream that has this name by now, as it is configured by now.
     fn adopt_request(&mut self, name: &str) {
         let Some(host) = self.world.host(name) else { return };
-        if let Some(mut last) = self.model.requests.last_entry() {
-            if let Request::CreateStream { stream } = last.get_mut() {
-                *stream = host.id.0;
-            }
+        let known = self.model.streams.get(&host.id.0);
+        let changed = |config: &StreamConfig| host.lock().machine.config() != config;
+        let now = known.map_or(0, |known| known.revision + u64::from(changed(&known.config)));
+        let Some(mut last) = self.model.requests.last_entry() else { return };
+        if let Request::CreateStream { stream, revision } | Request::UpdateStream { stream, revision } =
+            last.get_mut()
+        {
+            (*stream, *revision) = (host.id.0, now);
         }
     }
 

@@ -50,11 +50,16 @@ struct After {
 impl Reasons {
     /// The reasons there are in a stream, in which what goes now still counts as live.
     pub fn of(stream: &StreamModel, now: i64) -> Self {
+        Self::among(stream, now, &|_| true)
+    }
+
+    /// The reasons there are in a stream for messages that go beside those of the live ones that are `there`.
+    pub fn among(stream: &StreamModel, now: i64, there: &dyn Fn(u64) -> bool) -> Self {
         let mut reasons =
             Self { now, after: BTreeMap::new(), rolled_up: 0, rolled_up_by_subject: BTreeMap::new() };
         let (mut messages, mut bytes) = (0, 0);
         let mut of_subject: BTreeMap<&str, u64> = BTreeMap::new();
-        for (seq, stored) in stream.live().rev() {
+        for (seq, stored) in stream.live().rev().filter(|(seq, _)| there(*seq)) {
             bytes += stored.accounted_bytes(stream.is_file()).unwrap_or(0);
             let same = of_subject.entry(stored.subject()).or_default();
             reasons.after.insert(seq, After { messages, of_subject: *same, bytes });
@@ -75,11 +80,10 @@ impl Reasons {
     pub fn find(&mut self, stream: &StreamModel, seq: u64) -> Option<Reason> {
         let stored = stream.messages.get(&seq)?;
         let config = &stream.config;
-        let older_than = |age: i64| age > 0 && self.now - stored.ts >= age;
         if stream.unwanted.contains(&seq) {
             return Some(Reason::Asked);
         }
-        if older_than(config.max_age) || stored.end().is_some_and(|end| end <= self.now) {
+        if stream.is_due(stored, self.now) {
             return Some(Reason::Age);
         }
         if seq < self.rolled_up || self.rolled_up_by_subject.get(stored.subject()).is_some_and(|by| seq < *by)
@@ -89,11 +93,27 @@ impl Reasons {
         if self.had(stream, seq, stored.subject()) {
             return Some(Reason::Had);
         }
-        let after = self.after.get(&seq)?;
+        let after = self.after(stream, seq)?;
         let beyond = |used: u64, max: i64| u64::try_from(max).is_ok_and(|max| max > 0 && used > max);
         let full = beyond(after.messages + 1, config.max_msgs) || beyond(after.bytes, config.max_bytes);
         let subject_full = beyond(after.of_subject + 1, config.max_msgs_per_subject);
         (subject_full || (full && config.discard == Discard::Old)).then_some(Reason::Limit)
+    }
+
+    /// What follows a message, which may not be there itself.
+    fn after(&self, stream: &StreamModel, seq: u64) -> Option<After> {
+        if let Some(after) = self.after.get(&seq) {
+            return Some(*after);
+        }
+        let stored = stream.messages.get(&seq)?;
+        let own = stored.accounted_bytes(stream.is_file()).unwrap_or(0);
+        let next = self.after.range(seq..).next().map(|(_, after)| *after);
+        let later = self.after.range(seq..).filter_map(|(seq, _)| stream.messages.get(seq));
+        Some(After {
+            messages: next.map_or(0, |next| next.messages + 1),
+            of_subject: later.filter(|later| later.subject() == stored.subject()).count() as u64,
+            bytes: next.map_or(0, |next| next.bytes) + own,
+        })
     }
 
     fn had(&self, stream: &StreamModel, seq: u64, subject: &str) -> bool {

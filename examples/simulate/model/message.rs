@@ -69,14 +69,14 @@ pub enum Presence {
 }
 
 impl Stored {
-    /// A message of the stream's own.
+    /// A message of the stream's own, which no client has heard of and which waits for a commit yet.
     pub fn made_up(content: Content, ts: i64) -> Self {
         Self {
             attempt: None,
             content: Some(content),
             ts,
             batch: None,
-            promised: true,
+            promised: false,
             presence: Presence::Live,
         }
     }

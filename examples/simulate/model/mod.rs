@@ -40,11 +40,14 @@ pub enum Request {
         attempts: Vec<u64>,
         given: Option<u64>,
     },
+    /// `revision` is that of the configuration it left in memory.
     CreateStream {
         stream: u32,
+        revision: u64,
     },
     UpdateStream {
         stream: u32,
+        revision: u64,
     },
     DeleteStream {
         stream: u32,
@@ -57,9 +60,11 @@ pub enum Request {
         stream: u32,
         seqs: Vec<u64>,
     },
+    /// `created` tells the consumer that has the name after the request from others that had it.
     CreateConsumer {
         stream: u32,
         name: String,
+        created: i64,
     },
     DeleteConsumer {
         stream: u32,
@@ -83,6 +88,8 @@ pub enum Request {
 pub struct Delivered {
     pub stream: String,
     pub consumer: String,
+    /// When that was made; tells it from others that had its name.
+    pub created: i64,
     pub seq: u64,
     /// Where the acknowledgement goes.
     pub ack_to: String,
@@ -180,10 +187,12 @@ impl Model {
         let (stream, consumer, seq) = (text(token.stream), text(token.consumer), token.delivery.stream_seq);
         let Some(id) = self.named(&stream) else { return Ok(()) };
         self.check_seen(id, seq, token.delivery.timestamp, received)?;
+        let mut created = 0;
         if let Some(consumer) = self.consumer(id, &consumer) {
+            created = consumer.created;
             consumer.note_delivery(&stream, seq, token.delivery.delivered)?;
         }
-        self.in_hand.push(Delivered { stream, consumer, seq, ack_to: text(&received.reply) });
+        self.in_hand.push(Delivered { stream, consumer, created, seq, ack_to: text(&received.reply) });
         Ok(())
     }
 

@@ -32,8 +32,10 @@ impl Model {
 
     fn succeeded(&mut self, request: Request, body: &Value) -> Checked {
         match request {
-            Request::CreateStream { stream } | Request::UpdateStream { stream } => {
-                self.stream_answered(stream)
+            Request::CreateStream { stream, revision } | Request::UpdateStream { stream, revision } => {
+                if let Some(stream) = self.streams.get_mut(&stream) {
+                    stream.promise_config(revision);
+                }
             }
             Request::DeleteStream { stream } => {
                 if let Some(stream) = self.streams.get_mut(&stream) {
@@ -47,8 +49,8 @@ impl Model {
                 check(purged == Some(seqs.len() as u64), promised, || format!("it says {purged:?}"))?;
                 self.promise_gone(stream, &seqs)?;
             }
-            Request::CreateConsumer { stream, name } => {
-                if let Some(consumer) = self.consumer(stream, &name) {
+            Request::CreateConsumer { stream, name, created } => {
+                if let Some(consumer) = self.consumer_made(stream, &name, created) {
                     consumer.promised = true;
                 }
             }
@@ -61,13 +63,6 @@ impl Model {
             Request::Publish { .. } | Request::Acknowledge { .. } => {}
         }
         Ok(())
-    }
-
-    fn stream_answered(&mut self, stream: u32) {
-        let Some(stream) = self.streams.get_mut(&stream) else { return };
-        stream.promised = true;
-        // Answers come in order: what was in force when this one left cannot be taken back.
-        stream.configs = vec![stream.config.clone()];
     }
 
     fn promise_gone(&mut self, stream: u32, seqs: &[u64]) -> Checked {

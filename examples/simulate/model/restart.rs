@@ -83,9 +83,11 @@ impl StreamModel {
     fn check_config(&mut self, state: &StreamState) -> Checked {
         let found = state.machine.config();
         let promised = || format!("{}: configured as one of {:?}", self.name, self.configs);
-        check(self.configs.contains(found), promised, || format!("{found:?}"))?;
+        let is_one = self.configs.values().any(|config| config == found);
+        check(is_one, promised, || format!("{found:?}"))?;
         self.config = found.clone();
-        self.configs = vec![found.clone()];
+        self.revision += 1;
+        self.configs = BTreeMap::from([(self.revision, found.clone())]);
         Ok(())
     }
 
@@ -160,7 +162,8 @@ impl StreamModel {
             .map(|(seq, stored)| (*seq, stored.clone()))
             .collect();
         let lost = self.find_lost(&absent, now);
-        let mut reasons = Reasons::of(self, now);
+        // What made room for a message may be lost while others that would have are there.
+        let mut reasons = Reasons::among(self, now, &|seq| present.contains(&seq));
         let mut damaged = 0;
         for (seq, stored) in &absent {
             let survivor_from = |cause: u64| present.range(cause..).next().is_some();
@@ -170,7 +173,7 @@ impl StreamModel {
                 Presence::Gone { cause: Some(cause), promised: false }
                     if stored.promised && lost.contains(&cause) && !survivor_from(cause) =>
                 {
-                    let was_due = matches!(reasons.find(self, *seq), Some(Reason::Age));
+                    let was_due = matches!(reasons.find(self, *seq), Some(Reason::Age | Reason::Limit));
                     // A cause that was on disk once and is lost counts by itself.
                     let was_right =
                         crash.orderly || self.messages.get(&cause).is_some_and(|cause| cause.promised);
@@ -245,7 +248,7 @@ impl StreamModel {
             let Some(at) = known.iter().position(is_it) else {
                 return Err(Broken::new(
                     "a consumer that nobody made is not there",
-                    format!("{stream}: {}", machine.name()),
+                    format!("{stream}: {} of {}", machine.name(), machine.created()),
                 ));
             };
             let mut consumer = known.swap_remove(at);

@@ -2,6 +2,7 @@
 
 mod broker_stories;
 mod stories;
+mod torn_stories;
 
 use crate::disk::Lie;
 use crate::run::run;

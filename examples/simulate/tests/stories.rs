@@ -8,7 +8,7 @@ use headwater::store::{Lsn, NewMessage, Opened, RecoveredStream, StorageKind, St
 use crate::disk::{Faults, Lie, Mood, SimDisk};
 use crate::rng::Rng;
 
-fn disk() -> SimDisk {
+pub(super) fn disk() -> SimDisk {
     disk_of(1)
 }
 
@@ -37,11 +37,11 @@ fn open_one(disk: &SimDisk) -> (Arc<Store>, RecoveredStream) {
     (store, streams.remove(0))
 }
 
-fn message(seq: u64, payload: &[u8]) -> NewMessage<'_> {
+pub(super) fn message(seq: u64, payload: &[u8]) -> NewMessage<'_> {
     NewMessage { seq, ts: seq as i64, subject: b"s", headers: b"", payload }
 }
 
-fn offset_of(lsn: Lsn) -> usize {
+pub(super) fn offset_of(lsn: Lsn) -> usize {
     lsn.0 as u32 as usize
 }
 
@@ -171,6 +171,23 @@ fn a_flipped_bit_in_a_segments_header_costs_nothing() {
     }
 }
 
+/// The disk read nothing of a segment's header, and all that was in the segment was given up.
+#[test]
+fn a_segment_that_the_disk_does_not_read_just_now_is_not_given_up() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"x")).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.set_faults(Faults { reads: 1, ..Faults::default() });
+    assert!(Store::open_on(Arc::new(disk.clone()), options()).is_err());
+    disk.set_faults(Faults::default());
+    disk.kill();
+    assert_eq!(open_one(&disk).1.log.state().messages, 1);
+}
+
 /// Of a stream's creation, in a commit that was never finished, nothing was left but a damaged message. Another stream got its
 /// number, and with it the sequence of that message: its own messages were taken for older.
 #[test]
@@ -250,25 +267,24 @@ fn a_damaged_message_does_not_make_those_before_it_old() {
     }
 }
 
-/// A consumer's configuration was kept behind a hole, because there was one before. When that had gone, it did not count
-/// any more.
+/// A stream's configuration was kept behind a hole, because the stream was there before. When what had told so was gone, it did
+/// not count any more.
 #[test]
 fn what_was_kept_behind_a_hole_is_kept_for_good() {
     let disk = disk();
     let (store, _, _) = open(&disk);
-    let (id, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
-    store.put_consumer(id, "C", b"one").unwrap();
+    let (id, mut log, _) = store.create_stream("A", "S", b"one", StorageKind::File).unwrap();
     log.append(&message(1, &[1; 3000])).unwrap();
     store.commit().unwrap();
     log.append(&message(2, &[2; 1500])).unwrap();
-    store.put_consumer(id, "C", b"two").unwrap();
+    store.update_stream(id, b"two").unwrap();
     store.commit().unwrap();
     drop((log, store));
     disk.kill();
     disk.open("journal/0000000002.seg").unwrap().write_at(&[0; 1500], 64).unwrap();
 
     let (store, mut stream) = open_one(&disk);
-    assert_eq!(stream.consumers[0].config, b"two");
+    assert_eq!(stream.meta, b"two");
     stream.log.remove(1).unwrap();
     stream.log.append(&message(3, b"next")).unwrap();
     store.flush().unwrap();
@@ -276,7 +292,7 @@ fn what_was_kept_behind_a_hole_is_kept_for_good() {
     assert!(disk.open("journal/0000000001.seg").is_err());
     drop((stream, store));
     disk.kill();
-    assert_eq!(open_one(&disk).1.consumers[0].config, b"two");
+    assert_eq!(open_one(&disk).1.meta, b"two");
 }
 
 #[test]

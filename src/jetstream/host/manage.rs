@@ -14,7 +14,6 @@ use crate::ids;
 use crate::jetstream::consumer::config::{ConsumerBounds, Decision, Situation, decide};
 use crate::jetstream::consumer::{ConsumerMachine, Identity, StreamTraits};
 use crate::jetstream::consumers::{ConsumerKey, Hosted, Watch};
-use crate::jetstream::env::Phase;
 use crate::jetstream::stream::Refusal;
 use crate::jetstream::{advisories, metadata, record};
 use crate::router::Dispatch;
@@ -114,17 +113,11 @@ impl StreamState {
         let mut machine = ConsumerMachine::new(identity, config, traits, self.log.as_ref(), now)
             .map_err(|error| ErrorCode::ConsumerStoreFailed.with(error))?;
         if self.keeps(machine.config()) {
-            self.store_config(host, &machine).map_err(Refusal::from)?;
+            self.store_new(host, &mut machine).map_err(Refusal::from)?;
         } else {
             machine.set_volatile();
         }
         let key = self.consumers.add(Hosted::new(&host.name, machine));
-        if !self.write_consumer(host, key) {
-            self.consumers.remove(name);
-            // If this fails too, the store begins anew, and the consumer was never acknowledged.
-            let _ = host.env.store.delete_consumer(host.id, name);
-            return Err(not_written(host));
-        }
         self.consumers.begin_after(key, self.last_lsn);
         Ok(key)
     }
@@ -141,12 +134,12 @@ impl StreamState {
         self.write_config(host, key, &config)?;
         let group = config.deliver_group.clone();
         self.with_consumer(host, key, now, |machine, turn| machine.update_config(turn, config));
+        self.consumers.refilter(key);
         if let Some(hosted) = self.consumers.get_mut(key) {
             hosted.deliver_group = (!group.is_empty()).then(|| group.as_bytes().into());
         }
         let floor = self.consumers.get(key).map_or(0, |hosted| hosted.machine.ack_floor());
         self.release_unneeded(host, floor);
-        self.consumers.wake(key);
         Ok(key)
     }
 
@@ -218,8 +211,15 @@ impl StreamState {
         keeps(self.log.kind(), config)
     }
 
-    fn store_config(&mut self, host: &StreamHost, machine: &ConsumerMachine) -> Result<(), StoreError> {
-        let lsn = put_config(host, machine, machine.config())?;
+    /// Stores a consumer that is about to be: all of it or nothing, however full the disk is.
+    fn store_new(&mut self, host: &StreamHost, machine: &mut ConsumerMachine) -> Result<(), StoreError> {
+        let lsn = match machine.take_delta() {
+            Some(delta) => {
+                let record = record::encode(Timestamp(machine.created()), machine.config());
+                host.env.store.create_consumer(host.id, machine.name(), &record, &delta)?
+            }
+            None => put_config(host, machine, machine.config())?,
+        };
         self.wrote(lsn);
         Ok(())
     }
@@ -237,13 +237,6 @@ fn put_config(
 ) -> Result<Lsn, StoreError> {
     let record = record::encode(Timestamp(machine.created()), config);
     host.env.store.put_consumer(host.id, machine.name(), &record)
-}
-
-fn not_written(host: &StreamHost) -> ApiError {
-    match host.env.phase() {
-        Phase::Failed => ErrorCode::ClusterNotAvail.error(),
-        Phase::Ready | Phase::Recovering => ErrorCode::InsufficientResources.error(),
-    }
 }
 
 /// The lower of two limits; 0 or less is none.

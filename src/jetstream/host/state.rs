@@ -233,9 +233,8 @@ impl StreamState {
         input: impl FnOnce(&mut StreamMachine, &mut Turn<'_>) -> T,
     ) -> T {
         let mut effects = std::mem::take(&mut self.stream_effects);
-        let consumers = &self.consumers;
-        let wanted = |subject: &[u8]| consumers.want(subject);
-        let mut turn = Turn { log: self.log.as_mut(), now, wanted: &wanted, effects: &mut effects };
+        let audience = &mut self.consumers;
+        let mut turn = Turn { log: self.log.as_mut(), now, audience, effects: &mut effects };
         let result = input(&mut self.machine, &mut turn);
         for effect in effects.drain(..) {
             self.keep_stream_effect(effect, reply, now);

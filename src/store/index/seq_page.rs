@@ -174,10 +174,34 @@ pub fn unpack(packed: &[u8], entries: &mut Vec<Entry>) -> Option<()> {
         if slot >= PAGE_SEQS as usize {
             return None;
         }
-        entries.resize(slot, Entry::DEAD);
+        if slot > entries.len() {
+            entries.resize(slot, Entry::DEAD);
+        }
         entries.push(entry);
     }
     unpacker.is_complete().then_some(())
+}
+
+/// A packed page without the message at `slot`, which must be live, and what it was; `None` when the page is damaged.
+pub fn without(packed: &[u8], slot: usize) -> Option<(Box<[u8]>, Entry)> {
+    let mut unpacker = Unpacker::new(packed);
+    loop {
+        let before = unpacker.clone();
+        let (at, removed) = unpacker.next()?;
+        if at < slot {
+            continue;
+        }
+        let mut out = packed.get(..packed.len() - before.reader.remaining())?.to_vec();
+        if let Some((at, next)) = unpacker.next() {
+            put_dead_run(&mut out, &mut (at.checked_sub(before.slot)? as u64));
+            if next.sealed != before.sealed {
+                out.extend_from_slice(&SEALING_CHANGES);
+            }
+            put_live(&mut out, &next, before.expected);
+            out.extend_from_slice(packed.get(packed.len() - unpacker.reader.remaining()..)?);
+        }
+        return (at == slot).then(|| (out.into_boxed_slice(), removed));
+    }
 }
 
 /// The live message at `slot` of a packed page, if there is one; `None` when the page is damaged before it.
@@ -224,6 +248,10 @@ mod tests {
             for slot in 0..PAGE_SEQS as usize {
                 let live = page.get(slot).copied().filter(Entry::is_live);
                 prop_assert_eq!(find(&packed, slot), Some(live));
+                let mut left = page.clone();
+                let removed = live.map(|live| (std::mem::replace(&mut left[slot], Entry::DEAD), live));
+                let expected = removed.map(|(removed, _)| (pack(&left), removed));
+                prop_assert_eq!(without(&packed, slot), expected);
             }
         }
 
@@ -231,6 +259,7 @@ mod tests {
         fn a_damaged_page_never_panics(bytes: Vec<u8>) {
             let _ = unpack(&bytes, &mut Vec::new());
             let _ = find(&bytes, 100);
+            let _ = without(&bytes, 100);
         }
     }
 

@@ -98,6 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Raw bytes preceded by their length.
+    #[inline]
     pub fn prefixed(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.number()?).ok()?;
         self.bytes(len)

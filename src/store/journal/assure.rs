@@ -1,9 +1,9 @@
 //! What recovery sees to before anything is built on what it has read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::SegmentFiles;
-use super::record::{HEADER_LEN, Location};
+use super::record::{Draft, HEADER_LEN, Header, Kind, Location};
 use super::segment::SEGMENT_HEADER_LEN;
 use crate::store::StoreError;
 
@@ -18,7 +18,56 @@ pub struct Unsure {
     /// Where the records of each segment end.
     pub ends: BTreeMap<u32, u32>,
     /// Records of a commit that was never finished, which do not count.
-    pub void: Vec<Location>,
+    pub void: Vec<Blank>,
+    /// The holes of such a commit.
+    pub holes: Vec<Blank>,
+}
+
+/// A place of which nothing counts, and the record that is to say so.
+#[derive(Debug, Clone, Copy)]
+pub struct Blank {
+    at: Location,
+    len: u32,
+    says: Draft<'static>,
+}
+
+impl Blank {
+    /// A place of `len` bytes. Of a record that is lost there, the sequence it gave is remembered.
+    pub fn new(at: Location, len: u32, lost: Option<Header>) -> Self {
+        let torn = Draft::new(Kind::Torn, 0);
+        let says = match lost {
+            Some(header) if header.kind == Kind::Message => {
+                Draft { stream: header.stream, seq: header.seq, ts: header.ts, ..torn }
+            }
+            Some(header) if header.kind == Kind::StreamState => {
+                Draft { stream: header.stream, seq: header.ts as u64, ..torn }
+            }
+            _ => torn,
+        };
+        Self { at, len, says }
+    }
+
+    /// The end of a segment that does not say that `next` follows.
+    pub fn end(at: Location, next: u32) -> Self {
+        let says = Draft { seq: u64::from(next), ..Draft::new(Kind::SegmentEnd, 0) };
+        Self { at, len: HEADER_LEN as u32, says }
+    }
+
+    fn fill(&self, files: &SegmentFiles) -> Result<(), StoreError> {
+        let segment = files.get(self.at.segment)?;
+        let (mut offset, mut left, mut says) = (self.at.offset, self.len as usize, self.says);
+        while left >= HEADER_LEN {
+            let len = if left < 2 * PIECE_BYTES { left } else { PIECE_BYTES };
+            let zeros = vec![0; len - HEADER_LEN];
+            let mut bytes = Vec::with_capacity(len);
+            Draft { payload: &zeros, ..says }.encode(segment.seeds, None, &mut bytes);
+            segment.write(offset, &bytes)?;
+            offset += len as u32;
+            left -= len;
+            says = Draft::new(Kind::Torn, 0);
+        }
+        Ok(())
+    }
 }
 
 impl Unsure {
@@ -26,6 +75,7 @@ impl Unsure {
     /// the system may believe that it is on disk, and syncing it does nothing.
     pub fn settle(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
         self.erase_void(files)?;
+        self.fill_blanks(files)?;
         let Some(from) = self.from else { return Ok(()) };
         for (id, end) in self.ends.range(from.segment..) {
             let start = if *id == from.segment { from.offset } else { SEGMENT_HEADER_LEN };
@@ -37,16 +87,26 @@ impl Unsure {
         Ok(())
     }
 
-    /// Overwrites the headers of records that do not count. What shows that they do not is the hole before them, and that
-    /// may go with its segment.
+    /// Overwrites the headers of records that do not count, of which only the hole before them tells that they do not.
     fn erase_void(&self, files: &SegmentFiles) -> Result<(), StoreError> {
-        for at in &self.void {
+        for Blank { at, .. } in &self.void {
             files.get(at.segment)?.write(at.offset, &[0; HEADER_LEN])?;
         }
-        let mut segments: Vec<u32> = self.void.iter().map(|at| at.segment).collect();
-        segments.dedup();
-        segments.into_iter().try_for_each(|id| files.get(id)?.sync())
+        sync(files, self.void.iter())
     }
+
+    /// Puts records where nothing counts, when nothing of what does not count can be read any more: whoever finds one of
+    /// them takes what is there before it for judged.
+    fn fill_blanks(&self, files: &SegmentFiles) -> Result<(), StoreError> {
+        let blanks = || self.void.iter().chain(&self.holes);
+        blanks().try_for_each(|blank| blank.fill(files))?;
+        sync(files, blanks())
+    }
+}
+
+fn sync<'a>(files: &SegmentFiles, places: impl Iterator<Item = &'a Blank>) -> Result<(), StoreError> {
+    let segments: BTreeSet<u32> = places.map(|blank| blank.at.segment).collect();
+    segments.into_iter().try_for_each(|id| files.get(id)?.sync())
 }
 
 fn write_anew(files: &SegmentFiles, id: u32, from: u32, to: u32) -> Result<(), StoreError> {

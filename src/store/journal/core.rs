@@ -60,8 +60,6 @@ pub struct JournalCore {
     pub usage: Usage,
     /// No further segment can be had.
     full: bool,
-    /// The first record of the next commit must not vouch for what lies before it.
-    after_torn: bool,
     failure: Option<StoreError>,
     records: u64,
     /// A segment should be made ready, or one is in use that was.
@@ -87,8 +85,6 @@ pub struct Resume {
     pub prepared: Vec<Arc<Segment>>,
     /// Which segment is how full.
     pub usage: Usage,
-    /// The last commit was never finished.
-    pub torn: bool,
     /// Streams whose ends are known only from damaged records.
     pub floors: Vec<(u32, Floor)>,
 }
@@ -99,7 +95,7 @@ impl JournalCore {
         let prepared: BTreeMap<_, _> =
             resume.prepared.into_iter().map(|segment| (segment.id, segment)).collect();
         let next_id = files.next_id();
-        let mut core = Self {
+        Self {
             sealing: files.sealing_flag(),
             files,
             reserves,
@@ -111,16 +107,10 @@ impl JournalCore {
             deferred: Deferred::with_floors(resume.floors),
             usage: resume.usage,
             full: false,
-            after_torn: resume.torn,
             failure: None,
             records: 0,
             chore: true,
-        };
-        if resume.torn {
-            core.place(&Draft::new(Kind::Torn, 0));
-            core.usage.release(core.active.id, HEADER_LEN as u64, Lsn::ZERO);
         }
-        core
     }
 
     /// The position of the next record.
@@ -235,8 +225,7 @@ impl JournalCore {
         if self.pending.is_empty() {
             return Ok(None);
         }
-        let after_torn = std::mem::take(&mut self.after_torn);
-        if synced && !after_torn {
+        if synced {
             self.pending.vouch();
         }
         Ok(Some(self.pending.take(self.position())))

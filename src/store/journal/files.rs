@@ -308,6 +308,9 @@ impl SegmentFiles {
         let (header, repaired) = match find_header(&*file, id) {
             Ok(found) => found,
             Err(NotASegment::Unreadable) => return Ok(Adopted::Unreadable),
+            Err(NotASegment::NotRead(kind)) => {
+                return Err(io_error(&format!("read the header of journal segment {id}"), &kind.into()));
+            }
             Err(NotASegment::Newer(version)) => {
                 return Err(StoreError::Io(format!(
                     "journal segment {id} has format version {version}, newer than this program"

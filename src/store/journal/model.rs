@@ -151,6 +151,10 @@ impl Model {
                 self.checkpoint = self.checkpoint.max(header.seq as u32);
                 Ok(())
             }
+            Kind::Torn if self.knows_stream(header.stream) => {
+                self.lose(at, header);
+                Ok(())
+            }
             Kind::SegmentEnd | Kind::Torn | Kind::Closed | Kind::Opened => Ok(()),
         }
     }
@@ -165,17 +169,18 @@ impl Model {
         self.streams.contains_key(&stream)
     }
 
-    /// Whether there is the consumer that a record is about.
-    pub fn knows_consumer(&self, record: &Record) -> bool {
-        let stream = self.streams.get(&record.header.stream);
-        stream.is_some_and(|stream| stream.consumers.contains_key(&text(&record.subject())))
+    /// Whether another stream has the name of the one that a record configures.
+    pub fn has_namesake(&self, record: &Record) -> bool {
+        let (account, name) = (text(&record.headers()), text(&record.subject()));
+        let mut others = self.streams.iter().filter(|(number, _)| **number != record.header.stream);
+        others.any(|(_, other)| other.account == account && other.name == name)
     }
 
     /// A record was lost whose header is whole: a sequence it gave must not be given again.
     pub fn lose(&mut self, at: Location, header: &Header) {
         self.note_number(header.stream);
         let (last_seq, last_ts) = match header.kind {
-            Kind::Message => (header.seq, header.ts),
+            Kind::Message | Kind::Torn => (header.seq, header.ts),
             Kind::StreamState => (header.ts as u64, 0),
             _ => return,
         };

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::assure::Unsure;
+use super::assure::{Blank, Unsure};
 use super::files::SegmentFiles;
 use super::model::Model;
 use super::quarantine::Quarantine;
@@ -24,7 +24,7 @@ pub struct Replayed {
     pub model: Model,
     /// Where the next record goes; `None` when there is no segment.
     pub resume: Option<Location>,
-    /// The last commit was never finished: the next one must say so.
+    /// The last commit was never finished.
     pub torn: bool,
     /// The record that says that the store was closed in order.
     pub closed: Option<Location>,
@@ -64,8 +64,21 @@ struct Next {
 }
 
 enum Doubtful {
-    Hole { at: Location, len: u32, lost: Option<Header> },
-    Record { at: Location, len: u32 },
+    Hole {
+        at: Location,
+        len: u32,
+        lost: Option<Header>,
+    },
+    /// What should have said that the segment ends, and that `next` follows.
+    End {
+        at: Location,
+        len: u32,
+        next: u32,
+    },
+    Record {
+        at: Location,
+        len: u32,
+    },
 }
 
 impl<'a> Replay<'a> {
@@ -170,17 +183,27 @@ impl<'a> Replay<'a> {
     /// The segment before should have said that it ends; what it should have said is lost.
     fn segment_has_records(&mut self, id: u32) -> Result<(), StoreError> {
         let skipped = self.next.take_if(|next| next.id <= id).filter(|next| next.named);
-        if let Some(next) = skipped.filter(|next| self.from > Lsn::ZERO && !self.files.exists(next.id)) {
-            self.lost_segment(next.id);
+        if let Some(next) = skipped.filter(|next| !self.files.exists(next.id)) {
+            self.segment_went(next.id)?;
         }
         match self.open_end.take() {
             Some(at) if at.segment < id => {
                 let len = self.files.len_of(at.segment).saturating_sub(at.offset);
-                self.doubtful.push(Doubtful::Hole { at, len, lost: None });
+                self.doubtful.push(Doubtful::End { at, len, next: id });
             }
             other => self.open_end = other,
         }
         Ok(())
+    }
+
+    /// Records came after a segment that is not there: it was given back, or is lost. All of it was durable before either,
+    /// and with it all before; the end of a group may have gone with it.
+    fn segment_went(&mut self, id: u32) -> Result<(), StoreError> {
+        if self.from > Lsn::ZERO {
+            self.lost_segment(id);
+        }
+        self.vouch()?;
+        self.accept_group()
     }
 
     /// Takes a record in; returns where the next one begins.
@@ -196,6 +219,7 @@ impl<'a> Replay<'a> {
         }
         if record.header.kind == Kind::Torn {
             self.discard(Self::keep)?;
+            self.model.apply(at, &record, self.files)?;
         } else if record.header.kind == Kind::SegmentEnd {
             return Ok(self.ended(at, &record.header));
         } else if self.doubtful.is_empty() {
@@ -268,6 +292,7 @@ impl<'a> Replay<'a> {
         for doubtful in std::mem::take(&mut self.doubtful) {
             match doubtful {
                 Doubtful::Hole { at, len, lost } => self.damaged(at, len, lost)?,
+                Doubtful::End { at, len, .. } => self.damaged(at, len, None)?,
                 Doubtful::Record { at, len } => {
                     if let Some(record) = self.reread(at, len)? {
                         self.accept(at, record)?;
@@ -284,12 +309,19 @@ impl<'a> Replay<'a> {
         &mut self,
         judge: fn(&mut Self, Location, u32) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        for (at, _) in std::mem::take(&mut self.group) {
-            self.forget(at);
+        for (at, record) in std::mem::take(&mut self.group) {
+            self.forget(at, record.header.record_len() as u32);
         }
         for doubtful in std::mem::take(&mut self.doubtful) {
             match doubtful {
-                Doubtful::Hole { at, len, lost } => self.torn(at, len, lost)?,
+                Doubtful::Hole { at, len, lost } => {
+                    self.unsure.holes.push(Blank::new(at, len, lost));
+                    self.torn(at, len, lost)?;
+                }
+                Doubtful::End { at, len, next } => {
+                    self.unsure.holes.push(Blank::end(at, next));
+                    self.torn(at, len, None)?;
+                }
                 Doubtful::Record { at, len } => judge(self, at, len)?,
             }
         }
@@ -305,27 +337,27 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// A message counts if its stream is there, a configuration if what it is of is; a removal does not.
+    /// A message counts if its stream is there, a stream's configuration if no other stream has its name; nothing else does.
+    /// Removals and deletions do not, and a consumer may have been deleted before it was configured.
     fn salvage(&mut self, at: Location, len: u32) -> Result<(), StoreError> {
         let Some(record) = self.reread(at, len)? else { return Ok(()) };
         let counts = match record.header.kind {
             Kind::SegmentEnd => return Ok(()),
-            Kind::StreamPut => true,
+            Kind::StreamPut => !self.model.has_namesake(&record),
             Kind::Message => self.model.knows_stream(record.header.stream),
-            Kind::ConsumerPut => self.model.knows_consumer(&record),
             _ => false,
         };
         if counts && !record.header.is_grouped() {
             return self.apply(at, &record);
         }
-        self.forget(at);
+        self.forget(at, len);
         Ok(())
     }
 
     /// A record does not count, and must not at any later start.
-    fn forget(&mut self, at: Location) {
+    fn forget(&mut self, at: Location, len: u32) {
         self.report.records_discarded += 1;
-        self.unsure.void.push(at);
+        self.unsure.void.push(Blank::new(at, len, None));
     }
 
     fn damaged(&mut self, at: Location, len: u32, lost: Option<Header>) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! One file of the journal, and its header.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,6 +50,8 @@ pub enum NotASegment {
     Newer(u32),
     /// It was never a segment, or its header is damaged.
     Unreadable,
+    /// The disk does not say.
+    NotRead(ErrorKind),
 }
 
 impl SegmentHeader {
@@ -90,29 +93,34 @@ impl SegmentHeader {
 /// flipping one bit back.
 pub fn find_header(file: &dyn DiskFile, id: u32) -> Result<(SegmentHeader, bool), NotASegment> {
     let first = read_block(file, 0);
-    match SegmentHeader::decode(&first) {
+    match SegmentHeader::decode(block_or_none(&first)) {
         Ok(header) if header.id == id => return Ok((header, false)),
         Err(newer @ NotASegment::Newer(_)) => return Err(newer),
         _ => {}
     }
-    let len = file.len().unwrap_or(0);
+    let len = file.len().map_err(|error| NotASegment::NotRead(error.kind()))?;
     let last = read_block(file, len.saturating_sub(u64::from(SEGMENT_TRAILER_LEN)));
-    let repaired = repair::sealed(&first).unwrap_or(NO_BLOCK);
-    for block in [last, repaired] {
-        match SegmentHeader::decode(&block) {
+    let repaired = repair::sealed(block_or_none(&first)).unwrap_or(NO_BLOCK);
+    for block in [block_or_none(&last), &repaired] {
+        match SegmentHeader::decode(block) {
             Ok(header) if header.id == id && u64::from(header.len) == len => return Ok((header, true)),
             Err(newer @ NotASegment::Newer(_)) => return Err(newer),
             _ => {}
         }
     }
-    Err(NotASegment::Unreadable)
+    let failed = first.err().or(last.err());
+    Err(failed.map_or(NotASegment::Unreadable, |error| NotASegment::NotRead(error.kind())))
 }
 
-fn read_block(file: &dyn DiskFile, offset: u64) -> Block {
+fn read_block(file: &dyn DiskFile, offset: u64) -> io::Result<Block> {
     let mut block = NO_BLOCK;
-    // What cannot be read is no header.
-    let _ = file.read_at(&mut block, offset);
-    block
+    file.read_at(&mut block, offset)?;
+    Ok(block)
+}
+
+/// One of the two is enough: what cannot be read is no header.
+fn block_or_none(read: &io::Result<Block>) -> &Block {
+    read.as_ref().unwrap_or(&NO_BLOCK)
 }
 
 /// An open segment.

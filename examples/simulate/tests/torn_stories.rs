@@ -1,0 +1,172 @@
+//! What seeds have found in commits that were never finished, told shortly.
+
+use std::sync::Arc;
+
+use headwater::store::disk::Disk;
+use headwater::store::{MessageLog, Opened, RecoveredStream, StorageKind, Store, StoreOptions};
+
+use super::stories::{disk, message, offset_of};
+use crate::disk::SimDisk;
+
+/// Bytes a message takes besides its payload, padding included.
+const AROUND_BYTES: usize = 48;
+
+/// Bytes at the end of a segment that no message takes.
+const END_BYTES: usize = 40 + 64;
+
+fn open(disk: &SimDisk) -> Opened {
+    let options = StoreOptions {
+        segment_bytes: 4096,
+        compact_below_percent: 0,
+        catalog: false,
+        threads: false,
+        ..StoreOptions::default()
+    };
+    Store::open_on(Arc::new(disk.clone()), options).unwrap()
+}
+
+/// Opens a store that holds one stream.
+fn open_one(disk: &SimDisk) -> (Arc<Store>, RecoveredStream) {
+    let (store, mut streams, _) = open(disk);
+    assert_eq!(streams.len(), 1);
+    (store, streams.remove(0))
+}
+
+/// Appends a message that leaves so much room in a segment of 4096 bytes of which `used` are taken.
+fn fill_segment(log: &mut dyn MessageLog, seq: u64, used: usize, room: usize) {
+    let payload = 4096 - END_BYTES - used - AROUND_BYTES - room;
+    let end = offset_of(log.append(&message(seq, &vec![seq as u8; payload])).unwrap());
+    assert_eq!(end, 4096 - END_BYTES - room);
+}
+
+/// Removes a message, which is all that a segment holds, and has the segment given back.
+fn give_back(disk: &SimDisk, store: &Store, log: &mut dyn MessageLog, seq: u64, segment: &str) {
+    log.remove(seq).unwrap();
+    store.flush().unwrap();
+    store.maintain().unwrap();
+    assert!(!disk.list("journal").unwrap().contains(&segment.to_owned()));
+}
+
+/// The record which said that a commit was never finished lay in the next segment, and went with that. The hole the commit
+/// had left was taken for damage: streams passed over as many sequences as messages might have been in it.
+#[test]
+fn the_hole_of_a_commit_that_was_never_finished_is_no_damage_ever_after() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let used = offset_of(log.append(&message(1, b"stays")).unwrap());
+    store.commit().unwrap();
+    let hole = offset_of(log.append(&message(2, &[2; 40])).unwrap());
+    fill_segment(&mut *log, 3, hole, 0);
+    store.maintain().unwrap();
+    drop((log, store));
+    disk.kill();
+    let file = disk.open("journal/0000000001.seg").unwrap();
+    file.write_at(&vec![0; hole - used], used as u64).unwrap();
+
+    let (store, mut stream) = open_one(&disk);
+    assert_eq!(stream.log.state().messages, 2);
+    fill_segment(&mut *stream.log, 4, 64, 0);
+    stream.log.append(&message(5, b"next")).unwrap();
+    store.flush().unwrap();
+    give_back(&disk, &store, &mut *stream.log, 4, "0000000002.seg");
+    drop((stream, store));
+    disk.kill();
+    let (_store, streams, report) = open(&disk);
+    assert_eq!((report.damaged_regions, report.torn_bytes), (0, 0));
+    assert_eq!((streams[0].log.state().messages, streams[0].log.state().last_seq), (3, 5));
+}
+
+/// The end of a group lay in a segment that was given back. Its beginning was taken for that of a group that was never
+/// finished, and with it what was stored for good.
+#[test]
+fn the_beginning_of_a_group_stays_when_its_end_has_been_given_back() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, put) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    fill_segment(&mut *log, 1, offset_of(put), 200);
+    let rest = vec![3; 4096 - END_BYTES - 64 - AROUND_BYTES];
+    log.append_group(&[message(2, &[2; 100]), message(3, &rest)]).unwrap();
+    store.commit().unwrap();
+    let hole = offset_of(log.append(&message(4, &[4; 40])).unwrap()) as u64 - 20;
+    log.append(&message(5, &[5; 3500])).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.open("journal/0000000003.seg").unwrap().write_at(&[0; 20], hole).unwrap();
+
+    let (store, mut stream) = open_one(&disk);
+    assert_eq!(stream.log.state().messages, 4);
+    give_back(&disk, &store, &mut *stream.log, 3, "0000000002.seg");
+    drop((stream, store));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    assert!(stream.log.meta(1).is_some() && stream.log.meta(2).is_some());
+}
+
+/// Of a commit that was never finished, the deletion of a stream did not count, and the creation of another of its name did:
+/// the one nobody had been told of was there twice, and not served.
+#[test]
+fn a_stream_that_was_to_replace_another_is_not_there_beside_it() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (id, mut log, _) = store.create_stream("A", "S", b"old", StorageKind::File).unwrap();
+    let used = offset_of(log.append(&message(1, b"x")).unwrap());
+    store.commit().unwrap();
+    log.append(&message(2, &[2; 600])).unwrap();
+    store.delete_stream(id).unwrap();
+    let (_, mut new, _) = store.create_stream("A", "S", b"new", StorageKind::File).unwrap();
+    new.append(&message(1, b"y")).unwrap();
+    store.commit().unwrap();
+    drop((log, new, store));
+    disk.kill();
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 600], used as u64).unwrap();
+
+    let (_store, stream) = open_one(&disk);
+    assert_eq!((stream.id, stream.meta.as_slice()), (id, &b"old"[..]));
+}
+
+/// Of a commit that was never finished, the deletion of a consumer did not count, and the configuration of another of its name
+/// did, which went on where the first had been.
+#[test]
+fn a_consumer_that_was_to_replace_another_does_not_go_on_where_that_was() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (id, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    store.put_consumer(id, "C", b"old").unwrap();
+    let acked = offset_of(store.append_consumer_delta(id, "C", b"+1").unwrap());
+    store.commit().unwrap();
+    log.append(&message(1, &[1; 600])).unwrap();
+    store.delete_consumer(id, "C").unwrap();
+    store.put_consumer(id, "C", b"new").unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 600], acked as u64).unwrap();
+
+    let (_store, stream) = open_one(&disk);
+    let consumer = &stream.consumers[0];
+    assert_eq!((&consumer.config[..], consumer.deltas.len()), (&b"old"[..], 1));
+}
+
+/// A sequence that was given in a commit that was never finished may have been told: with `sync_interval`, before the sync.
+#[test]
+fn a_sequence_that_a_torn_commit_gave_is_not_given_again_however_often_the_broker_dies() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, put) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    store.commit().unwrap();
+    log.append(&message(1, &[1; 600])).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    let body = offset_of(put) as u64 + 100;
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 100], body).unwrap();
+
+    for _ in 0..3 {
+        let (store, stream) = open_one(&disk);
+        assert_eq!((stream.log.state().messages, stream.log.state().last_seq), (0, 1));
+        drop((stream, store));
+        disk.kill();
+    }
+}
