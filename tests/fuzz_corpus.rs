@@ -1,4 +1,8 @@
-//! Every file of the kept fuzz corpus, as it is and damaged in a hundred ways, through the promises the fuzz targets check.
+//! Every file of the kept fuzz corpus, as it is and damaged in dozens of ways, through the promises the fuzz targets check.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `HEADWATER_FUZZ_VARIANTS` | damage each file in this many ways, for example 10000 |
 
 mod monitor_support;
 #[path = "../fuzz/promises.rs"]
@@ -7,8 +11,8 @@ mod promises;
 use std::fs;
 use std::path::Path;
 
-/// Damaged versions of each file.
-const VARIANTS: u64 = 120;
+/// Damaged versions of each file, in every test run.
+const VARIANTS: u64 = 60;
 
 #[track_caller]
 fn holds_for_corpus(target: &str, promise: fn(&[u8])) {
@@ -17,9 +21,10 @@ fn holds_for_corpus(target: &str, promise: fn(&[u8])) {
     let kept: Vec<Vec<u8>> =
         files.map(|entry| fs::read(entry.expect("an entry").path()).expect("a file")).collect();
     assert!(!kept.is_empty(), "no corpus in {}", directory.display());
+    let more = std::env::var("HEADWATER_FUZZ_VARIANTS").map(|text| text.parse().expect("a number"));
     for (number, file) in kept.iter().enumerate() {
         promise(file);
-        for variant in 0..VARIANTS {
+        for variant in 0..more.clone().unwrap_or(VARIANTS) {
             let mut random = Random(variant * 1_000 + number as u64 + 1);
             promise(&damaged(file, &kept[random.below(kept.len())], &mut random));
         }

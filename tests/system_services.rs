@@ -87,7 +87,8 @@ async fn who_imports_it_may_ask_how_many_listen_in_the_own_account() {
         app.queue_subscribe("foo.*", "q".to_owned()).await.unwrap(),
         sys.subscribe("foo.bar").await.unwrap(),
     );
-    (app.flush().await.unwrap(), sys.flush().await.unwrap());
+    app.flush().await.unwrap();
+    sys.flush().await.unwrap();
     for (wanted, in_app, in_sys) in
         [("foo.bar", 3, 1), (" foo.baz q\n", 1, 0), ("foo.>", 3, 1), ("foo.*  ", 3, 1), ("foo.*  q", 2, 1)]
     {
