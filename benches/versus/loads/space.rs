@@ -24,7 +24,7 @@ const IN_FLIGHT: u64 = 256;
 const BATCH: u64 = 100_000;
 
 /// How long the server is left alone before the disk is looked at for the last time.
-const REST: Duration = Duration::from_secs(15);
+const REST: Duration = Duration::from_secs(60);
 
 pub fn loads() -> Vec<Load> {
     let load = |name: &str, run: fn(&mut Server, u64) -> io::Result<Run>| {
