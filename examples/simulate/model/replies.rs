@@ -109,6 +109,10 @@ impl Model {
             stream.promise(seq);
             return Ok(());
         }
+        // The power has gone, and with it the stream: nobody has looked at it since.
+        if !stream.is_file() && seq > stream.last_seq {
+            return Ok(());
+        }
         let first = given.unwrap_or(0);
         let last = first + (attempts.len() as u64).saturating_sub(1);
         let promised = || format!("{}: attempts {attempts:?} got {first} to {last}", stream.name);
