@@ -40,5 +40,6 @@ pub mod session;
 pub mod store;
 pub mod system;
 pub mod systemd;
+pub mod threads;
 pub mod trace;
 pub mod version;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use headwater::broker::Broker;
 use headwater::cli::{self, Answer, Invocation, Start};
 use headwater::memory::{self, Shares};
-use headwater::{fatal, logging};
+use headwater::{fatal, logging, threads};
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
@@ -33,7 +33,7 @@ fn run(start: Start) -> ExitCode {
 }
 
 fn serve(start: Start, log: &logging::LogHandle) -> Result<(), Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = threads::runtime()?;
     runtime.block_on(async {
         let broker = Broker::start(&start.config).await?;
         broker.run(log, || start.read_again()).await?;

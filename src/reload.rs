@@ -16,6 +16,7 @@ pub fn reload(server: &Server, old: &Config, new: &Config) -> Result<Vec<String>
         .reload(assemble::server_options(new), auth_changed(old, new))
         .map_err(|error| error.to_string())?;
     assemble::apply_account_limits(new, server);
+    new.accounts.iter().for_each(|account| _ = server.close_excess_of(&server.account(&account.name)));
     assemble::apply_mappings(new, server).map_err(|error| error.to_string())?;
     if server.operator().is_none() {
         assemble::apply_exchange(new, server)?;

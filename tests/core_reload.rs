@@ -87,3 +87,22 @@ fn wrong_settings_change_nothing() {
     assert!(broker.server().reload(Options { auth: twice, ..options() }, true).is_err());
     broker.client(QUIET).fence();
 }
+
+#[test]
+fn connections_over_a_smaller_limit_of_their_account_are_closed() {
+    let limited = |max: u32| {
+        format!(
+            "accounts {{ A {{ users: [{{user: a, password: p}}], limits: {{ max_conn: {max} }} }}\n\
+             B {{ users: [{{user: b, password: p}}] }} }}"
+        )
+    };
+    let broker = Broker::configured(&limited(2));
+    let mut first = broker.client(&login("a", "p"));
+    let mut second = broker.client(&login("a", "p"));
+    let mut other = broker.client(&login("b", "p"));
+    broker.reconfigure(&limited(2), &limited(1));
+    second.expect("-ERR 'maximum account active connections exceeded'\r\n");
+    second.expect_closed();
+    first.fence();
+    other.fence();
+}

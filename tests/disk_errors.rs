@@ -1,7 +1,6 @@
 //! A disk that fails under a running broker: what was acknowledged stays, what was not is refused, and service resumes without
 //! a restart.
 
-mod config_common;
 mod kit;
 mod store_support;
 
@@ -9,16 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use config_common::config;
-use headwater::assemble;
-use headwater::clock::SystemClock;
-use headwater::jetstream::{JetStream, Outside};
+use headwater::jetstream::JetStream;
 use headwater::monitor::JetStreamMonitor;
 use headwater::server::Options;
-use kit::jetstream::{Client, NO_ROOM, UNAVAILABLE};
+use kit::jetstream::{Client, NO_ROOM, UNAVAILABLE, claim_on};
 use kit::{Broker, MODERN};
 use serde_json::Value;
-use store_support::disk::{Controls, FaultyDisk};
+use store_support::disk::{Controls, faulty};
 use tempfile::TempDir;
 
 /// How long anything may take.
@@ -36,19 +32,14 @@ impl Rig {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let broker = Broker::start(Options::default());
-        let config = config(&format!("jetstream {{ store_dir: \"{}\" }}\n", dir.path().display()));
-        let settings = assemble::jetstream_settings(&config, "rig");
-        let faulty = FaultyDisk::new(&settings.store_dir);
-        let disk = Arc::clone(&faulty.controls);
-        let random = Arc::new(headwater::ids::SystemRandom);
-        let outside = Outside { disk: Arc::new(faulty), clock: Arc::new(SystemClock), random };
-        let (options, limits) = (assemble::store_options(&config), assemble::jetstream_limits(&config));
-        let jetstream = {
-            let _in_runtime = broker.runtime().enter();
-            JetStream::start_in(outside, settings, options, limits).unwrap()
-        };
-        jetstream.watch_store();
-        broker.server().add_hook(jetstream.clone());
+        let mut controls = None;
+        let jetstream = claim_on(&broker, dir.path(), "", |dir| {
+            let (disk, governs) = faulty(dir);
+            controls = Some(governs);
+            disk
+        });
+        jetstream.recover().unwrap();
+        let disk = controls.unwrap();
         Self { broker, jetstream, disk, _dir: dir }
     }
 

@@ -110,6 +110,13 @@ async fn what_varz_and_connz_say_is_there_under_the_exporters_names() {
     assert_eq!(of("gnatsd_healthz_status"), 0.0);
     assert_eq!(of("jetstream_server_jetstream_disabled"), 1.0);
     assert_eq!(value(&samples, "gnatsd_accstatz_received_messages", "\"$G\""), 1.0);
+    drop(client);
+    while !edge.broker.server().clients().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let later = parse(&edge.get("/metrics", "").await.1);
+    let received = value(&later, "gnatsd_accstatz_received_messages", "\"$G\"");
+    assert_eq!(received, 1.0, "what a client has sent does not leave with it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

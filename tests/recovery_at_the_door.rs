@@ -1,7 +1,6 @@
 //! A broker that is still reading its store lets clients in: core traffic flows, streams answer 503 until they are there, each
 //! as soon as it is.
 
-mod config_common;
 mod kit;
 mod store_support;
 
@@ -9,34 +8,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config_common::config;
-use headwater::assemble;
-use headwater::clock::SystemClock;
-use headwater::jetstream::{JetStream, Outside};
+use headwater::jetstream::JetStream;
 use headwater::monitor::JetStreamMonitor;
 use headwater::server::Options;
-use headwater::store::disk::RealDisk;
-use kit::jetstream::{Client, UNAVAILABLE};
+use kit::jetstream::{Client, UNAVAILABLE, claim_on};
 use kit::{Broker, MODERN};
-use store_support::slow::{Brake, SlowDisk};
+use store_support::slow::Brake;
+use store_support::wrapped::WrappedDisk;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A broker with JetStream that has not read its store yet.
 fn claimed(dir: &Path, brake: &Arc<Brake>) -> (Broker, Arc<JetStream>) {
     let broker = Broker::start(Options::default());
-    let config = config(&format!("jetstream {{ store_dir: \"{}\" }}\n", dir.display()));
-    let settings = assemble::jetstream_settings(&config, "rig");
-    let disk = SlowDisk::new(RealDisk::new(&settings.store_dir).unwrap(), brake.clone());
-    let random = Arc::new(headwater::ids::SystemRandom);
-    let outside = Outside { disk: Arc::new(disk), clock: Arc::new(SystemClock), random };
-    let (options, limits) = (assemble::store_options(&config), assemble::jetstream_limits(&config));
-    let jetstream = {
-        let _in_runtime = broker.runtime().enter();
-        JetStream::claim_in(outside, settings, options, limits).unwrap()
-    };
-    jetstream.watch_store();
-    broker.server().add_hook(jetstream.clone());
+    let jetstream = claim_on(&broker, dir, "", |dir| Arc::new(WrappedDisk::new(dir, brake)));
     (broker, jetstream)
 }
 

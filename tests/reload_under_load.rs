@@ -1,31 +1,43 @@
 //! A reload drops no connection and no message; neither do connections that come and go leave anything behind.
 
+#[path = "interop/broker.rs"]
+#[allow(dead_code)]
+mod broker;
 mod kit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_nats::jetstream::{self, stream};
+use async_nats::jetstream::{self, consumer, stream};
 use async_nats::{ConnectOptions, Event};
+use broker::Broker;
 use futures_util::StreamExt;
-use kit::edge::{self, Edge};
+use rustix::process::Signal;
 
 const PUBLISHERS: usize = 4;
 const RELOADS: u32 = 20;
+/// How long it may take until something that must happen has happened.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-fn config(payload_bytes_max: u32) -> String {
+/// Limits, a user, an account and an import that change with each reload; `a` stays as it is.
+fn config(reload: u32) -> String {
+    let payload_bytes_max = 1_000_000 + reload;
     format!(
-        "jetstream {{ store_dir: \"@\", sync_interval: 1m }}\nmax_payload: {payload_bytes_max}\n\
-         authorization {{ users: [ {{ user: a, password: a }}, {{ user: b, password: b{payload_bytes_max} }} ] }}"
+        "jetstream {{ sync_interval: 1m }}\nmax_payload: {payload_bytes_max}\nsystem_account: SYS\naccounts {{\n\
+         APP {{ jetstream: enabled, exports: [ {{ stream: \"core.{reload}\" }} ]\n\
+           users: [ {{ user: a, password: a }}, {{ user: b, password: b{reload} }} ] }}\n\
+         OTHER {{ users: [ {{ user: c, password: c }} ], imports: [ {{ stream: {{ account: APP, subject: \"core.{reload}\" }} }} ] }}\n\
+         NEW{reload} {{ users: [ {{ user: d, password: d }} ] }}\n\
+         SYS {{ users: [ {{ user: s, password: s }} ] }} }}"
     )
 }
 
 /// A client that counts how often it was cut off.
-async fn client(edge: &Edge, losses: &Arc<AtomicU64>) -> async_nats::Client {
+async fn client(broker: &Broker, user: &str, losses: &Arc<AtomicU64>) -> async_nats::Client {
     let losses = losses.clone();
     let options =
-        ConnectOptions::with_user_and_password("a".into(), "a".into()).event_callback(move |event| {
+        ConnectOptions::with_user_and_password(user.into(), user.into()).event_callback(move |event| {
             let losses = losses.clone();
             async move {
                 if matches!(event, Event::Disconnected | Event::ServerError(_) | Event::ClientError(_)) {
@@ -33,7 +45,7 @@ async fn client(edge: &Edge, losses: &Arc<AtomicU64>) -> async_nats::Client {
                 }
             }
         });
-    options.connect(edge.client_addr().to_string()).await.unwrap()
+    options.connect(broker.url()).await.unwrap()
 }
 
 /// Publishes until it is told to stop; returns how much.
@@ -55,34 +67,69 @@ async fn publish(client: async_nats::Client, stop: Arc<AtomicBool>, publisher: u
     published
 }
 
+/// Counts what comes on `core.>`, as long as something does.
+async fn count_core(mut core: async_nats::Subscriber) -> u64 {
+    let mut next = [0_u64; PUBLISHERS];
+    while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(2), core.next()).await {
+        let publisher: usize = message.subject.strip_prefix("core.").unwrap().parse().unwrap();
+        let number: u64 = std::str::from_utf8(&message.payload).unwrap().parse().unwrap();
+        assert_eq!(number, next[publisher], "in order, and none is missing");
+        next[publisher] += 1;
+    }
+    next.iter().sum()
+}
+
+/// Counts what a consumer brings, as long as it brings something; acknowledges each message once.
+async fn count_consumed(consumer: consumer::PullConsumer) -> u64 {
+    let (mut messages, mut count) = (consumer.messages().await.unwrap(), 0);
+    while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(4), messages.next()).await {
+        let message = message.unwrap();
+        count += 1;
+        assert_eq!(message.info().unwrap().stream_sequence, count, "in order, and none is missing");
+        message.ack().await.unwrap();
+    }
+    count
+}
+
+/// Reloads by signal and by request in turn, each time with another configuration.
+async fn reload(broker: &Broker, system: &async_nats::Client, number: u32) {
+    broker.write_config(&config(number));
+    if number % 2 == 0 {
+        broker.signal(Signal::HUP);
+    } else {
+        let subject = format!("$SYS.REQ.SERVER.{}.RELOAD", system.server_info().server_id);
+        let answer = system.request(subject, "".into()).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+    let done = async {
+        while broker.log().matches("Reloaded server configuration").count() < number as usize {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let done = tokio::time::timeout(PATIENCE, done).await;
+    assert!(done.is_ok(), "reload {number}\n{}", broker.log_tail());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reload_under_full_load_drops_nobody_and_nothing() {
-    let mut edge = Edge::start(&config(1_000_000)).await;
+    let broker = Broker::under_test_with(&config(0));
     let losses = Arc::new(AtomicU64::new(0));
-    let reader = client(&edge, &losses).await;
+    let (reader, system) = (client(&broker, "a", &losses).await, client(&broker, "s", &losses).await);
     let wanted =
         stream::Config { name: "KEPT".into(), subjects: vec!["kept.>".into()], ..Default::default() };
     let mut kept = jetstream::new(reader.clone()).create_stream(wanted).await.unwrap();
-    let mut core = reader.subscribe("core.>").await.unwrap();
+    let pull = consumer::pull::Config { durable_name: Some("D".into()), ..Default::default() };
+    let consuming = tokio::spawn(count_consumed(kept.create_consumer(pull).await.unwrap()));
+    let counting = tokio::spawn(count_core(reader.subscribe("core.>").await.unwrap()));
     reader.flush().await.unwrap();
     let (stop, mut publishers) = (Arc::new(AtomicBool::new(false)), Vec::new());
     for publisher in 0..PUBLISHERS {
-        publishers.push(tokio::spawn(publish(client(&edge, &losses).await, stop.clone(), publisher)));
+        let client = client(&broker, "a", &losses).await;
+        publishers.push(tokio::spawn(publish(client, stop.clone(), publisher)));
     }
-    let counting = tokio::spawn(async move {
-        let mut next = [0_u64; PUBLISHERS];
-        while let Ok(Some(message)) = tokio::time::timeout(Duration::from_secs(2), core.next()).await {
-            let publisher: usize = message.subject.strip_prefix("core.").unwrap().parse().unwrap();
-            let number: u64 = std::str::from_utf8(&message.payload).unwrap().parse().unwrap();
-            assert_eq!(number, next[publisher], "in order, and none is missing");
-            next[publisher] += 1;
-        }
-        next.iter().sum::<u64>()
-    });
-    for reload in 1..=RELOADS {
-        let config = edge::read(edge.folder.path(), &config(1_000_000 + reload));
-        edge.broker.reload(config).unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    for number in 1..=RELOADS {
+        reload(&broker, &system, number).await;
     }
     stop.store(true, Ordering::SeqCst);
     let mut published = 0;
@@ -91,8 +138,15 @@ async fn a_reload_under_full_load_drops_nobody_and_nothing() {
     }
     assert!(published > 200, "there was load: {published}");
     assert_eq!(counting.await.unwrap(), published);
+    assert_eq!(consuming.await.unwrap(), published);
     assert_eq!(kept.info().await.unwrap().state.messages, published);
-    assert_eq!(losses.load(Ordering::SeqCst), 0, "nobody was cut off");
+    assert_eq!(losses.load(Ordering::SeqCst), 0, "nobody was cut off\n{}", broker.log_tail());
+    let newcomer = client(&broker, "a", &losses).await;
+    assert_eq!(
+        newcomer.server_info().max_payload,
+        1_000_000 + RELOADS as usize,
+        "the last reload is in force"
+    );
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use headwater::store::{CommitObserver, Lsn, MessageLog, Store, StoreError, StoreOptions, SyncPolicy};
 use parking_lot::Mutex;
-use store_support::disk::{Controls, FaultyDisk};
+use store_support::disk::{Controls, faulty};
+use store_support::slow::Card;
+use store_support::wrapped::WrappedDisk;
 use store_support::{create, message, tiny};
 
 /// Longest a test waits for a thread.
@@ -17,9 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn store_on_faulty_disk(options: StoreOptions) -> (tempfile::TempDir, Arc<Store>, Arc<Controls>) {
     let dir = tempfile::tempdir().unwrap();
-    let disk = FaultyDisk::new(dir.path());
-    let controls = Arc::clone(&disk.controls);
-    let (store, ..) = Store::open_on(Arc::new(disk), options).unwrap();
+    let (disk, controls) = faulty(dir.path());
+    let (store, ..) = Store::open_on(disk, options).unwrap();
     (dir, store, controls)
 }
 
@@ -92,9 +93,11 @@ fn streams_share_the_commit() {
     assert_eq!(controls.syncs.load(Ordering::Relaxed) - before, 1);
 }
 
-/// Syncs and bytes written by 1,024 messages of 128 bytes in four bursts, each sent when the one before is on disk.
+/// Syncs and bytes written by 1,024 messages of 128 bytes in four bursts, each sent when the one before is on the card.
 fn four_bursts(options: StoreOptions) -> (u64, u64) {
-    let (_dir, store, _) = store_on_faulty_disk(options);
+    let dir = tempfile::tempdir().unwrap();
+    let card = Arc::new(Card { sync_takes: Duration::from_millis(10) });
+    let (store, ..) = Store::open_on(Arc::new(WrappedDisk::new(dir.path(), &card)), options).unwrap();
     let told = Observer::watch(&store);
     let mut log = create(&store, "S");
     store.flush().unwrap();

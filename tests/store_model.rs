@@ -71,7 +71,12 @@ fn apply(log: &mut dyn MessageLog, model: &mut Model, step: &Step) {
         }
         Step::Remove(pick) => {
             let seq = model.first_seq() + pick % (model.last_seq + 3 - model.first_seq());
-            assert_eq!(log.remove(seq).unwrap().is_some(), model.messages.remove(&seq).is_some());
+            // Who knows the subject says so.
+            let removed = match model.messages.get(&seq).filter(|_| pick % 2 == 1) {
+                Some(held) => log.remove_of(seq, held.0.as_bytes()),
+                None => log.remove(seq),
+            };
+            assert_eq!(removed.unwrap().is_some(), model.messages.remove(&seq).is_some());
         }
         Step::RemoveFirst => {
             let seq = model.first_seq();

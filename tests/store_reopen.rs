@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use headwater::store::disk::Disk;
 use headwater::store::{MessageLog, Store, StoreError, StoreOptions};
 use store_support::cached::CachedDisk;
-use store_support::disk::{Controls, FaultyDisk};
+use store_support::disk::{Controls, faulty};
 use store_support::{Model, create, message, tiny};
 
 fn append(log: &mut dyn MessageLog, model: &mut Model, seq: u64) {
@@ -17,10 +17,9 @@ fn append(log: &mut dyn MessageLog, model: &mut Model, seq: u64) {
     model.append(&message);
 }
 
-fn faulty(dir: &std::path::Path) -> (Arc<Store>, Arc<Controls>) {
-    let disk = FaultyDisk::new(dir);
-    let controls = Arc::clone(&disk.controls);
-    (Store::open_on(Arc::new(disk), tiny()).unwrap().0, controls)
+fn faulty_store(dir: &std::path::Path) -> (Arc<Store>, Arc<Controls>) {
+    let (disk, controls) = faulty(dir);
+    (Store::open_on(disk, tiny()).unwrap().0, controls)
 }
 
 /// The only stream, opened anew.
@@ -33,7 +32,7 @@ fn recovered(store: &Store) -> Box<dyn MessageLog> {
 #[test]
 fn a_failed_write_is_got_over_and_nothing_durable_is_lost() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, controls) = faulty(dir.path());
+    let (store, controls) = faulty_store(dir.path());
     let (mut log, mut model) = (create(&store, "S"), Model::default());
     (1..=20).for_each(|seq| append(&mut *log, &mut model, seq));
     store.flush().unwrap();
@@ -83,7 +82,7 @@ fn what_a_failed_sync_left_in_the_cache_is_on_disk_before_it_is_relied_upon() {
 #[test]
 fn counters_go_on_and_no_damage_is_counted_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, _) = faulty(dir.path());
+    let (store, _) = faulty_store(dir.path());
     let (mut log, mut model) = (create(&store, "S"), Model::default());
     (1..=29).for_each(|seq| append(&mut *log, &mut model, seq));
     store.flush().unwrap();

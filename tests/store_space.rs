@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater::store::{MessageLog, Store, StoreError, StoreOptions};
-use store_support::disk::{Controls, FaultyDisk};
+use store_support::disk::{Controls, faulty};
 use store_support::{create, journal_bytes, message, open, open_one, tiny};
 
 const SEGMENT: u64 = 8192;
@@ -149,9 +149,8 @@ fn a_removed_message_does_not_come_back_when_its_tombstone_is_copied_or_dropped(
 
 fn full_disk() -> (tempfile::TempDir, Arc<Store>, Arc<Controls>) {
     let dir = tempfile::tempdir().unwrap();
-    let disk = FaultyDisk::new(dir.path());
-    let controls = Arc::clone(&disk.controls);
-    let (store, ..) = Store::open_on(Arc::new(disk), tiny()).unwrap();
+    let (disk, controls) = faulty(dir.path());
+    let (store, ..) = Store::open_on(disk, tiny()).unwrap();
     (dir, store, controls)
 }
 

@@ -5,7 +5,7 @@ mod store_support;
 use std::path::Path;
 use std::sync::Arc;
 
-use headwater::jetstream::stream::{Answer, Bounds, Effect, Ingest, StreamMachine, Turn};
+use headwater::jetstream::stream::{Answer, Audience, Bounds, Effect, Ingest, StreamMachine, Turn};
 use headwater::store::{MessageLog, Store};
 use headwater_protocol::headers::{self, HeaderBuilder};
 use headwater_protocol::jetstream::stream_config::StreamConfig;
@@ -14,6 +14,17 @@ use tempfile::TempDir;
 
 const SECOND: i64 = 1_000_000_000;
 const START: i64 = 1_700_000_000 * SECOND;
+
+/// Wants every message.
+struct Everybody;
+
+impl Audience for Everybody {
+    fn wants(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn stored(&mut self, _: &[u8], _: u64) {}
+}
 
 /// A stream on disk whose broker can lose its power.
 struct Stream {
@@ -56,7 +67,7 @@ impl Stream {
         let message = Ingest { subject: subject.as_bytes(), headers: &block, payload: b"" };
         let mut effects = Vec::new();
         let mut turn =
-            Turn { log: self.log.as_mut(), now: self.now, wanted: &|_| true, effects: &mut effects };
+            Turn { log: self.log.as_mut(), now: self.now, audience: &mut Everybody, effects: &mut effects };
         self.machine.publish(&mut turn, &message, b"inbox");
         match effects.pop() {
             Some(Effect::Answer(answer)) => answer,
@@ -66,8 +77,12 @@ impl Stream {
 
     fn pass(&mut self, seconds: i64) {
         self.now += seconds * SECOND;
-        let mut turn =
-            Turn { log: self.log.as_mut(), now: self.now, wanted: &|_| true, effects: &mut Vec::new() };
+        let mut turn = Turn {
+            log: self.log.as_mut(),
+            now: self.now,
+            audience: &mut Everybody,
+            effects: &mut Vec::new(),
+        };
         self.machine.tick(&mut turn).unwrap();
     }
 

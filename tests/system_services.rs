@@ -77,6 +77,27 @@ async fn operators_ask_about_one_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_imports_it_may_ask_how_many_listen_in_the_own_account() {
+    let import = "imports: [ { service: { account: \"$SYS\", subject: \"$SYS.DEBUG.SUBSCRIBERS\" } } ]";
+    let edge = Edge::start(&ACCOUNTS.replace("APP {", &format!("APP {{ {import},"))).await;
+    let (app, sys) = (login(&edge, "app").await, login(&edge, "sys").await);
+    let _subs = (
+        app.subscribe("foo.bar").await.unwrap(),
+        app.subscribe("foo.*").await.unwrap(),
+        app.queue_subscribe("foo.*", "q".to_owned()).await.unwrap(),
+        sys.subscribe("foo.bar").await.unwrap(),
+    );
+    app.flush().await.unwrap();
+    sys.flush().await.unwrap();
+    for (wanted, in_app, in_sys) in
+        [("foo.bar", 3, 1), (" foo.baz q\n", 1, 0), ("foo.>", 3, 1), ("foo.*  ", 3, 1), ("foo.*  q", 2, 1)]
+    {
+        assert_eq!(ask(&app, "$SYS.DEBUG.SUBSCRIBERS", wanted).await, in_app, "{wanted}");
+        assert_eq!(ask(&sys, "$SYS.DEBUG.SUBSCRIBERS", wanted).await, in_sys, "{wanted}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_ask_about_their_own_account_only() {
     let edge = Edge::start(ACCOUNTS).await;
     let (app, other) = (login(&edge, "app").await, login(&edge, "other").await);

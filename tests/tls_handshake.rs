@@ -14,7 +14,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
 use tempfile::TempDir;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio_rustls::TlsConnector;
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
@@ -205,6 +205,28 @@ async fn verify_lets_in_only_certificates_of_the_configured_issuer() {
     for identity in [None, Some(&stranger)] {
         let refused = connect(&tls, client(&[&rustls::version::TLS13], identity)).await;
         assert!(matches!(refused, Err(HandshakeError::Failed(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_of_a_known_name_and_another_key_is_called_unknown() {
+    let files = Files::new();
+    let (ours, theirs) = (issuer("same name"), issuer("same name"));
+    let ca_file = Some(files.write("ca.pem", &ours.pem()));
+    let tls = ServerTls::load(&TlsSettings { verify: true, ca_file, ..files.settings() }).unwrap();
+    let stranger = identity(&theirs);
+    for version in rustls::ALL_VERSIONS {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let connector = TlsConnector::from(Arc::new(client(&[version], Some(&stranger))));
+        let connecting = async {
+            let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), near).await?;
+            stream.read_u8().await
+        };
+        let loaded = tls.current();
+        let (told, refused) = tokio::join!(connecting, loaded.accept(far));
+        assert!(matches!(refused, Err(HandshakeError::Failed(_))));
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("UnknownCA"), "{told}");
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::front::{Door, Front};
 use crate::wire::Client;
 
 /// Longest a server may take until it answers.
@@ -60,8 +61,10 @@ pub enum End {
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
-    /// Where it listens.
-    pub addr: SocketAddr,
+    /// Where it lets clients in.
+    door: Door,
+    /// What its configuration says about that.
+    listeners: String,
     sync: Sync,
     dir: TempDir,
     contender: Contender,
@@ -81,24 +84,24 @@ pub struct Usage {
 }
 
 impl Contender {
-    /// Starts it on an empty store.
-    pub fn start(&self, sync: Sync) -> io::Result<Server> {
+    /// Starts it on an empty store, to let clients in through `front`.
+    pub fn start(&self, sync: Sync, front: Front) -> io::Result<Server> {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let addr = free_address()?;
-        let child = self.spawn(dir.path(), addr, sync, None)?;
-        let server = Server { child, addr, sync, dir, contender: self.clone() };
+        let (listeners, door) = front.open(free_address()?, dir.path())?;
+        let child = self.spawn(dir.path(), &listeners, sync, None)?;
+        let server = Server { child, door, listeners, sync, dir, contender: self.clone() };
         server.wait_until_it_answers()?;
         Ok(server)
     }
 
-    fn spawn(&self, dir: &Path, addr: SocketAddr, sync: Sync, ceiling_mb: Option<u64>) -> io::Result<Child> {
+    fn spawn(&self, dir: &Path, listeners: &str, sync: Sync, ceiling_mb: Option<u64>) -> io::Result<Child> {
         let interval = match sync {
             Sync::Always => "always",
             Sync::Relaxed => "2m",
         };
         let store = dir.join("store");
         let mut config = format!(
-            "listen: \"{addr}\"\nmax_connections: 20000\njetstream {{ store_dir: {store:?}, sync_interval: {interval}, \
+            "{listeners}max_connections: 20000\njetstream {{ store_dir: {store:?}, sync_interval: {interval}, \
              max_file_store: 50GB, max_memory_store: 1GB }}\n"
         );
         let file = dir.join("server.conf");
@@ -119,6 +122,16 @@ impl Server {
         self.child.id()
     }
 
+    /// Where clients are let in.
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// A new client.
+    pub fn connect(&self) -> io::Result<Client> {
+        Client::connect(&self.door)
+    }
+
     /// What the process has used so far.
     pub fn usage(&self) -> io::Result<Usage> {
         let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
@@ -134,15 +147,11 @@ impl Server {
 
     /// Ends the process and starts it again on what it left; answers how long it took from the start of the process until
     /// `is_up` was content.
-    pub fn restart(
-        &mut self,
-        end: End,
-        is_up: impl Fn(SocketAddr) -> io::Result<bool>,
-    ) -> io::Result<Duration> {
+    pub fn restart(&mut self, end: End, is_up: impl Fn(&Door) -> io::Result<bool>) -> io::Result<Duration> {
         self.end(end)?;
         let started = Instant::now();
-        self.child = self.contender.spawn(self.dir.path(), self.addr, self.sync, None)?;
-        while !is_up(self.addr).unwrap_or(false) {
+        self.child = self.contender.spawn(self.dir.path(), &self.listeners, self.sync, None)?;
+        while !is_up(&self.door).unwrap_or(false) {
             if started.elapsed() > START_TIMEOUT {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -154,7 +163,7 @@ impl Server {
     /// Starts it again, with so many megabytes of memory to work with.
     pub fn restart_below(&mut self, ceiling_mb: u64) -> io::Result<()> {
         self.end(End::Kill)?;
-        self.child = self.contender.spawn(self.dir.path(), self.addr, self.sync, Some(ceiling_mb))?;
+        self.child = self.contender.spawn(self.dir.path(), &self.listeners, self.sync, Some(ceiling_mb))?;
         self.wait_until_it_answers()
     }
 
@@ -173,13 +182,13 @@ impl Server {
 
     fn wait_until_it_answers(&self) -> io::Result<()> {
         let started = Instant::now();
-        while TcpStream::connect(self.addr).is_err() {
+        while TcpStream::connect(self.door.addr).is_err() {
             if started.elapsed() > START_TIMEOUT {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             std::thread::sleep(START_POLL);
         }
-        Client::connect(self.addr).map(drop)
+        self.connect().map(drop)
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::process::{Command, Stdio};
 
 use crate::contender::{Contender, Sync};
+use crate::front::Front;
 use crate::loads::exact_publishes;
 
 /// Prints how often each server synced for the same publishes.
@@ -20,7 +21,7 @@ pub fn print(contenders: &[Contender]) -> io::Result<()> {
 }
 
 fn count(contender: &Contender) -> io::Result<(u64, u64)> {
-    let server = contender.start(Sync::Always)?;
+    let server = contender.start(Sync::Always, Front::Plain)?;
     let trace = tempfile::NamedTempFile::new()?;
     let mut strace = Command::new("strace")
         .args(["-f", "-c", "-e", "trace=fsync,fdatasync,sync_file_range,syncfs,msync", "-o"])

@@ -11,6 +11,7 @@ mod chart;
 mod contender;
 mod exact;
 mod figures;
+mod front;
 mod loads;
 mod neutral;
 mod table;
@@ -115,7 +116,7 @@ fn compare(options: &Options) -> io::Result<()> {
             for (contender, sync) in
                 turns.into_iter().filter(|(turn, _)| !options.alone || turn.name == ours.name)
             {
-                let run = (load.run)(&mut contender.start(sync)?, count).map_err(|error| {
+                let run = (load.run)(&mut contender.start(sync, load.front)?, count).map_err(|error| {
                     io::Error::other(format!("{} on {}: {error}", load.name, contender.name))
                 })?;
                 runs.entry((at, contender.name)).or_default().push(run);
@@ -150,8 +151,9 @@ fn smoke(options: &Options) -> io::Result<()> {
     let loads = chosen(options);
     let mut failed = 0;
     for load in &loads {
-        let done =
-            ours.start(load.ours).and_then(|mut server| (load.run)(&mut server, messages(load, SMOKE_SHARE)));
+        let done = ours
+            .start(load.ours, load.front)
+            .and_then(|mut server| (load.run)(&mut server, messages(load, SMOKE_SHARE)));
         match done {
             Ok(_) => println!("load {}: {} ... ok", load.group, load.name),
             Err(error) => {

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::contender::{Contender, Sync};
 use crate::figures::{Run, measure, median};
+use crate::front::Front;
 
 /// Arguments of `nats bench`, and how many messages they move. Where there are several, they follow each other.
 const BENCHES: [(&str, &[&str], u64); 4] = [
@@ -46,10 +47,10 @@ pub fn print(contenders: &[Contender], rounds: usize) -> io::Result<()> {
 }
 
 fn bench(contender: &Contender, commands: &[&str], messages: u64) -> io::Result<Run> {
-    let server = contender.start(Sync::Relaxed)?;
+    let server = contender.start(Sync::Relaxed, Front::Plain)?;
     measure(&server, messages, || {
         for command in commands {
-            let url = format!("nats://{}", server.addr);
+            let url = format!("nats://{}", server.door().addr);
             let status = Command::new("nats")
                 .args(["-s", &url])
                 .args(command.split(' '))

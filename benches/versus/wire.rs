@@ -1,12 +1,9 @@
 //! The load generator's own client: a blocking socket, frames encoded once and parsed with as little work as possible,
 //! so that what is measured is the server.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::io;
 
-/// Longest a read may wait before the load counts as failed.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::front::{Door, Incoming, Outgoing};
 
 /// Bytes read from the socket at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -21,11 +18,13 @@ pub struct Client {
 }
 
 /// The half that sends.
-pub struct Writer(TcpStream);
+pub struct Writer(Outgoing);
 
 /// The half that receives.
 pub struct Reader {
-    stream: TcpStream,
+    stream: Incoming,
+    /// For answers to the server's pings.
+    outgoing: Outgoing,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -45,11 +44,9 @@ pub struct Delivery<'a> {
 
 impl Client {
     /// Connects and waits until the server has answered a PING.
-    pub fn connect(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(addr)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        let mut client = Self { writer: Writer(stream.try_clone()?), reader: Reader::new(stream) };
+    pub fn connect(door: &Door) -> io::Result<Self> {
+        let (outgoing, stream) = door.enter()?;
+        let mut client = Self { writer: Writer(outgoing.clone()), reader: Reader::new(stream, outgoing) };
         let options =
             r#"{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1}"#;
         client.writer.send(format!("CONNECT {options}\r\n").as_bytes())?;
@@ -93,7 +90,7 @@ impl Client {
 impl Writer {
     /// Sends bytes that are operations already.
     pub fn send(&mut self, operations: &[u8]) -> io::Result<()> {
-        self.0.write_all(operations)
+        self.0.send(operations)
     }
 
     /// Sends `operation` so many times, in bursts.
@@ -111,8 +108,8 @@ impl Writer {
 }
 
 impl Reader {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: vec![0; READ_BYTES], start: 0, end: 0 }
+    fn new(stream: Incoming, outgoing: Outgoing) -> Self {
+        Self { stream, outgoing, buffer: vec![0; READ_BYTES], start: 0, end: 0 }
     }
 
     /// The next message; pings are answered on the way.
@@ -121,7 +118,7 @@ impl Reader {
             let line = self.line()?;
             match self.buffer[line.0] {
                 b'M' | b'H' => return self.delivery(line),
-                b'P' if self.buffer[line.0 + 1] == b'I' => self.stream.write_all(b"PONG\r\n")?,
+                b'P' if self.buffer[line.0 + 1] == b'I' => self.outgoing.send(b"PONG\r\n")?,
                 b'-' => return Err(self.refusal(line)),
                 _ => {}
             }
@@ -147,7 +144,7 @@ impl Reader {
             let line = self.line()?;
             match &self.buffer[line.0..line.1] {
                 b"PONG" => return Ok(()),
-                b"PING" => self.stream.write_all(b"PONG\r\n")?,
+                b"PING" => self.outgoing.send(b"PONG\r\n")?,
                 [b'-', ..] => return Err(self.refusal(line)),
                 _ => {}
             }

@@ -1,11 +1,9 @@
-//! Reading any text as a configuration ends.
 #![no_main]
 
-use headwater::config::Config;
+#[path = "../../tests/monitor_support/mod.rs"]
+mod monitor_support;
+#[path = "../promises.rs"]
+#[allow(dead_code)]
+mod promises;
 
-libfuzzer_sys::fuzz_target!(|text: &str| {
-    // What a file says about files on this machine is not for a fuzzer.
-    if !text.contains("include") {
-        let _ = Config::from_text(text, "fuzz.conf");
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| promises::config(data));

@@ -15,8 +15,12 @@ use crate::config::exchange as configured;
 use crate::server::Server;
 
 /// What may be asked of the system account: everybody about itself.
-const SYSTEM_EXPORTS: [(&str, usize); 3] =
-    [("$SYS.REQ.ACCOUNT.*.CONNZ", 4), ("$SYS.REQ.ACCOUNT.*.STATZ", 4), ("$SYS.REQ.ACCOUNT.NSUBS", 0)];
+const SYSTEM_EXPORTS: [(&str, usize); 4] = [
+    ("$SYS.REQ.ACCOUNT.*.CONNZ", 4),
+    ("$SYS.REQ.ACCOUNT.*.STATZ", 4),
+    ("$SYS.REQ.ACCOUNT.NSUBS", 0),
+    ("$SYS.DEBUG.SUBSCRIBERS", 0),
+];
 
 /// Whether [`apply_exchange`] would accept what is configured.
 pub fn check_exchange(config: &Config) -> Result<(), String> {

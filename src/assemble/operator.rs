@@ -1,11 +1,12 @@
 //! `operator`, `resolver` and what belongs to them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::operator::{DirectoryResolver, Resolver};
 use crate::jwt::{OperatorClaims, UserClaims, is_public_key};
-use crate::operator::{OperatorSettings, ResolverSettings};
+use crate::operator::{DirectorySettings, OperatorSettings, ResolverSettings};
 use crate::version::NATS_VERSION;
 
 /// How long other servers may take to answer, unless it is said.
@@ -119,24 +120,19 @@ fn resolver(config: &Config) -> ResolverSettings {
     match &config.operator.resolver {
         None | Some(Resolver::Memory) => ResolverSettings::Memory(preload),
         Some(Resolver::Url(url)) => ResolverSettings::Url(url.clone()),
-        Some(Resolver::Directory(DirectoryResolver {
-            dir,
-            full,
-            allow_delete,
-            hard_delete,
-            accounts_max,
-            ttl,
-            fetch_timeout,
-            ..
-        })) => ResolverSettings::Directory {
-            dir: dir.clone(),
-            full: *full,
-            allow_delete: *allow_delete,
-            hard_delete: *hard_delete || !*full,
-            accounts_max: usize::try_from(*accounts_max).unwrap_or(usize::MAX),
-            ttl: *ttl,
-            fetch_timeout: fetch_timeout.unwrap_or(FETCH_TIMEOUT),
-            preload,
-        },
+        Some(Resolver::Directory(resolver)) => ResolverSettings::Directory(directory(resolver, preload)),
+    }
+}
+
+fn directory(resolver: &DirectoryResolver, preload: BTreeMap<String, String>) -> DirectorySettings {
+    DirectorySettings {
+        dir: resolver.dir.clone(),
+        full: resolver.full,
+        allow_delete: resolver.allow_delete,
+        hard_delete: resolver.hard_delete || !resolver.full,
+        accounts_max: usize::try_from(resolver.accounts_max).unwrap_or(usize::MAX),
+        ttl: resolver.ttl,
+        fetch_timeout: resolver.fetch_timeout.unwrap_or(FETCH_TIMEOUT),
+        preload,
     }
 }

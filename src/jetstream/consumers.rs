@@ -8,6 +8,8 @@ use headwater_protocol::jetstream::ack_token::AckReplies;
 use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 
 use super::consumer::ConsumerMachine;
+use super::stream::Audience;
+use super::waiting::{GroupId, Membership, Waiting};
 use crate::account::{Account, InterestWatch, InterestWatcher};
 use crate::clock::UnixNanos;
 use crate::store::Lsn;
@@ -15,6 +17,14 @@ use crate::store::Lsn;
 /// Where a consumer stands among its stream's; not given again while the stream lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerKey(u64);
+
+#[cfg(test)]
+impl ConsumerKey {
+    /// For tests that have no consumers.
+    pub(super) fn of(key: u64) -> Self {
+        Self(key)
+    }
+}
 
 /// Keeps a watcher and its watch together: the account only holds on to it weakly.
 pub struct Watch {
@@ -44,8 +54,10 @@ pub struct Hosted {
     armed: UnixNanos,
     /// It is on the list of those to be run.
     queued: bool,
-    /// It is on the list of those that want new messages.
+    /// It waits for new messages, or to see one that is stored.
     hungry: bool,
+    /// Where it waits.
+    memberships: Vec<Membership>,
     /// It delivers nothing until this is settled: what made it.
     begins: Lsn,
 }
@@ -62,6 +74,7 @@ impl Hosted {
             armed: UnixNanos::MAX,
             queued: false,
             hungry: false,
+            memberships: Vec::new(),
             begins: Lsn::ZERO,
             machine,
         }
@@ -76,7 +89,7 @@ pub fn counts(config: &ConsumerConfig) -> bool {
 /// All consumers of a stream.
 ///
 /// A stream can have thousands of which few have anything to do, so nothing here walks over all of them except on
-/// request: those to be run are queued, those with a deadline are in a heap, those that want new messages in a list.
+/// request: those to be run are queued, those with a deadline are in a heap, those that want new messages wait by their filters.
 #[derive(Default)]
 pub struct Consumers {
     by_key: BTreeMap<ConsumerKey, Hosted>,
@@ -85,7 +98,11 @@ pub struct Consumers {
     /// Consumers that somebody gave something to do.
     to_run: Vec<ConsumerKey>,
     /// Consumers that wanted more messages when they were last run.
-    hungry: Vec<ConsumerKey>,
+    waiting: Waiting,
+    /// Those for whom one is stored that cannot be seen yet.
+    expecting: Vec<ConsumerKey>,
+    /// Kept for its memory.
+    woken: Vec<(ConsumerKey, GroupId)>,
     /// Consumers whose making is not yet settled, in its order.
     unsettled: VecDeque<(Lsn, ConsumerKey)>,
     /// Consumers that count against the stream's limit.
@@ -102,15 +119,25 @@ impl Consumers {
     }
 
     /// Adds a consumer and queues it to be run.
-    pub fn add(&mut self, consumer: Hosted) -> ConsumerKey {
+    pub fn add(&mut self, mut consumer: Hosted) -> ConsumerKey {
         self.last_key += 1;
         let key = ConsumerKey(self.last_key);
         self.by_name.insert(consumer.machine.name().into(), key);
         self.taking_acks += usize::from(consumer.machine.takes_acks());
         self.limited += usize::from(counts(consumer.machine.config()));
+        consumer.memberships = self.waiting.join(consumer.machine.filters());
         self.by_key.insert(key, consumer);
         self.wake(key);
         key
+    }
+
+    /// A consumer may have got other filters.
+    pub fn refilter(&mut self, key: ConsumerKey) {
+        let Some(hosted) = self.by_key.get_mut(&key) else { return };
+        self.waiting.leave(key, &hosted.memberships);
+        hosted.memberships = self.waiting.join(hosted.machine.filters());
+        hosted.hungry = false;
+        self.wake(key);
     }
 
     /// Has a consumer deliver nothing before its making, `lsn`, is settled: whoever asked for it is told first.
@@ -138,6 +165,7 @@ impl Consumers {
     pub fn remove(&mut self, name: &str) -> Option<Hosted> {
         let key = self.by_name.remove(name)?;
         let removed = self.by_key.remove(&key)?;
+        self.waiting.leave(key, &removed.memberships);
         self.taking_acks -= usize::from(removed.machine.takes_acks());
         self.limited -= usize::from(counts(removed.machine.config()));
         Some(removed)
@@ -214,11 +242,6 @@ impl Consumers {
         self.by_key.is_empty()
     }
 
-    /// Whether some consumer's filter matches `subject`.
-    pub fn want(&self, subject: &[u8]) -> bool {
-        self.by_key.values().any(|hosted| hosted.machine.matches(subject))
-    }
-
     /// Whether some consumer still needs a message.
     pub fn need(&self, seq: u64, subject: &[u8]) -> bool {
         self.by_key.values().any(|hosted| hosted.machine.needs(seq, subject))
@@ -234,14 +257,16 @@ impl Consumers {
         }
     }
 
-    /// Has every consumer run that wants messages: new ones can be seen.
-    pub fn wake_hungry(&mut self) {
-        for key in std::mem::take(&mut self.hungry) {
+    /// Has every consumer run for whom a message was stored: more can be seen.
+    pub fn wake_expecting(&mut self) {
+        let mut expecting = std::mem::take(&mut self.expecting);
+        for key in expecting.drain(..) {
             if let Some(hosted) = self.by_key.get_mut(&key) {
                 hosted.hungry = false;
             }
             self.wake(key);
         }
+        self.expecting = expecting;
     }
 
     /// Has every consumer run.
@@ -283,15 +308,17 @@ impl Consumers {
         !self.to_run.is_empty()
     }
 
-    /// Notes when a consumer that was run wants to be run again.
+    /// Notes when a consumer that was run wants to be run again. It has been shown all up to `seen_seq`.
     ///
     /// A deadline that moves back leaves the earlier one in place: the consumer is run once too often, and the heap does
     /// not grow with every message that is acknowledged in time.
-    pub fn rest(&mut self, key: ConsumerKey) {
+    pub fn rest(&mut self, key: ConsumerKey, seen_seq: u64) {
         let Some(hosted) = self.by_key.get_mut(&key) else { return };
         if hosted.machine.wants_messages() && !hosted.hungry {
             hosted.hungry = true;
-            self.hungry.push(key);
+            if !self.waiting.wait(key, &mut hosted.memberships, seen_seq) {
+                self.expecting.push(key);
+            }
         }
         if let Some(deadline) = hosted.machine.next_deadline().filter(|deadline| *deadline < hosted.armed) {
             hosted.armed = deadline;
@@ -308,5 +335,20 @@ impl Consumers {
             self.deadlines.pop();
         }
         None
+    }
+}
+
+impl Audience for Consumers {
+    fn wants(&self, subject: &[u8]) -> bool {
+        self.waiting.want(subject)
+    }
+
+    fn stored(&mut self, subject: &[u8], seq: u64) {
+        self.waiting.stored(subject, seq, &mut self.woken);
+        for (key, group) in self.woken.drain(..) {
+            let Some(hosted) = self.by_key.get_mut(&key) else { continue };
+            hosted.memberships.iter_mut().for_each(|membership| membership.taken(group));
+            self.expecting.push(key);
+        }
     }
 }

@@ -32,5 +32,6 @@ pub mod server;
 pub mod settings;
 pub mod sourcing;
 pub mod stream;
+mod waiting;
 
 pub use server::{JetStream, LimitsOf, Outside};

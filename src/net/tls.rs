@@ -2,6 +2,7 @@
 
 mod accept;
 mod certificates;
+mod client_verifier;
 mod names;
 mod rate;
 mod settings;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use accept::{HandshakeError, TlsStream, looks_like_tls};
+use client_verifier::ClientVerifier;
 pub use names::{cipher_suite_name, version_name};
 use parking_lot::RwLock;
 pub use rate::HandshakeRate;
@@ -65,7 +67,8 @@ impl LoadedTls {
         let builder = if settings.verify {
             let roots = Arc::new(certificates::read_roots(settings.ca_file.as_deref())?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Files(error.to_string()))?)
+            let verifier = verifier.map_err(|error| TlsError::Files(error.to_string()))?;
+            builder.with_client_cert_verifier(Arc::new(ClientVerifier(verifier)))
         } else {
             builder.with_no_client_auth()
         };

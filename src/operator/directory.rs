@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::ResolverSettings;
+use super::DirectorySettings;
 use crate::jwt::{Claims, is_public_key};
 
 /// What the name of a token's file ends in.
@@ -24,12 +24,7 @@ const CACHE_MAX: usize = 1_000;
 
 /// A directory of account tokens that belongs to this server alone.
 pub struct Directory {
-    dir: PathBuf,
-    full: bool,
-    allow_delete: bool,
-    hard_delete: bool,
-    accounts_max: usize,
-    ttl: Option<Duration>,
+    settings: DirectorySettings,
     state: Mutex<BTreeMap<String, Entry>>,
 }
 
@@ -39,34 +34,20 @@ struct Entry {
 }
 
 impl Directory {
-    /// Opens or makes a directory; an error if the settings are not for one.
-    pub(super) fn open(settings: &ResolverSettings) -> Result<Self, String> {
-        let ResolverSettings::Directory {
-            dir,
-            full,
-            allow_delete,
-            hard_delete,
-            accounts_max,
-            ttl,
-            preload,
-            ..
-        } = settings
-        else {
-            return Err("the account resolver is no directory".to_owned());
-        };
+    /// Opens or makes a directory.
+    pub(super) fn open(settings: &DirectorySettings) -> Result<Self, String> {
+        let dir = &settings.dir;
         fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        let default_max = if *full { FULL_MAX } else { CACHE_MAX };
-        let directory = Self {
-            dir: dir.clone(),
-            full: *full,
-            allow_delete: *allow_delete,
-            hard_delete: *hard_delete,
-            accounts_max: if *accounts_max == 0 { default_max } else { *accounts_max },
-            ttl: *ttl,
-            state: Mutex::default(),
+        let accounts_max = match (settings.accounts_max, settings.full) {
+            (0, true) => FULL_MAX,
+            (0, false) => CACHE_MAX,
+            (set, _) => set,
         };
+        let mut settings = DirectorySettings { accounts_max, ..settings.clone() };
+        let preload = std::mem::take(&mut settings.preload);
+        let directory = Self { settings, state: Mutex::default() };
         directory.index()?;
-        for (id, token) in preload {
+        for (id, token) in &preload {
             directory.save_if_newer(id, token)?;
         }
         Ok(directory)
@@ -74,12 +55,12 @@ impl Directory {
 
     /// Whether it holds all accounts there are.
     pub fn is_full(&self) -> bool {
-        self.full
+        self.settings.full
     }
 
     /// Whether accounts may be deleted on request.
     pub fn allows_delete(&self) -> bool {
-        self.allow_delete
+        self.settings.allow_delete
     }
 
     /// The token of an account.
@@ -126,7 +107,7 @@ impl Directory {
     pub fn delete(&self, id: &str) -> Result<(), String> {
         let path = self.path(id).ok_or("invalid public key")?;
         let mut state = self.state.lock();
-        let gone = match self.hard_delete {
+        let gone = match self.settings.hard_delete {
             true => fs::remove_file(&path),
             false => fs::rename(&path, path.with_extension("jwt.deleted")),
         };
@@ -153,7 +134,7 @@ impl Directory {
     }
 
     fn index(&self) -> Result<(), String> {
-        let entries = fs::read_dir(&self.dir).map_err(|error| error.to_string())?;
+        let entries = fs::read_dir(&self.settings.dir).map_err(|error| error.to_string())?;
         let mut state = self.state.lock();
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
             let Some((id, token)) = account_of(&path).and_then(|id| Some((id, read(&path)?))) else {
@@ -167,12 +148,12 @@ impl Directory {
 
     /// A cache forgets what was not asked for for longest; a full store refuses.
     fn make_room(&self, state: &mut BTreeMap<String, Entry>) -> Result<(), String> {
-        if state.len() < self.accounts_max {
+        if state.len() < self.settings.accounts_max {
             return Ok(());
         }
         let oldest = state.iter().min_by_key(|(_, entry)| entry.asked_for).map(|(id, _)| id.clone());
         match oldest {
-            Some(oldest) if !self.full => {
+            Some(oldest) if !self.settings.full => {
                 state.remove(&oldest);
                 let path = self.path(&oldest).ok_or("invalid public key")?;
                 fs::remove_file(path).map_err(|error| error.to_string())
@@ -182,7 +163,7 @@ impl Directory {
     }
 
     fn is_too_old(&self, id: &str) -> bool {
-        let Some(ttl) = self.ttl else { return false };
+        let Some(ttl) = self.settings.ttl else { return false };
         let state = self.state.lock();
         state.get(id).is_some_and(|entry| entry.asked_for.elapsed().unwrap_or_default() > ttl)
     }
@@ -197,7 +178,7 @@ impl Directory {
 
     /// Only for names that are keys, which lead nowhere else.
     fn path(&self, id: &str) -> Option<PathBuf> {
-        is_public_key(id, 'A').then(|| self.dir.join(id).with_extension(EXTENSION))
+        is_public_key(id, 'A').then(|| self.settings.dir.join(id).with_extension(EXTENSION))
     }
 }
 

@@ -11,7 +11,6 @@ use crate::assemble::system_exports;
 use crate::jwt::AccountClaims;
 use crate::router::{CloseReason, Receiver};
 use crate::server::Server;
-use crate::session::Client;
 
 impl Operator {
     /// Takes over accounts, new ones and changed ones.
@@ -113,35 +112,16 @@ fn apply(server: &Server, account: &Arc<Account>, claims: &AccountClaims) {
 
 /// The newest connections over the limit leave; the others prove again who they are.
 fn recheck_clients(server: &Server, id: &str) {
-    let clients = clients_of(server, id);
-    let max = server
-        .accounts()
-        .get(id)
-        .map_or(-1, |account| account.limits().connections_max.load(Ordering::Relaxed));
-    let max = usize::try_from(max).unwrap_or(usize::MAX);
-    for (at, client) in clients.iter().enumerate() {
-        match at < max {
-            true => client.recheck(),
-            false => {
-                client.send_line(b"-ERR 'maximum account active connections exceeded'\r\n");
-                let reason = CloseReason::MaxAccountConnectionsExceeded;
-                client.subscriber().outbound().close_after_flush(reason);
-            }
-        }
+    if let Some(account) = server.accounts().get(id) {
+        server.close_excess_of(&account).iter().for_each(|client| client.recheck());
     }
 }
 
 /// Tells the clients of an account why they have to leave.
 pub(super) fn send_away(server: &Server, id: &str, text: &str, reason: CloseReason) {
     let line = format!("-ERR '{text}'\r\n");
-    for client in clients_of(server, id) {
+    for client in server.clients().of_account(id) {
         client.send_line(line.as_bytes());
         client.subscriber().outbound().close_after_flush(reason);
     }
-}
-
-fn clients_of(server: &Server, id: &str) -> Vec<Arc<Client>> {
-    let mut clients = server.clients().all();
-    clients.retain(|client| client.account().is_some_and(|account| **account.name() == *id));
-    clients
 }

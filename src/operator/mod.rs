@@ -29,7 +29,7 @@ use crate::server::Server;
 
 pub use self::directory::Directory;
 pub use self::resolver::{FetchError, Resolver};
-pub use self::settings::{OperatorSettings, ResolverSettings};
+pub use self::settings::{DirectorySettings, OperatorSettings, ResolverSettings};
 
 use self::held::Held;
 

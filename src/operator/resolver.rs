@@ -49,9 +49,9 @@ impl Resolver {
         match &settings.resolver {
             ResolverSettings::Memory(preload) => Ok(Self::Memory(RwLock::new(preload.clone()))),
             ResolverSettings::Url(url) => UrlSource::new(url).map(Self::Url),
-            ResolverSettings::Directory { fetch_timeout, .. } => {
-                let directory = Directory::open(&settings.resolver)?;
-                Ok(Self::Directory { directory, fetch_timeout: *fetch_timeout })
+            ResolverSettings::Directory(settings) => {
+                let directory = Directory::open(settings)?;
+                Ok(Self::Directory { directory, fetch_timeout: settings.fetch_timeout })
             }
         }
     }

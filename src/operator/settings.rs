@@ -29,20 +29,28 @@ pub enum ResolverSettings {
     /// `GET <url><account>`
     Url(String),
     /// Files.
-    Directory {
-        dir: PathBuf,
-        /// Holds all accounts; otherwise those that were asked for.
-        full: bool,
-        allow_delete: bool,
-        hard_delete: bool,
-        accounts_max: usize,
-        /// Forgets an account that was not asked for for so long.
-        ttl: Option<Duration>,
-        /// How long other servers may take to answer.
-        fetch_timeout: Duration,
-        /// Account to token, stored if they are newer.
-        preload: BTreeMap<String, String>,
-    },
+    Directory(DirectorySettings),
+}
+
+/// A directory of account tokens.
+#[derive(Debug, Clone)]
+pub struct DirectorySettings {
+    /// Where.
+    pub dir: PathBuf,
+    /// Holds all accounts; otherwise those that were asked for.
+    pub full: bool,
+    /// Accounts may be deleted on request.
+    pub allow_delete: bool,
+    /// What is deleted is gone, not renamed.
+    pub hard_delete: bool,
+    /// 0 for what is usual.
+    pub accounts_max: usize,
+    /// Forgets an account that was not asked for for so long.
+    pub ttl: Option<Duration>,
+    /// How long other servers may take to answer.
+    pub fetch_timeout: Duration,
+    /// Account to token, stored if they are newer.
+    pub preload: BTreeMap<String, String>,
 }
 
 impl Default for ResolverSettings {

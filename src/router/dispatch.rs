@@ -132,7 +132,8 @@ impl Dispatch {
         self.flush_receivers();
     }
 
-    fn flush_receivers(&mut self) {
+    /// Writes out what the receivers got so far.
+    pub fn flush_receivers(&mut self) {
         let inline = self.touched.len() <= INLINE_FLUSHES_MAX;
         for receiver in self.touched.drain(..) {
             match inline {

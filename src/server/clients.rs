@@ -1,6 +1,6 @@
 //! Who is connected, and who was.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -20,6 +20,8 @@ pub struct Clients {
     last_cid: AtomicU64,
     /// What those who left have sent and received; the connected ones count for themselves.
     gone: Traffic,
+    /// The same, by account; bounded by the accounts that there have been.
+    gone_by_account: Mutex<HashMap<Arc<str>, TrafficTotals>>,
     /// Tasks that serve a connection, from accepting it to closing it.
     tasks: AtomicUsize,
     idle: Notify,
@@ -124,6 +126,7 @@ impl Clients {
             closed_max,
             last_cid: AtomicU64::new(0),
             gone: Traffic::default(),
+            gone_by_account: Mutex::default(),
             tasks: AtomicUsize::new(0),
             idle: Notify::new(),
         }
@@ -151,6 +154,8 @@ impl Clients {
             return;
         }
         self.gone.absorb(client.traffic());
+        let account = client.info().account.clone();
+        self.gone_by_account.lock().entry(account).or_default().add(client.traffic());
         // Under the lock, so that nobody sees the client in neither place.
         self.remember(gone);
     }
@@ -183,6 +188,13 @@ impl Clients {
         self.connected.lock().values().cloned().collect()
     }
 
+    /// Those of one account, oldest first.
+    pub fn of_account(&self, name: &str) -> Vec<Arc<Client>> {
+        let mut clients = self.all();
+        clients.retain(|client| client.account().is_some_and(|account| **account.name() == *name));
+        clients
+    }
+
     /// How many are connected.
     pub fn len(&self) -> usize {
         self.connected.lock().len()
@@ -203,6 +215,16 @@ impl Clients {
         let connected = self.connected.lock();
         let mut totals = self.gone.totals();
         connected.values().for_each(|client| totals.add(client.traffic()));
+        totals
+    }
+
+    /// What the clients of each account have sent and received since the server started.
+    pub fn traffic_by_account(&self) -> HashMap<Arc<str>, TrafficTotals> {
+        let connected = self.connected.lock();
+        let mut totals = self.gone_by_account.lock().clone();
+        for client in connected.values() {
+            totals.entry(client.info().account.clone()).or_default().add(client.traffic());
+        }
         totals
     }
 

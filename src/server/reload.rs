@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Options, Server, StartError, WebSocketSide};
+use crate::account::Account;
 use crate::auth::Authenticator;
 use crate::net::tls::ServerTls;
 use crate::router::{CloseReason, Receiver};
+use crate::session::Client;
 
 impl Server {
     /// Takes new settings over, or none of them if they are wrong. What cannot change while running (host, port, name, system
@@ -30,6 +32,19 @@ impl Server {
         self.close_excess(connections_max.unwrap_or(0));
         self.announce_reload(auth_changed);
         Ok(())
+    }
+
+    /// Sends the newest clients away that an account has over its limit; returns those that stay.
+    pub(crate) fn close_excess_of(&self, account: &Account) -> Vec<Arc<Client>> {
+        let limit = account.limits().connections_max.load(Ordering::Relaxed);
+        let mut clients = self.clients.of_account(account.name());
+        let excess = clients.split_off(clients.len().min(usize::try_from(limit).unwrap_or(usize::MAX)));
+        for client in excess {
+            client.send_line(b"-ERR 'maximum account active connections exceeded'\r\n");
+            let reason = CloseReason::MaxAccountConnectionsExceeded;
+            client.subscriber().outbound().close_after_flush(reason);
+        }
+        clients
     }
 
     /// Tells sessions whether they have seen the latest reload.

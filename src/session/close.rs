@@ -2,12 +2,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::Session;
+use super::input::Input;
+use crate::router::outbound::BufferPool;
 use crate::router::{CloseReason, Receiver};
 use crate::server::{CLOSED_SUBJECTS_MAX, ClosedClient};
 
@@ -110,19 +112,26 @@ impl Session {
     /// Waits for the client to hang up. Closing with unread input would have the system cut the connection, and the client might
     /// never see why.
     async fn linger(&mut self) {
-        let mut discarded = self.input.take();
+        self.input = Input::default();
         let mut total = 0;
         let hung_up = async {
             while total < LINGER_BYTES_MAX {
-                discarded.clear();
-                discarded.reserve(DISCARD_BYTES);
-                match poll_fn(|cx| self.transport.poll_read(cx, &mut discarded)).await {
+                match poll_fn(|cx| self.poll_discard(cx)).await {
                     Ok(bytes) if bytes > 0 => total += bytes,
                     _ => return,
                 }
             }
         };
         let _ = timeout(LINGER_TIMEOUT, hung_up).await;
+    }
+
+    /// Reads without holding a buffer while nothing comes: thousands may be sent away at once.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut discarded = BufferPool::take(DISCARD_BYTES);
+        discarded.reserve(DISCARD_BYTES);
+        let read = self.transport.poll_read(cx, &mut discarded);
+        BufferPool::put(discarded);
+        read
     }
 }
 

@@ -49,7 +49,7 @@ impl Session {
     /// Treats a client that starts without CONNECT as one that names nobody, which `no_auth_user` may allow.
     pub(super) fn log_in_without_connect(&mut self) -> Result<(), CloseReason> {
         let anonymous = ConnectOptions::default();
-        let login = self.authenticator().check(&credentials(&anonymous), &self.peer());
+        let login = self.authenticator().check(&Credentials::from(&anonymous), &self.peer());
         self.accept_login(login)
     }
 
@@ -81,11 +81,11 @@ impl Session {
 
     async fn authenticate_here(&mut self) -> Result<Login, AuthError> {
         if let Some(operator) = self.server.operator() {
-            return operator.login(&credentials(&self.connect), &self.peer()).await;
+            return operator.login(&Credentials::from(&*self.connect), &self.peer()).await;
         }
         let authenticator = self.authenticator();
-        if !authenticator.is_slow(&credentials(&self.connect)) {
-            return authenticator.check(&credentials(&self.connect), &self.peer());
+        if !authenticator.is_slow(&Credentials::from(&*self.connect)) {
+            return authenticator.check(&Credentials::from(&*self.connect), &self.peer());
         }
         let Ok(_permit) = self.server.slow_logins().acquire().await else {
             return Err(AuthError::WrongSecret);
@@ -99,7 +99,7 @@ impl Session {
                 connection_type: connection_type(kind),
                 addr: Some(addr),
             };
-            authenticator.check(&credentials(&connect), &peer)
+            authenticator.check(&Credentials::from(&*connect), &peer)
         };
         tokio::task::spawn_blocking(check).await.unwrap_or(Err(AuthError::WrongSecret))
     }
@@ -287,20 +287,6 @@ impl Session {
             connection_type: connection_type(self.client.kind()),
             addr: Some(self.client.addr()),
         }
-    }
-}
-
-fn credentials(connect: &ConnectOptions) -> Credentials<'_> {
-    fn text(field: &Option<String>) -> &str {
-        field.as_deref().unwrap_or_default()
-    }
-    Credentials {
-        user: text(&connect.user),
-        password: text(&connect.pass),
-        token: text(&connect.auth_token),
-        nkey: text(&connect.nkey),
-        signature: text(&connect.sig),
-        jwt: text(&connect.jwt),
     }
 }
 

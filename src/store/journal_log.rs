@@ -80,6 +80,28 @@ impl JournalLog {
         }
         Ok(())
     }
+
+    /// Removes a message, of whose subject `None` is known if it cannot be read.
+    fn take_out(&self, seq: u64, subject: Option<&[u8]>) -> Result<Option<(MessageMeta, Lsn)>, StoreError> {
+        let mut index = self.index();
+        let Some(entry) = self.checked(index.entry(seq))? else { return Ok(None) };
+        let at_an_end = seq == index.first_seq || seq == index.last_seq;
+        let in_the_middle = seq != index.first_seq;
+        let released = [(entry.at.segment, u64::from(entry.record_len()))];
+        let reserved = Removal {
+            stream: index.stream,
+            floor: at_an_end.then(|| index.floor()),
+            tombstone: in_the_middle.then_some((seq, entry.at.segment)),
+            released: &released,
+        };
+        let lsn = self.journal().remove(&reserved)?;
+        self.checked(index.remove(seq, subject, self.journal()))?;
+        if at_an_end {
+            let renewed = Removal { floor: Some(index.floor()), tombstone: None, released: &[], ..reserved };
+            self.journal().remove(&renewed)?;
+        }
+        Ok(Some((meta(&entry), lsn)))
+    }
 }
 
 impl MessageLog for JournalLog {
@@ -133,25 +155,16 @@ impl MessageLog for JournalLog {
     }
 
     fn remove(&mut self, seq: u64) -> Result<Option<(MessageMeta, Lsn)>, StoreError> {
-        let mut index = self.index();
-        let Some(entry) = self.checked(index.entry(seq))? else { return Ok(None) };
-        let subject = index.subject_of(seq, &entry, self.journal());
-        let at_an_end = seq == index.first_seq || seq == index.last_seq;
-        let in_the_middle = seq != index.first_seq;
-        let released = [(entry.at.segment, u64::from(entry.record_len()))];
-        let reserved = Removal {
-            stream: index.stream,
-            floor: at_an_end.then(|| index.floor()),
-            tombstone: in_the_middle.then_some((seq, entry.at.segment)),
-            released: &released,
+        let subject = {
+            let mut index = self.index();
+            let Some(entry) = self.checked(index.entry(seq))? else { return Ok(None) };
+            index.subject_of(seq, &entry, self.journal())
         };
-        let lsn = self.journal().remove(&reserved)?;
-        self.checked(index.remove(seq, subject.as_deref(), self.journal()))?;
-        if at_an_end {
-            let renewed = Removal { floor: Some(index.floor()), tombstone: None, released: &[], ..reserved };
-            self.journal().remove(&renewed)?;
-        }
-        Ok(Some((meta(&entry), lsn)))
+        self.take_out(seq, subject.as_deref())
+    }
+
+    fn remove_of(&mut self, seq: u64, subject: &[u8]) -> Result<Option<(MessageMeta, Lsn)>, StoreError> {
+        self.take_out(seq, Some(subject))
     }
 
     fn purge_below(&mut self, seq: u64) -> Result<(u64, Lsn), StoreError> {
@@ -188,10 +201,15 @@ impl MessageLog for JournalLog {
         self.checked(subjects.state(subject, &mut messages)).ok().flatten()
     }
 
-    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
+    fn for_each_subject_after(
+        &self,
+        filter: &[u8],
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
         let mut index = self.index();
         let (subjects, mut messages) = index.search(self.journal());
-        let _ = self.checked(subjects.visit(filter, &mut messages, visit));
+        let _ = self.checked(subjects.visit(filter, after, &mut messages, visit));
     }
 
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {

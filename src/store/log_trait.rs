@@ -166,6 +166,12 @@ pub trait MessageLog: Send {
     /// Removes one message; `None` when it is not there. Works on a full disk.
     fn remove(&mut self, seq: u64) -> Result<Option<(MessageMeta, Lsn)>, StoreError>;
 
+    /// The same for a message whose subject is known, which need not be looked up then.
+    fn remove_of(&mut self, seq: u64, subject: &[u8]) -> Result<Option<(MessageMeta, Lsn)>, StoreError> {
+        let _ = subject;
+        self.remove(seq)
+    }
+
     /// Removes every message below `seq` and makes `seq` the first sequence (if beyond the end, the last sequence
     /// becomes `seq - 1`). Returns how many went. Works on a full disk.
     fn purge_below(&mut self, seq: u64) -> Result<(u64, Lsn), StoreError>;
@@ -183,7 +189,17 @@ pub trait MessageLog: Send {
     fn subject(&self, subject: &[u8]) -> Option<SubjectState>;
 
     /// Visits the subjects that match `filter` (wildcards allowed, `>` for all) in byte order.
-    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>);
+    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
+        self.for_each_subject_after(filter, b"", visit);
+    }
+
+    /// The same for those that sort after `after`, so that who visits many need not do it in one go.
+    fn for_each_subject_after(
+        &self,
+        filter: &[u8],
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    );
 
     /// The first live message at or after `from` that matches.
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError>;

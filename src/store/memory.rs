@@ -144,10 +144,15 @@ impl MessageLog for MemoryLog {
         inner.subjects.state(subject, &mut inner.held).ok().flatten()
     }
 
-    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
+    fn for_each_subject_after(
+        &self,
+        filter: &[u8],
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
         let inner = &mut *self.inner();
         // A page of the index in memory is never damaged.
-        let _ = inner.subjects.visit(filter, &mut inner.held, visit);
+        let _ = inner.subjects.visit(filter, after, &mut inner.held, visit);
     }
 
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {

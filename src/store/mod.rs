@@ -49,7 +49,7 @@ mod stream_index;
 
 pub use disk::journal_bytes;
 pub use facade::{InDoubt, Opened, RecoveredConsumer, RecoveredStream, Store};
-pub use journal::commit::CommitObserver;
+pub use journal::observers::CommitObserver;
 pub use log_trait::*;
 pub use memory::MemoryLog;
 pub use options::{StoreOptions, SyncPolicy};

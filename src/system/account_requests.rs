@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use headwater_protocol::subject;
 use serde::Deserialize;
 
 use super::desk::{Desk, Json, NoOptions, Outcome, json, read};
-use super::events;
+use super::{events, subscribers};
 use crate::account::Account;
 use crate::monitor::{BadRequest, accountz, accstatz, connz, jsz, leafz, subsz};
-use crate::router::{Dispatch, Message, Service, Sink};
+use crate::router::{Dispatch, Message, Service};
 
 /// What to subscribe to.
 pub(super) const SUBJECT: &str = "$SYS.REQ.ACCOUNT.*.*";
@@ -66,17 +65,8 @@ impl AccountRequests {
         let Some(account) = account.filter(|account| account.connection_count() > 0) else {
             return Outcome::Silence;
         };
-        let (wanted, mut count) = (wanted.as_bytes(), 0_u64);
-        account.for_each_subscription(&mut |subscription| {
-            let own = subscription.subject();
-            let fits = match subject::is_literal(wanted) {
-                true => subject::matches(own, wanted),
-                false => subject::is_subset(own, wanted),
-            };
-            let in_group = queue.is_empty() || subscription.queue() == Some(queue.as_bytes());
-            count += u64::from(fits && in_group && matches!(subscription.sink(), Sink::Client { .. }));
-        });
-        Outcome::Answer(json(&count))
+        let queue = (!queue.is_empty()).then_some(queue.as_bytes());
+        Outcome::Answer(json(&subscribers::count(&account, wanted.as_bytes(), queue)))
     }
 }
 

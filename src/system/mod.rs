@@ -8,6 +8,7 @@ mod own_account;
 mod reload;
 mod server_requests;
 mod statsz;
+mod subscribers;
 mod user_info;
 
 use std::sync::{Arc, Weak};
@@ -22,6 +23,7 @@ use self::own_account::OwnAccountServices;
 use self::reload::RELOADS_WAITING_MAX;
 pub use self::reload::ReloadRequest;
 use self::server_requests::ServerRequests;
+use self::subscribers::Subscribers;
 use self::user_info::UserInfo;
 use crate::account::{Account, ServiceSubscription};
 use crate::monitor::Source;
@@ -49,10 +51,12 @@ pub fn serve_operators(server: &Arc<Server>, source: Arc<dyn Source>) -> Operato
     let (sender, reloads) = mpsc::channel(RELOADS_WAITING_MAX);
     let about_server = ServerRequests { desk: desk.clone(), account: account.clone(), reloads: sender };
     let about_accounts = Arc::new(AccountRequests { desk: desk.clone(), account: account.clone() });
-    let services: [(String, Arc<dyn Service>); 3] = [
+    let subscribers = Subscribers { desk: desk.clone(), account: account.clone() };
+    let services: [(String, Arc<dyn Service>); 4] = [
         (format!("{}>", server_requests::PREFIX), Arc::new(about_server)),
         (account_requests::SUBJECT.to_owned(), about_accounts.clone()),
         (account_requests::COUNT_SUBJECT.to_owned(), about_accounts),
+        (subscribers::SUBJECT.to_owned(), Arc::new(subscribers)),
     ];
     let subscribe = |(subject, service): (String, Arc<dyn Service>)| {
         account.subscribe_service(&subject, None, service).map_err(|error| log::error!("{error}")).ok()

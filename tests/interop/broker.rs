@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// A debug build on a busy machine still answers well within this.
@@ -77,6 +78,16 @@ impl Broker {
     pub fn restart(&mut self) {
         self.child = spawn(&self.binary, self.folder.path(), self.port);
         self.wait_until_it_greets();
+    }
+
+    /// Puts another configuration in place of the one it was started with; it is not told.
+    pub fn write_config(&self, config: &str) {
+        std::fs::write(self.folder.path().join("nats.conf"), config).expect("a configuration file");
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a running process");
     }
 
     /// All that the broker logged.

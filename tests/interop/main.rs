@@ -5,6 +5,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
+//! | `HEADWATER_CHROMIUM` | the browser to use; `setup` installs one where there is none |
 //! | `HEADWATER_INTEROP_BROKER` | the broker to test instead of the one that cargo built |
 //! | `HEADWATER_INTEROP_ACKS_MAY_BE_FORGOTTEN` | forgive a broker that sends double-acked messages again after `kill -9` |
 //! | `HEADWATER_NATS_SERVER` | the nats-server whose CLI output is compared with ours; `setup` installs one |
@@ -14,6 +15,7 @@ mod backup;
 // Shared with the bad-input test, which uses other parts of it.
 #[allow(dead_code)]
 mod broker;
+mod browser;
 mod cli_parity;
 mod client;
 mod crash;

@@ -28,6 +28,17 @@ pub fn nats_server() -> PathBuf {
     }
 }
 
+/// A browser: the one that is named, the machine's own, or one that `setup` installs.
+pub fn chromium() -> PathBuf {
+    if let Some(path) = std::env::var_os("HEADWATER_CHROMIUM") {
+        return PathBuf::from(path);
+    }
+    run_setup(&["chromium"]);
+    PathBuf::from(
+        std::fs::read_to_string(installed("chromium.path")).expect("setup names the browser").trim(),
+    )
+}
+
 /// A file below the installation.
 pub fn installed(path: &str) -> PathBuf {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
@@ -40,11 +51,19 @@ pub fn source(path: &str) -> PathBuf {
 }
 
 fn install() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in target");
-    let root = target.join("interop");
-    let status = Command::new(here().join("setup")).arg(&root).status().expect("setup is a bash script");
+    run_setup(&[]);
+    root()
+}
+
+fn run_setup(more: &[&str]) {
+    let status = Command::new(here().join("setup")).arg(root()).args(more).status();
+    let status = status.expect("setup is a bash script");
     assert!(status.success(), "the clients could not be installed; what setup printed above says why");
-    root
+}
+
+fn root() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in target");
+    target.join("interop")
 }
 
 fn here() -> PathBuf {

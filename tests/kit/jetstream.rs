@@ -1,14 +1,43 @@
 //! A client that speaks to streams over a scripted connection.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use headwater::assemble;
+use headwater::clock::SystemClock;
+use headwater::jetstream::{JetStream, Outside};
+use headwater::store::disk::Disk;
 use serde_json::Value;
 
-use super::Peer;
+use super::{Broker, Peer, configuration};
 
 /// JetStream is not available for now.
 pub const UNAVAILABLE: (u64, u64) = (503, 10008);
 
 /// There is no room for it.
 pub const NO_ROOM: (u64, u64) = (503, 10023);
+
+/// Gives `broker` streams in `dir`, on a disk of the test's making, that have yet to be read. `lines` go into the block.
+pub fn claim_on<D: Disk + 'static>(
+    broker: &Broker,
+    dir: &Path,
+    lines: &str,
+    disk: impl FnOnce(&Path) -> Arc<D>,
+) -> Arc<JetStream> {
+    let config = configuration(&format!("jetstream {{\n store_dir: \"{}\"\n {lines}\n}}\n", dir.display()));
+    let settings = assemble::jetstream_settings(&config, "rig");
+    let disk = disk(&settings.store_dir);
+    let outside =
+        Outside { disk, clock: Arc::new(SystemClock), random: Arc::new(headwater::ids::SystemRandom) };
+    let (options, limits) = (assemble::store_options(&config), assemble::jetstream_limits(&config));
+    let jetstream = {
+        let _in_runtime = broker.runtime().enter();
+        JetStream::claim_in(outside, settings, options, limits).unwrap()
+    };
+    jetstream.watch_store();
+    broker.server().add_hook(jetstream.clone());
+    jetstream
+}
 
 /// A client with an inbox, that asks one thing after the other.
 pub struct Client {

@@ -59,14 +59,7 @@ fn a_work_queue_is_emptied_into_its_source_and_nothing_of_it_is_lost_or_doubled_
     let mut peer = Peer::start();
     peer.create(json!({"name": "JOBS", "subjects": ["job"], "retention": "workqueue"}));
     peer.create(json!({"name": "HUB", "sources": [{"name": "JOBS"}]}));
-    for life in 0..KILLS {
-        peer.publish_until_killed(&["job"], life, MESSAGES_PER_LIFE);
-    }
-    peer.publish("job", "last");
-    peer.wait_for("the queue is empty", |peer| peer.state("JOBS").messages == 0);
-    let jobs = peer.state("JOBS").last_seq;
-    let taken: Vec<u64> = peer.messages("HUB").iter().map(|message| message.origin_seq()).collect();
-    assert_eq!(taken, (1..=jobs).collect::<Vec<_>>());
+    the_hub_empties_the_jobs_over_kills(&mut peer);
 }
 
 #[test]
@@ -78,6 +71,10 @@ fn a_consumer_made_beforehand_empties_a_work_queue_over_two_kills() {
     peer.api("CONSUMER.CREATE.JOBS.SC", json!({"stream_name": "JOBS", "config": consumer}));
     let source = json!({"name": "JOBS", "consumer": {"name": "SC", "deliver_subject": "to.hub"}});
     peer.create(json!({"name": "HUB", "sources": [source]}));
+    the_hub_empties_the_jobs_over_kills(&mut peer);
+}
+
+fn the_hub_empties_the_jobs_over_kills(peer: &mut Peer) {
     for life in 0..KILLS {
         peer.publish_until_killed(&["job"], life, MESSAGES_PER_LIFE);
     }

@@ -1,11 +1,11 @@
 //! A disk that counts, fills up and fails when told to.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use headwater::store::disk::{Disk, DiskFile, DiskLock, RealDisk};
+use super::wrapped::{Device, WrappedDisk};
 
 /// What the disk does and has done.
 #[derive(Debug, Default)]
@@ -24,106 +24,39 @@ pub struct Controls {
     pub reads: AtomicU64,
 }
 
-/// A real directory behind [`Controls`].
-pub struct FaultyDisk {
-    inner: RealDisk,
-    pub controls: Arc<Controls>,
-}
-
 /// What a disk that is not full has left: few segments of the usual length.
 const FREE_BYTES: u64 = 64 << 20;
 
-impl FaultyDisk {
-    pub fn new(dir: &std::path::Path) -> Self {
-        Self { inner: RealDisk::new(dir).unwrap(), controls: Arc::default() }
+/// A real directory, and what governs it.
+pub fn faulty(dir: &Path) -> (Arc<WrappedDisk<Controls>>, Arc<Controls>) {
+    let controls = Arc::default();
+    (Arc::new(WrappedDisk::new(dir, &controls)), controls)
+}
+
+impl Device for Controls {
+    fn read(&self, _: usize) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn wrap(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(FaultyFile { inner: file, controls: Arc::clone(&self.controls) })
+    fn write(&self) -> io::Result<()> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        works_unless(&self.write_fails)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        works_unless(&self.sync_fails)
+    }
+
+    fn preallocate(&self) -> io::Result<()> {
+        if self.full.load(Ordering::Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        Some(if self.full.load(Ordering::Relaxed) { 0 } else { FREE_BYTES })
     }
 }
 
-impl Disk for FaultyDisk {
-    fn create_dir(&self, dir: &str) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-
-    fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.inner.create(path).map(|file| self.wrap(file))
-    }
-
-    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.inner.open(path).map(|file| self.wrap(file))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, path: &str) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn free_bytes(&self) -> io::Result<u64> {
-        Ok(if self.controls.full.load(Ordering::Relaxed) { 0 } else { FREE_BYTES })
-    }
-
-    fn catalog_dir(&self) -> Option<PathBuf> {
-        self.inner.catalog_dir()
-    }
-
-    fn random(&self) -> io::Result<u64> {
-        self.inner.random()
-    }
-
-    fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>> {
-        self.inner.lock(path)
-    }
-}
-
-struct FaultyFile {
-    inner: Arc<dyn DiskFile>,
-    controls: Arc<Controls>,
-}
-
-impl DiskFile for FaultyFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.controls.reads.fetch_add(1, Ordering::Relaxed);
-        self.inner.read_at(buf, offset)
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        self.controls.writes.fetch_add(1, Ordering::Relaxed);
-        if self.controls.write_fails.load(Ordering::Relaxed) {
-            return Err(io::Error::other("the disk is broken"));
-        }
-        self.inner.write_at(buf, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.controls.syncs.fetch_add(1, Ordering::Relaxed);
-        if self.controls.sync_fails.load(Ordering::Relaxed) {
-            return Err(io::Error::other("the disk is broken"));
-        }
-        self.inner.sync_data()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-
-    fn preallocate(&self, len: u64) -> io::Result<()> {
-        if self.controls.full.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.inner.preallocate(len)
-    }
+fn works_unless(fails: &AtomicBool) -> io::Result<()> {
+    if fails.load(Ordering::Relaxed) { Err(io::Error::other("the disk is broken")) } else { Ok(()) }
 }

@@ -5,6 +5,7 @@ pub mod cached;
 pub mod disk;
 pub mod slow;
 pub mod small_disk;
+pub mod wrapped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

@@ -1,11 +1,12 @@
-//! A disk whose reads can be held up.
+//! Disks that make you wait: one whose reads can be held up, one whose syncs take long.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use headwater::store::disk::{Disk, DiskFile, DiskLock, RealDisk};
 use parking_lot::{Condvar, Mutex};
+
+use super::wrapped::Device;
 
 /// Holds up reads of at least so many bytes once there have been so many.
 #[derive(Default)]
@@ -56,92 +57,20 @@ impl Brake {
     }
 }
 
-/// A real directory behind a [`Brake`].
-pub struct SlowDisk {
-    inner: RealDisk,
-    brake: Arc<Brake>,
-}
-
-struct SlowFile {
-    inner: Arc<dyn DiskFile>,
-    brake: Arc<Brake>,
-}
-
-impl SlowDisk {
-    pub fn new(inner: RealDisk, brake: Arc<Brake>) -> Self {
-        Self { inner, brake }
-    }
-
-    fn wrap(&self, inner: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(SlowFile { inner, brake: Arc::clone(&self.brake) })
+impl Device for Brake {
+    fn read(&self, bytes: usize) {
+        self.pass(bytes);
     }
 }
 
-impl Disk for SlowDisk {
-    fn create_dir(&self, dir: &str) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-
-    fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.inner.create(path).map(|file| self.wrap(file))
-    }
-
-    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.inner.open(path).map(|file| self.wrap(file))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, path: &str) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.inner.free_bytes()
-    }
-
-    fn catalog_dir(&self) -> Option<PathBuf> {
-        self.inner.catalog_dir()
-    }
-
-    fn random(&self) -> io::Result<u64> {
-        self.inner.random()
-    }
-
-    fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>> {
-        self.inner.lock(path)
-    }
+/// A card, which takes its time to make things durable.
+pub struct Card {
+    pub sync_takes: Duration,
 }
 
-impl DiskFile for SlowFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.brake.pass(buf.len());
-        self.inner.read_at(buf, offset)
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        self.inner.write_at(buf, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.inner.sync_data()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-
-    fn preallocate(&self, len: u64) -> io::Result<()> {
-        self.inner.preallocate(len)
+impl Device for Card {
+    fn sync(&self) -> io::Result<()> {
+        std::thread::sleep(self.sync_takes);
+        Ok(())
     }
 }

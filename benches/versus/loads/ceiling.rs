@@ -1,7 +1,6 @@
 //! A stream much larger than the memory the server may take.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,6 +12,7 @@ use super::setup::{create_stream, publish_acked};
 use crate::contender::Server;
 use crate::contender::Sync::{Always, Relaxed};
 use crate::figures::{Run, measure};
+use crate::front::Door;
 use crate::wire::{Client, publish};
 
 const GROUP: &str = "publish, pull and direct gets together, latency of the gets";
@@ -41,16 +41,16 @@ pub fn loads() -> Vec<Load> {
 
 fn together(server: &mut Server, messages: u64) -> io::Result<Run> {
     server.restart_below(CEILING_MB)?;
-    let mut publisher = Client::connect(server.addr)?;
+    let mut publisher = server.connect()?;
     create_stream(&mut publisher, "BENCH", "bench.in.*", r#","allow_direct":true"#)?;
-    let mut consumer = Client::connect(server.addr)?;
+    let mut consumer = server.connect()?;
     create_pull_consumer(&mut consumer, "explicit")?;
-    let addr = server.addr;
+    let door = server.door().clone();
     measure(server, messages, || {
         let pulling = thread::spawn(move || pull_all(&mut consumer, messages, true));
         let published = Arc::new(AtomicBool::new(false));
         let ended = published.clone();
-        let getting = thread::spawn(move || get_until(addr, &ended));
+        let getting = thread::spawn(move || get_until(&door, &ended));
         publish_all(publisher, messages)?;
         published.store(true, Ordering::Relaxed);
         let panicked = || io::Error::other("a client panicked");
@@ -70,8 +70,8 @@ fn publish_all(client: Client, messages: u64) -> io::Result<()> {
 }
 
 /// Asks for the last message of one subject after the other; what each answer took.
-fn get_until(addr: SocketAddr, ended: &AtomicBool) -> io::Result<Vec<Duration>> {
-    let mut client = Client::connect(addr)?;
+fn get_until(door: &Door, ended: &AtomicBool) -> io::Result<Vec<Duration>> {
+    let mut client = Client::connect(door)?;
     client.subscribe("bench.got", "", 6)?;
     let mut took = Vec::new();
     while !ended.load(Ordering::Relaxed) {

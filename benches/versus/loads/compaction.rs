@@ -8,7 +8,6 @@ use super::setup::{api, create_stream, publish_acked};
 use crate::contender::Server;
 use crate::contender::Sync::{Always, Relaxed};
 use crate::figures::{Run, measure};
-use crate::wire::Client;
 
 const GROUP: &str = "publishing while space is given back";
 
@@ -38,7 +37,7 @@ pub fn loads() -> Vec<Load> {
 /// Three messages in five are of another stream; where they lie between this one's, what is left must be copied to get at
 /// their space.
 fn publish_meanwhile(server: &mut Server, messages: u64, purged: bool) -> io::Result<Run> {
-    let mut client = Client::connect(server.addr)?;
+    let mut client = server.connect()?;
     create_stream(&mut client, "BENCH", "bench.in.*", "")?;
     create_stream(&mut client, "OTHER", "bench.other.*", "")?;
     let stream = |n: u64| if n % 5 < 2 { "in" } else { "other" };

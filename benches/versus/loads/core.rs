@@ -54,16 +54,18 @@ fn publish_only(server: &mut Server, messages: u64, size: usize) -> io::Result<R
 
 /// Publishers and subscribers of one subject.
 #[derive(Clone, Copy)]
-struct Flow {
-    publishers: u64,
-    subscribers: u64,
-    queue: &'static str,
-    size: usize,
+pub struct Flow {
+    pub publishers: u64,
+    pub subscribers: u64,
+    /// Their queue group; empty for none.
+    pub queue: &'static str,
+    /// Bytes of a message.
+    pub size: usize,
 }
 
 impl Flow {
     /// `messages` are published in all; every subscriber outside of a queue group gets each of them.
-    fn run(self, server: &mut Server, messages: u64) -> io::Result<Run> {
+    pub fn run(self, server: &mut Server, messages: u64) -> io::Result<Run> {
         let each = messages / self.publishers;
         let published = each * self.publishers;
         let in_group = !self.queue.is_empty();
@@ -84,7 +86,7 @@ impl Flow {
                 for sender in senders {
                     join(sender)?;
                 }
-                let mut last = Client::connect(server.addr)?;
+                let mut last = server.connect()?;
                 last.send(&stop)?;
                 let mut received = 0;
                 for receiver in receivers {
@@ -98,7 +100,7 @@ impl Flow {
     fn subscribe(self, server: &Server) -> io::Result<Vec<Client>> {
         (0..self.subscribers)
             .map(|_| {
-                let mut client = Client::connect(server.addr)?;
+                let mut client = server.connect()?;
                 client.subscribe("bench.flow", self.queue, 1)?;
                 client.subscribe("bench.stop", "", 2)?;
                 client.flush()?;
@@ -121,7 +123,7 @@ fn receive(mut client: Client, expected: Option<u64>) -> io::Result<u64> {
 }
 
 fn send(server: &Server, operation: &[u8], times: u64) -> io::Result<()> {
-    let (mut writer, mut reader) = Client::connect(server.addr)?.split();
+    let (mut writer, mut reader) = server.connect()?.split();
     writer.flood(operation, times)?;
     writer.send(b"PING\r\n")?;
     reader.pong()
@@ -129,7 +131,7 @@ fn send(server: &Server, operation: &[u8], times: u64) -> io::Result<()> {
 
 /// One subscriber with many subscriptions of which each message matches one.
 fn wildcards(server: &mut Server, messages: u64) -> io::Result<Run> {
-    let mut subscriber = Client::connect(server.addr)?;
+    let mut subscriber = server.connect()?;
     for sid in 0..WILDCARD_SUBSCRIPTIONS {
         subscriber.subscribe(&format!("bench.{sid}.*"), "", sid + 1)?;
     }
@@ -142,7 +144,7 @@ fn wildcards(server: &mut Server, messages: u64) -> io::Result<Run> {
     measure(server, rounds * 512, || {
         thread::scope(|scope| {
             let receiver = scope.spawn(move || subscriber.reader().drain(rounds * 512));
-            let mut publisher = Client::connect(server.addr)?;
+            let mut publisher = server.connect()?;
             for _ in 0..rounds {
                 publisher.send(&operations)?;
             }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::Load;
 use crate::contender::Server;
 use crate::figures::Run;
-use crate::wire::Client;
 
 const GROUP: &str = "at rest";
 
@@ -29,7 +28,7 @@ pub fn loads() -> Vec<Load> {
 
 fn connections(server: &mut Server, count: u64) -> io::Result<Run> {
     let before = server.usage()?.rss_bytes;
-    let clients = (0..count).map(|_| Client::connect(server.addr)).collect::<io::Result<Vec<_>>>()?;
+    let clients = (0..count).map(|_| server.connect()).collect::<io::Result<Vec<_>>>()?;
     thread::sleep(REST);
     let grown = server.usage()?.rss_bytes.saturating_sub(before);
     Ok(Run::special("KiB", grown as f64 / 1024.0 / clients.len() as f64))

@@ -56,7 +56,7 @@ fn publishing() -> Vec<Load> {
 /// Publishes at a fixed rate, for what a single one then takes.
 fn paced(name: &str, syncs: (Sync, Sync), per_second: u32) -> Load {
     Load::stream(PUBLISH, name, syncs, u64::from(per_second) * 8, move |server, messages| {
-        let mut client = Client::connect(server.addr)?;
+        let mut client = server.connect()?;
         create_stream(&mut client, "BENCH", "bench.in.*", "")?;
         measure(server, messages, || {
             offered(client, messages, per_second, |_| "bench.in.0".to_owned(), "bench.acks")
@@ -64,8 +64,8 @@ fn paced(name: &str, syncs: (Sync, Sync), per_second: u32) -> Load {
     })
 }
 
-fn publish_into(server: &mut Server, messages: u64, in_flight: u64, size: usize) -> io::Result<Run> {
-    let mut client = Client::connect(server.addr)?;
+pub fn publish_into(server: &mut Server, messages: u64, in_flight: u64, size: usize) -> io::Result<Run> {
+    let mut client = server.connect()?;
     create_stream(&mut client, "BENCH", "bench.in.*", "")?;
     measure(server, messages, || {
         publish_acked(client, messages, in_flight, size, |n| format!("bench.in.{}", n % 100))
@@ -75,7 +75,7 @@ fn publish_into(server: &mut Server, messages: u64, in_flight: u64, size: usize)
 
 /// 1,024 publishes in four bursts of 256, each burst acknowledged before the next.
 pub fn exact_publishes(server: &Server) -> io::Result<()> {
-    let mut client = Client::connect(server.addr)?;
+    let mut client = server.connect()?;
     create_stream(&mut client, "BENCH", "bench.in.*", "")?;
     for _ in 0..4 {
         client = publish_acked(client, 256, 256, 256, |_| "bench.in.0".to_owned())?.0;
@@ -85,7 +85,7 @@ pub fn exact_publishes(server: &Server) -> io::Result<()> {
 
 fn many_streams(server: &mut Server, messages: u64) -> io::Result<Run> {
     let streams = 1000.min(messages);
-    let mut client = Client::connect(server.addr)?;
+    let mut client = server.connect()?;
     for n in 0..streams {
         create_stream(&mut client, &format!("S{n}"), &format!("bench.in.{n}"), "")?;
     }
@@ -117,7 +117,7 @@ fn consuming() -> Vec<Load> {
 
 /// A stream with `messages` of 128 bytes in it.
 fn filled(server: &Server, messages: u64, retention: &str) -> io::Result<Client> {
-    let mut client = Client::connect(server.addr)?;
+    let mut client = server.connect()?;
     let config = format!(
         r#"{{"name":"BENCH","subjects":["bench.in.*"],"retention":"{retention}","storage":"file","num_replicas":1}}"#
     );
@@ -180,7 +180,7 @@ fn push(server: &mut Server, messages: u64) -> io::Result<Run> {
     client.subscribe("bench.pushed", "", 4)?;
     measure(server, messages, || {
         let config = r#""deliver_subject":"bench.pushed","ack_policy":"none""#;
-        create_consumer(&mut Client::connect(server.addr)?, "BENCH", "p", config)?;
+        create_consumer(&mut server.connect()?, "BENCH", "p", config)?;
         client.reader().drain(messages)?;
         Ok(Vec::new())
     })
@@ -192,7 +192,7 @@ fn ordered(server: &mut Server, messages: u64) -> io::Result<Run> {
     client.subscribe("bench.ordered", "", 5)?;
     let config = r#""deliver_subject":"bench.ordered","ack_policy":"none","flow_control":true,"idle_heartbeat":5000000000,"mem_storage":true,"max_deliver":1,"num_replicas":1"#;
     measure(server, messages, || {
-        create_consumer(&mut Client::connect(server.addr)?, "BENCH", "p", config)?;
+        create_consumer(&mut server.connect()?, "BENCH", "p", config)?;
         let (mut writer, mut reader) = client.split();
         let mut received = 0;
         while received < messages {
@@ -211,9 +211,9 @@ fn ordered(server: &mut Server, messages: u64) -> io::Result<Run> {
 }
 
 fn together(server: &mut Server, messages: u64) -> io::Result<Run> {
-    let mut publisher = Client::connect(server.addr)?;
+    let mut publisher = server.connect()?;
     create_stream(&mut publisher, "BENCH", "bench.in.*", "")?;
-    let mut consumer = Client::connect(server.addr)?;
+    let mut consumer = server.connect()?;
     create_pull_consumer(&mut consumer, "explicit")?;
     measure(server, messages, || {
         thread::scope(|scope| {

@@ -31,7 +31,7 @@ pub fn loads() -> Vec<Load> {
 }
 
 fn bucket(server: &Server) -> io::Result<Client> {
-    let mut client = Client::connect(server.addr)?;
+    let mut client = server.connect()?;
     let config = r#"{"name":"KV_BENCH","subjects":["$KV.BENCH.>"],"retention":"limits","storage":"file","num_replicas":1,"max_msgs_per_subject":1,"discard":"new","allow_rollup_hdrs":true,"deny_delete":true,"allow_direct":true}"#;
     api(&mut client, "STREAM.CREATE.KV_BENCH", config)?;
     Ok(client)
@@ -86,7 +86,7 @@ fn watch(server: &mut Server, messages: u64) -> io::Result<Run> {
     client.subscribe("bench.watch", "", 7)?;
     let rounds = (messages / 500).clamp(1, 20);
     measure(server, rounds * KEYS, || {
-        let mut creator = Client::connect(server.addr)?;
+        let mut creator = server.connect()?;
         for round in 0..rounds {
             let config = r#""deliver_subject":"bench.watch","ack_policy":"none","deliver_policy":"last_per_subject","filter_subject":"$KV.BENCH.>","mem_storage":true,"num_replicas":1"#;
             create_consumer(&mut creator, "KV_BENCH", &format!("w{round}"), config)?;

@@ -3,6 +3,7 @@
 mod ceiling;
 mod compaction;
 mod core;
+mod fronts;
 mod idle;
 mod jetstream;
 mod kv;
@@ -15,6 +16,7 @@ use std::io;
 
 use crate::contender::{Server, Sync};
 use crate::figures::Run;
+use crate::front::Front;
 
 pub use jetstream::exact_publishes;
 
@@ -28,6 +30,8 @@ pub struct Load {
     pub theirs: Sync,
     /// How Headwater syncs in it.
     pub ours: Sync,
+    /// How its clients come in.
+    pub front: Front,
     /// Messages in a full run.
     pub messages: u64,
     /// Does it.
@@ -40,6 +44,7 @@ type Work = dyn Fn(&mut Server, u64) -> io::Result<Run>;
 /// All of them, in the order they are run and shown.
 pub fn all() -> Vec<Load> {
     let mut loads = core::loads();
+    loads.extend(fronts::loads());
     loads.extend(round_trip::loads());
     loads.extend(jetstream::loads());
     loads.extend(kv::loads());
@@ -70,6 +75,12 @@ impl Load {
         messages: u64,
         run: impl Fn(&mut Server, u64) -> io::Result<Run> + 'static,
     ) -> Self {
-        Self { group, name: name.into(), theirs, ours, messages, run: Box::new(run) }
+        let (name, front) = (name.into(), Front::Plain);
+        Self { group, name, theirs, ours, front, messages, run: Box::new(run) }
+    }
+
+    /// The same, with clients that come in through `front`.
+    fn over(self, front: Front) -> Self {
+        Self { front, ..self }
     }
 }

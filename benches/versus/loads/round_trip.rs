@@ -50,10 +50,10 @@ fn round_trips(
     messages: u64,
     requests: impl FnOnce(Client) -> io::Result<Vec<Duration>>,
 ) -> io::Result<Run> {
-    let mut responder = Client::connect(server.addr)?;
+    let mut responder = server.connect()?;
     responder.subscribe("bench.service", "", 1)?;
     responder.flush()?;
-    let requester = Client::connect(server.addr)?;
+    let requester = server.connect()?;
     let server = &*server;
     thread::scope(|scope| {
         let answering = scope.spawn(move || {

@@ -50,10 +50,10 @@ fn bucket(server: &mut Server, messages: u64) -> io::Result<Run> {
 }
 
 fn work_queue(server: &mut Server, messages: u64) -> io::Result<Run> {
-    let mut consumer = Client::connect(server.addr)?;
+    let mut consumer = server.connect()?;
     create(&mut consumer, r#""subjects":["bench.in.*"],"retention":"workqueue""#)?;
     create_pull_consumer(&mut consumer, "explicit")?;
-    let publisher = Client::connect(server.addr)?;
+    let publisher = server.connect()?;
     let working = thread::spawn(move || pull_all(&mut consumer, messages, true));
     publish_in_batches(publisher, messages, &|_| "bench.in.0".to_owned())?;
     working.join().unwrap_or_else(|_| Err(io::Error::other("the consumer panicked")))?;
@@ -61,7 +61,7 @@ fn work_queue(server: &mut Server, messages: u64) -> io::Result<Run> {
 }
 
 fn write(server: &Server, config: &str, messages: u64, subject: impl Fn(u64) -> String) -> io::Result<Run> {
-    let mut client = Client::connect(server.addr)?;
+    let mut client = server.connect()?;
     create(&mut client, config)?;
     publish_in_batches(client, messages, &subject)?;
     taken(server)
@@ -84,7 +84,7 @@ fn publish_in_batches(client: Client, messages: u64, subject: &dyn Fn(u64) -> St
 /// MiB on disk above 1.3 times what the stream says it holds.
 fn taken(server: &Server) -> io::Result<Run> {
     thread::sleep(REST);
-    let info = api(&mut Client::connect(server.addr)?, "STREAM.INFO.BENCH", "")?;
+    let info = api(&mut server.connect()?, "STREAM.INFO.BENCH", "")?;
     let kept = info["state"]["bytes"].as_u64().ok_or_else(|| io::Error::other("no state"))?;
     let beyond = server.disk_bytes()? as f64 - 1.3 * kept as f64;
     Ok(Run::special("MiB", beyond / 1048576.0))

@@ -20,6 +20,8 @@ use headwater_protocol::jetstream::request::{is_empty_request, optional_body};
 use headwater_protocol::jetstream::response::{Response, encode_refusal};
 use headwater_protocol::jetstream::response_type::ResponseType;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use super::account::JsAccount;
 use super::env::Phase;
 use super::host::StreamHost;
@@ -28,6 +30,9 @@ use super::{JetStream, advisories, api_level};
 use crate::account::Account;
 use crate::router::{ClientInfo, Dispatch, InTrace, Message, Service};
 pub use stream::{answered as answered_stream, listed as listed_stream, state as stream_state};
+
+/// A walk over so many subjects takes about a millisecond.
+const SUBJECTS_WALKED_AT_ONCE_MAX: u64 = 16_384;
 
 const ACCOUNT_INFO: &[u8] = b"$JS.API.INFO";
 
@@ -124,8 +129,11 @@ impl Api {
             body: request.payload,
             origin: origin.as_ref(),
         };
-        let answer =
-            call.check_phase().and_then(|()| call.check_api_level()).and_then(|()| call.run(subject));
+        let checked = call.check_phase().and_then(|()| call.check_api_level());
+        let answer = checked.and_then(|()| match call.may_take_long(&subject) {
+            true => at_length(|| call.run(subject)),
+            false => call.run(subject),
+        });
         if let (ApiSubject::ConsumerReset(_), Err(error)) = (&subject, &answer) {
             // nats-server does not subscribe for consumers that are not there.
             if error.is(ErrorCode::StreamNotFound) || error.is(ErrorCode::ConsumerNotFound) {
@@ -205,7 +213,24 @@ fn announce(host: &StreamHost, cx: &mut Dispatch, event: Event) {
     }
 }
 
+/// Runs what may take long. Where several threads serve the connections, another takes over from this one meanwhile: the others
+/// may all be asleep, and nobody would see what comes in.
+fn at_length<T>(run: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(run),
+        _ => run(),
+    }
+}
+
 impl Call<'_> {
+    /// Whether a request may lead to a walk over many subjects.
+    fn may_take_long(&self, subject: &ApiSubject<'_>) -> bool {
+        let looks_at_one_message = matches!(subject, ApiSubject::MsgGet(_) | ApiSubject::MsgDelete(_));
+        let stream = subject.stream().filter(|_| !looks_at_one_message);
+        let host = stream.and_then(|stream| self.account.stream(stream));
+        host.is_some_and(|host| host.lock().log.state().subjects > SUBJECTS_WALKED_AT_ONCE_MAX)
+    }
+
     fn run(&self, subject: ApiSubject<'_>) -> Result<Answer, ApiError> {
         match subject {
             ApiSubject::AccountInfo => account_info::answer(self),
@@ -326,5 +351,24 @@ fn check_stream_name(name: &str) -> Result<(), ApiError> {
     match name.contains(['/', '\\']) {
         true => Err(ErrorCode::StreamNameContainsPathSeparators.error()),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::at_length;
+
+    #[test]
+    fn while_a_long_request_runs_others_are_served() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (tell, told) = mpsc::channel();
+        let long = runtime.spawn(async move {
+            tokio::spawn(async move { tell.send("served") });
+            at_length(|| told.recv_timeout(Duration::from_secs(30)))
+        });
+        assert_eq!(runtime.block_on(long).unwrap(), Ok("served"));
     }
 }

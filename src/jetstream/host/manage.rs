@@ -134,12 +134,12 @@ impl StreamState {
         self.write_config(host, key, &config)?;
         let group = config.deliver_group.clone();
         self.with_consumer(host, key, now, |machine, turn| machine.update_config(turn, config));
+        self.consumers.refilter(key);
         if let Some(hosted) = self.consumers.get_mut(key) {
             hosted.deliver_group = (!group.is_empty()).then(|| group.as_bytes().into());
         }
         let floor = self.consumers.get(key).map_or(0, |hosted| hosted.machine.ack_floor());
         self.release_unneeded(host, floor);
-        self.consumers.wake(key);
         Ok(key)
     }
 

@@ -60,6 +60,8 @@ impl StreamHost {
             if cx.is_crowded() || cx.is_held() {
                 break;
             }
+            // Who was answered does not wait for what others get.
+            cx.flush_receivers();
         }
         self.wake.notify_one();
     }
@@ -76,7 +78,7 @@ impl StreamHost {
             state.replies.refuse_unsettled(settled);
         }
         if state.visible.advance(settled) {
-            state.consumers.wake_hungry();
+            state.consumers.wake_expecting();
         }
         let more_messages = state.run_consumers(self, now);
         state.return_undeliverable(self, now);

@@ -18,7 +18,7 @@ const MESSAGES_PER_ROUND_MAX: usize = 256;
 /// Bytes of messages taken out of the lock in one round; the last message may go beyond.
 const BYTES_PER_ROUND_MAX: u64 = 1 << 20;
 /// Consumers run in one round.
-const CONSUMERS_PER_ROUND_MAX: usize = 1024;
+const CONSUMERS_PER_ROUND_MAX: usize = 128;
 
 /// Something a consumer, or the stream itself, sends; ready to leave.
 pub(super) enum Parcel {
@@ -97,7 +97,7 @@ impl StreamState {
             machine.tick(turn);
             machine.advance(turn, budget)
         });
-        self.consumers.rest(key);
+        self.consumers.rest(key, self.visible.last_seq());
         match ran {
             Some(Ok(progress)) => progress,
             Some(Err(error)) => {

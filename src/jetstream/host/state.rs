@@ -184,6 +184,9 @@ impl StreamState {
     /// A consumer goes on after what was purged of the subjects it wants; one that wants more than was purged goes on with
     /// what the stream still has.
     fn tell_purged(&mut self, filter: Option<&Bytes>, now: UnixNanos) {
+        if self.consumers.is_empty() {
+            return;
+        }
         let state = self.log.state();
         let first = match filter {
             Some(filter) => self.log.next_match(0, std::slice::from_ref(filter)).ok().flatten(),
@@ -233,9 +236,8 @@ impl StreamState {
         input: impl FnOnce(&mut StreamMachine, &mut Turn<'_>) -> T,
     ) -> T {
         let mut effects = std::mem::take(&mut self.stream_effects);
-        let consumers = &self.consumers;
-        let wanted = |subject: &[u8]| consumers.want(subject);
-        let mut turn = Turn { log: self.log.as_mut(), now, wanted: &wanted, effects: &mut effects };
+        let audience = &mut self.consumers;
+        let mut turn = Turn { log: self.log.as_mut(), now, audience, effects: &mut effects };
         let result = input(&mut self.machine, &mut turn);
         for effect in effects.drain(..) {
             self.keep_stream_effect(effect, reply, now);

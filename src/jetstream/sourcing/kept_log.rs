@@ -76,8 +76,13 @@ impl MessageLog for KeptLog {
         self.log.subject(subject)
     }
 
-    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
-        self.log.for_each_subject(filter, visit);
+    fn for_each_subject_after(
+        &self,
+        filter: &[u8],
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
+        self.log.for_each_subject_after(filter, after, visit);
     }
 
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {

@@ -75,7 +75,7 @@ pub(super) fn check_header_size(block: &[u8]) -> Result<(), Refusal> {
 
 impl StreamMachine {
     pub(super) fn is_wanted(&self, turn: &Turn<'_>, subject: &[u8]) -> bool {
-        self.config.retention != Retention::Interest || (turn.wanted)(subject)
+        self.config.retention != Retention::Interest || turn.audience.wants(subject)
     }
 
     /// Counts on, where the stream counts; the message becomes the one that tells the total.

@@ -53,7 +53,7 @@ pub use publish::Ingest;
 pub use purge::Purge;
 pub use refusal::Refusal;
 pub use take_over::{Foreign, Taken};
-pub use turn::{Answer, Effect, Turn};
+pub use turn::{Answer, Audience, Effect, Turn};
 
 use crate::clock::UnixNanos;
 use crate::store::{MessageLog, StorageKind, StoreError};

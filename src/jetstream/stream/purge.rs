@@ -1,11 +1,16 @@
 //! Purging a stream: all of it, a subject, up to a sequence, or all but the newest few (ADR-10).
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use headwater_protocol::subject::has_wildcards;
 
 use super::StreamMachine;
 use super::refusal::Refusal;
 use crate::store::{Lsn, MessageLog, StoreError};
+
+/// Messages that a filtered purge lists before it removes them.
+const KNOWN_AT_A_TIME_MAX: usize = 4096;
 
 /// What to purge; nothing set purges everything.
 #[derive(Debug, Clone, Default)]
@@ -83,9 +88,12 @@ fn purge_filtered(log: &mut dyn MessageLog, filter: &Bytes, purge: &Purge) -> Re
     let filters = [filter.clone()];
     let state = log.state();
     let last = purge.below.map_or(state.last_seq, |below| below.saturating_sub(1).min(state.last_seq));
+    let mut done = (0, Lsn::ZERO);
+    if purge.keep.is_none() && purge_known(log, filter, last, &mut done)? {
+        return Ok(done);
+    }
     let matching = log.count_matches(state.first_seq, last, &filters)?;
     let mut left = matching.saturating_sub(purge.keep.unwrap_or(0));
-    let mut done = (0, Lsn::ZERO);
     let mut from = state.first_seq;
     while left > 0 {
         let Some(seq) = log.next_match(from, &filters)?.filter(|seq| *seq <= last) else { break };
@@ -96,6 +104,44 @@ fn purge_filtered(log: &mut dyn MessageLog, filter: &Bytes, purge: &Purge) -> Re
         left -= 1;
     }
     Ok(done)
+}
+
+/// Removes the messages up to `last` of those subjects that have one or two, which are known without a search; `true` if
+/// that is all there was to remove.
+fn purge_known(
+    log: &mut dyn MessageLog,
+    filter: &[u8],
+    last: u64,
+    done: &mut (u64, Lsn),
+) -> Result<bool, StoreError> {
+    let (mut after, mut is_all) = (Vec::new(), true);
+    loop {
+        let (from, mut found) = (std::mem::take(&mut after), Vec::new());
+        log.for_each_subject_after(filter, &from, &mut |subject, state| {
+            let is_known = state.count <= 2 && state.last_seq <= last;
+            is_all &= is_known || state.first_seq > last;
+            if is_known {
+                found.extend(
+                    [state.first_seq, state.last_seq].map(|seq| (seq, Bytes::copy_from_slice(subject))),
+                );
+            }
+            if found.len() < KNOWN_AT_A_TIME_MAX {
+                return ControlFlow::Continue(());
+            }
+            after.extend_from_slice(subject);
+            ControlFlow::Break(())
+        });
+        found.sort_unstable();
+        found.dedup();
+        for (seq, subject) in found {
+            if let Some((_, lsn)) = log.remove_of(seq, &subject)? {
+                *done = (done.0 + 1, lsn);
+            }
+        }
+        if after.is_empty() {
+            return Ok(is_all);
+        }
+    }
 }
 
 /// Removes what is older than `seq` and matches `subject`: a publish on `a.*` rolls up all of them.

@@ -104,6 +104,7 @@ impl StreamMachine {
     ) -> Result<(), Refusal> {
         self.remember_id(message.msg_id, turn.now, seq);
         if message.wanted {
+            turn.audience.stored(message.subject, seq);
             if let Some(due) = message.scheduling.due {
                 self.note_schedule(turn.log, turn.now, due, seq);
             }

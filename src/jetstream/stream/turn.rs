@@ -7,14 +7,23 @@ use headwater_protocol::jetstream::error::ApiError;
 use crate::clock::UnixNanos;
 use crate::store::{Lsn, MessageLog};
 
+/// Those for whom a stream keeps messages: its consumers.
+pub trait Audience {
+    /// Whether some of them want a subject; asked only under interest retention.
+    fn wants(&self, subject: &[u8]) -> bool;
+
+    /// A message with this subject was stored; it cannot be seen yet.
+    fn stored(&mut self, subject: &[u8], seq: u64);
+}
+
 /// The surroundings of one input.
 pub struct Turn<'a> {
     /// The stream's messages.
     pub log: &'a mut dyn MessageLog,
     /// The current moment.
     pub now: UnixNanos,
-    /// Whether some consumer's filter matches a subject; asked only under interest retention.
-    pub wanted: &'a dyn Fn(&[u8]) -> bool,
+    /// Who the messages are for.
+    pub audience: &'a mut dyn Audience,
     /// Takes what comes of the input, in order.
     pub effects: &'a mut Vec<Effect>,
 }

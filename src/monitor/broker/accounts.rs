@@ -1,6 +1,5 @@
 //! The accounts of the server, with what the configuration says of them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::accounts::Account as Configured;
@@ -10,19 +9,20 @@ use crate::config::{Config, defaults};
 use crate::monitor::source::{AccountExport, AccountFacts, AccountImport, LinkTraffic, MappingDestination};
 use crate::server::Server;
 
-/// All accounts. Traffic is that of the clients that are connected.
+/// All accounts. Traffic is that of all clients since the start.
 pub(super) fn facts(server: &Server, config: &Config) -> Vec<AccountFacts> {
-    let traffic = traffic_by_account(server);
+    let traffic = server.clients().traffic_by_account();
     let fact = |account: Arc<crate::account::Account>| {
-        let (sent, received) = traffic.get(account.name()).copied().unwrap_or_default();
+        let total = traffic.get(account.name()).copied().unwrap_or_default();
+        let link = |msgs, bytes| LinkTraffic { msgs, bytes, ..LinkTraffic::default() };
         let configured = config.accounts.iter().find(|configured| *configured.name == **account.name());
         let general = AccountFacts {
             name: Arc::clone(account.name()),
             updated: server.started(),
             client_connections: account.connection_count() as u64,
             subscriptions: account.subscription_count() as u64,
-            sent,
-            received,
+            sent: link(total.out_msgs, total.out_bytes),
+            received: link(total.in_msgs, total.in_bytes),
             ..AccountFacts::default()
         };
         with_configuration(general, configured, config)
@@ -44,20 +44,6 @@ fn with_configuration(
         imports: configured.iter().flat_map(|configured| &configured.imports).map(import).collect(),
         ..account
     }
-}
-
-/// What clients were sent and what came from them, by account.
-fn traffic_by_account(server: &Server) -> HashMap<Arc<str>, (LinkTraffic, LinkTraffic)> {
-    let mut sums: HashMap<Arc<str>, (LinkTraffic, LinkTraffic)> = HashMap::new();
-    for client in server.clients().all() {
-        let totals = client.traffic();
-        let (sent, received) = sums.entry(Arc::clone(&client.info().account)).or_default();
-        sent.msgs += totals.out_msgs;
-        sent.bytes += totals.out_bytes;
-        received.msgs += totals.in_msgs;
-        received.bytes += totals.in_bytes;
-    }
-    sums
 }
 
 fn mapping(mapping: &Mapping) -> (String, Vec<MappingDestination>) {

@@ -160,18 +160,23 @@ impl Request {
 
     /// Tells that something was done.
     fn succeed(&self, account: &str, message: &str) {
-        log::debug!("{message} - {account}");
+        log::debug!("{message}{}", named(account));
         let data = Status { account, code: 200, message: Some(message), description: None };
         self.send_json(&Answer { server: ServerInfo::now(&self.server), data: Some(data), error: None });
     }
 
     /// Tells that something was not done, and why.
     fn fail(&self, account: &str, what: &str, reason: &str) {
-        log::error!("{what} - {account} - {reason}");
+        log::error!("{what}{} - {reason}", named(account));
         let description = format!("{what} - {reason}");
         let error = Status { account, code: 500, message: None, description: Some(description) };
         self.send_json(&Answer { server: ServerInfo::now(&self.server), data: None, error: Some(error) });
     }
+}
+
+/// As log lines name an account, if it is about one.
+fn named(account: &str) -> String {
+    if account.is_empty() { String::new() } else { format!(" - {account}") }
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,7 @@ pub mod filter;
 pub mod pages;
 pub mod plan;
 pub mod postings;
+pub mod seeker;
 pub mod seq;
 mod seq_checkpoint;
 pub mod seq_page;
@@ -12,7 +13,9 @@ mod subject_checkpoint;
 pub mod subject_page;
 pub mod subjects;
 pub mod tags;
+mod tally;
 pub mod varint;
+mod window;
 
 pub use postings::{Bound, Bounds, Postings};
 pub use seq::SeqIndex;

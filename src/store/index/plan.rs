@@ -3,8 +3,10 @@
 use bytes::Bytes;
 
 use super::filter;
+use super::postings::Postings;
 use super::subject::SubjectIndex;
 use super::tags::{TagSet, subject_tag};
+use super::window::Window;
 use crate::store::StoreError;
 
 /// Plans kept per stream; consumers of a stream seldom have more distinct filters that are in use at a time.
@@ -30,10 +32,16 @@ pub struct Plan {
     exact: Option<bool>,
     /// Subjects of messages that had to be read because it was not known whether their tags prove a match.
     read: u64,
+    /// The matches of some stretch.
+    pub window: Window,
+    /// How many of those reads there were when the window was made; `None` if there is no use in making another.
+    read_at_window: Option<u64>,
+    /// Pages of the index that are looked at to find the matching subjects.
+    pub pages: u64,
 }
 
 impl Plan {
-    fn build(index: &mut SubjectIndex, filters: &[Bytes]) -> Result<Self, StoreError> {
+    fn build(index: &mut SubjectIndex, filters: &[Bytes], from: u64, last: u64) -> Result<Self, StoreError> {
         let mut plan = Plan {
             filters: filters.to_vec(),
             matched: 0,
@@ -41,11 +49,41 @@ impl Plan {
             tags: TagSet::default(),
             exact: None,
             read: 0,
+            window: Window::new(from, last),
+            read_at_window: Some(0),
+            pages: 0,
         };
-        for filter in filters {
-            filter::visit_matching(index, filter, &mut |subject, _| plan.take_in(subject))?;
-        }
+        let before = index.pages_walked();
+        let mut window = std::mem::take(&mut plan.window);
+        visit_postings(index, filters, &mut |subject, postings| {
+            plan.take_in(subject);
+            window.take_in(&postings);
+        })?;
+        window.finish();
+        plan.window = window;
+        plan.pages = index.pages_walked() - before;
         Ok(plan)
+    }
+
+    /// Whether so much was read for want of a window that making one is worth it.
+    pub fn wants_window(&self) -> bool {
+        self.read_at_window.is_some_and(|read| self.read - read >= self.pages)
+    }
+
+    /// Makes a window that begins at `from` and ends with the newest message, `last`, at most; `false` if there is none.
+    pub fn move_window(
+        &mut self,
+        index: &mut SubjectIndex,
+        from: u64,
+        last: u64,
+    ) -> Result<bool, StoreError> {
+        let mut window = Window::new(from, last);
+        visit_postings(index, &self.filters, &mut |_, postings| window.take_in(&postings))?;
+        window.finish();
+        let is_of_use = window.covers(from);
+        self.window = window;
+        self.read_at_window = is_of_use.then_some(self.read);
+        Ok(is_of_use)
     }
 
     /// Whether a tag is known to prove a match.
@@ -107,6 +145,21 @@ impl Plan {
     }
 }
 
+fn visit_postings(
+    index: &mut SubjectIndex,
+    filters: &[Bytes],
+    visit: &mut dyn FnMut(&[u8], Postings),
+) -> Result<(), StoreError> {
+    for filter in filters {
+        filter::visit_matching(index, filter, &mut |subject, state| {
+            if let Some(postings) = Postings::decode(state) {
+                visit(subject, postings);
+            }
+        })?;
+    }
+    Ok(())
+}
+
 /// The plans used last, kept true while subjects come and go.
 #[derive(Debug, Default)]
 pub struct PlanCache {
@@ -115,8 +168,14 @@ pub struct PlanCache {
 }
 
 impl PlanCache {
-    /// The plan for `filters`.
-    pub fn get(&mut self, index: &mut SubjectIndex, filters: &[Bytes]) -> Result<&mut Plan, StoreError> {
+    /// The plan for `filters`. A new one gets a window from `from` to the newest message, `last`.
+    pub fn get(
+        &mut self,
+        index: &mut SubjectIndex,
+        filters: &[Bytes],
+        from: u64,
+        last: impl FnOnce() -> Result<u64, StoreError>,
+    ) -> Result<&mut Plan, StoreError> {
         match self.plans.iter().position(|plan| plan.filters == filters) {
             Some(at) if at + 1 == self.plans.len() => {}
             Some(at) => {
@@ -124,7 +183,7 @@ impl PlanCache {
                 self.plans.push(plan);
             }
             None => {
-                let plan = Plan::build(index, filters)?;
+                let plan = Plan::build(index, filters, from, last()?)?;
                 if self.plans.len() >= PLANS_MAX {
                     self.plans.remove(0);
                 }
@@ -142,6 +201,11 @@ impl PlanCache {
     /// A subject has lost its last message.
     pub fn subject_removed(&mut self, subject: &[u8]) {
         self.plans.iter_mut().for_each(|plan| plan.subject_removed(subject));
+    }
+
+    /// A message is gone.
+    pub fn removed(&mut self, seq: u64) {
+        self.plans.iter_mut().for_each(|plan| plan.window.remove(seq));
     }
 
     /// Subjects have changed wholesale.

@@ -150,6 +150,18 @@ impl Postings {
         out.extend_from_slice(&body);
     }
 
+    /// What [`Postings::bounds`] says of what [`Postings::decode`] reads.
+    pub fn decode_bounds(state: &[u8]) -> Option<Bounds> {
+        match *state {
+            // One message, as most subjects of a large stream have.
+            [head, ref seq @ ..] if head == 1 << COUNT_SHIFT => {
+                let only = Bound::exact(Reader::new(seq).number()?);
+                Some(Bounds { count: 1, first: only, last: only })
+            }
+            _ => Self::decode(state).map(|postings| postings.bounds()),
+        }
+    }
+
     /// Reads what [`Postings::encode`] wrote, without the length.
     pub fn decode(state: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(state);

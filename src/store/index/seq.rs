@@ -25,6 +25,10 @@ pub struct SeqIndex {
     pub(super) views: Vec<(u64, Vec<Entry>)>,
     /// The page that a single message was looked up in last.
     pub(super) looked_up: u64,
+    /// The page that a message was removed from last.
+    pub(super) removed_from: u64,
+    /// The message that was looked up last: who asks whether it is there often asks next where it lies.
+    pub(super) found: Option<(u64, Entry)>,
     pub(crate) source: Arc<dyn PageSource>,
     /// Pages that were fetched lately.
     pub(crate) fetched: Fetched<u64>,
@@ -63,6 +67,8 @@ impl Default for SeqIndex {
             open: Vec::new(),
             views: Vec::new(),
             looked_up: u64::MAX,
+            removed_from: u64::MAX,
+            found: None,
             source: Arc::new(NoPages),
             fetched: Fetched::default(),
             written_by: 0,
@@ -77,6 +83,7 @@ impl Default for SeqIndex {
 impl SeqIndex {
     /// Sets where `seq` lies; returns where it lay before.
     pub fn insert(&mut self, seq: u64, entry: Entry) -> Result<Option<Entry>, StoreError> {
+        self.found = None;
         let (page, slot) = split(seq);
         self.open_page(page)?;
         let Some(held) = self.pages.get_mut(&page) else { return Ok(None) };
@@ -97,24 +104,44 @@ impl SeqIndex {
     /// Forgets `seq`; returns where it lay.
     pub fn remove(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
         let (page, slot) = split(seq);
-        if !self.pages.contains_key(&page) {
-            return Ok(None);
+        let Some(entry) = self.get(seq)? else { return Ok(None) };
+        self.found = None;
+        // Who removes from the same page again probably goes on; others jump, and would unpack a page for each message.
+        if std::mem::replace(&mut self.removed_from, page) == page {
+            self.open_page(page)?;
         }
-        self.open_page(page)?;
         let Some(held) = self.pages.get_mut(&page) else { return Ok(None) };
-        let Body::Open(entries) = &mut held.body else { return Ok(None) };
-        let Some(place) = entries.get_mut(slot).filter(|entry| entry.is_live()) else { return Ok(None) };
-        let old = std::mem::replace(place, Entry::DEAD);
+        match &mut held.body {
+            Body::Open(entries) => {
+                entries.iter_mut().skip(slot).take(1).for_each(|place| *place = Entry::DEAD)
+            }
+            Body::Packed(packed) => {
+                let (left, _) = seq_page::without(packed, slot).ok_or_else(|| damaged(page))?;
+                self.resident_bytes = (self.resident_bytes + left.len()).saturating_sub(packed.len());
+                *packed = left;
+                self.views.retain(|(viewed, _)| *viewed != page);
+            }
+            Body::Stored => return Err(damaged(page)),
+        }
         held.dirty = true;
         held.live -= 1;
         if held.live == 0 {
             self.forget_page(page);
         }
-        Ok(Some(old))
+        Ok(Some(entry))
     }
 
     /// Where `seq` lies.
     pub fn get(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
+        if let Some((_, entry)) = self.found.filter(|(found, _)| *found == seq) {
+            return Ok(Some(entry));
+        }
+        let entry = self.look_up(seq)?;
+        self.found = entry.map(|entry| (seq, entry));
+        Ok(entry)
+    }
+
+    fn look_up(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
         let (page, slot) = split(seq);
         self.fetch(page)?;
         let Some(held) = self.pages.get(&page) else { return Ok(None) };
@@ -376,7 +403,7 @@ impl SeqIndex {
         let fresh = || Slot { live: 0, dirty: true, stored: None, body: Body::Open(Vec::new()) };
         let held = self.pages.entry(page).or_insert_with(fresh);
         if let Body::Packed(packed) = &held.body {
-            let mut entries = Vec::new();
+            let mut entries = Vec::with_capacity(PAGE_SEQS as usize);
             seq_page::unpack(packed, &mut entries).ok_or_else(|| damaged(page))?;
             self.resident_bytes -= packed.len();
             held.body = Body::Open(entries);
@@ -394,6 +421,7 @@ impl SeqIndex {
     }
 
     fn forget_page(&mut self, page: u64) {
+        self.found = None;
         self.open.retain(|open| *open != page);
         self.views.retain(|(viewed, _)| *viewed != page);
         let Some(slot) = self.pages.remove(&page) else { return };

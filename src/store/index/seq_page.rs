@@ -125,6 +125,24 @@ impl<'a> Unpacker<'a> {
         self.reader.is_empty()
     }
 
+    /// Passes over messages before `slot` as long as each lies right behind the one before, as nearly all do.
+    fn skip_to(&mut self, slot: usize) {
+        while self.slot < slot {
+            let (head, rest) = match self.reader.rest() {
+                [head @ 1..=0x7f, _, _, 0, rest @ ..] => (u64::from(*head), rest),
+                [low @ 0x80..=0xff, high @ 1..=0x7f, _, _, 0, rest @ ..] => {
+                    (u64::from(low & 0x7f) | u64::from(*high) << 7, rest)
+                }
+                _ => return,
+            };
+            let sealed = if self.sealed { OVERHEAD_BYTES as u64 } else { 0 };
+            let len = record_len(((head - 1) >> 1) + sealed) as u32;
+            self.expected.offset = self.expected.offset.saturating_add(len);
+            self.reader = Reader::new(rest);
+            self.slot += 1;
+        }
+    }
+
     #[inline]
     fn location(&mut self) -> Option<Location> {
         let code = self.reader.number()?;
@@ -174,19 +192,47 @@ pub fn unpack(packed: &[u8], entries: &mut Vec<Entry>) -> Option<()> {
         if slot >= PAGE_SEQS as usize {
             return None;
         }
-        entries.resize(slot, Entry::DEAD);
+        if slot > entries.len() {
+            entries.resize(slot, Entry::DEAD);
+        }
         entries.push(entry);
     }
     unpacker.is_complete().then_some(())
 }
 
+/// A packed page without the message at `slot`, which must be live, and what it was; `None` when the page is damaged.
+pub fn without(packed: &[u8], slot: usize) -> Option<(Box<[u8]>, Entry)> {
+    let mut unpacker = Unpacker::new(packed);
+    loop {
+        unpacker.skip_to(slot);
+        let before = unpacker.clone();
+        let (at, removed) = unpacker.next()?;
+        if at < slot {
+            continue;
+        }
+        let mut out = packed.get(..packed.len() - before.reader.remaining())?.to_vec();
+        if let Some((at, next)) = unpacker.next() {
+            put_dead_run(&mut out, &mut (at.checked_sub(before.slot)? as u64));
+            if next.sealed != before.sealed {
+                out.extend_from_slice(&SEALING_CHANGES);
+            }
+            put_live(&mut out, &next, before.expected);
+            out.extend_from_slice(packed.get(packed.len() - unpacker.reader.remaining()..)?);
+        }
+        return (at == slot).then(|| (out.into_boxed_slice(), removed));
+    }
+}
+
 /// The live message at `slot` of a packed page, if there is one; `None` when the page is damaged before it.
 pub fn find(packed: &[u8], slot: usize) -> Option<Option<Entry>> {
     let mut unpacker = Unpacker::new(packed);
-    let found = unpacker.by_ref().find(|(at, _)| *at >= slot);
-    match found {
-        Some((at, entry)) => Some((at == slot).then_some(entry)),
-        None => unpacker.is_complete().then_some(None),
+    loop {
+        unpacker.skip_to(slot);
+        match unpacker.next() {
+            Some((at, _)) if at < slot => {}
+            Some((at, entry)) => return Some((at == slot).then_some(entry)),
+            None => return unpacker.is_complete().then_some(None),
+        }
     }
 }
 
@@ -208,7 +254,19 @@ mod tests {
                 },
             },
         );
-        proptest::collection::vec(one, 0..512)
+        let scattered = proptest::collection::vec((one, any::<bool>(), any::<bool>()), 0..512);
+        scattered.prop_map(|entries| {
+            let mut page: Vec<Entry> = Vec::new();
+            for (mut entry, follows, is_small) in entries {
+                let before = page.iter().rev().find(|entry| entry.is_live()).filter(|_| follows);
+                if let Some(before) = before.filter(|_| entry.is_live()) {
+                    (entry.at, entry.sealed) = (after(before), before.sealed);
+                }
+                entry.content_bytes >>= if is_small && entry.is_live() { 11 } else { 0 };
+                page.push(entry);
+            }
+            page
+        })
     }
 
     proptest! {
@@ -224,6 +282,10 @@ mod tests {
             for slot in 0..PAGE_SEQS as usize {
                 let live = page.get(slot).copied().filter(Entry::is_live);
                 prop_assert_eq!(find(&packed, slot), Some(live));
+                let mut left = page.clone();
+                let removed = live.map(|live| (std::mem::replace(&mut left[slot], Entry::DEAD), live));
+                let expected = removed.map(|(removed, _)| (pack(&left), removed));
+                prop_assert_eq!(without(&packed, slot), expected);
             }
         }
 
@@ -231,6 +293,7 @@ mod tests {
         fn a_damaged_page_never_panics(bytes: Vec<u8>) {
             let _ = unpack(&bytes, &mut Vec::new());
             let _ = find(&bytes, 100);
+            let _ = without(&bytes, 100);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::postings::Postings;
+use super::seeker::{Seeker, Verdict};
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
 
@@ -27,6 +28,7 @@ pub struct SubjectIndex {
     /// The checkpoint that may still be on its way to the disk.
     pub(super) written_by: u32,
     pub(super) resident_bytes: usize,
+    pub(super) pages_walked: u64,
     /// Where the directory of the pages is stored.
     pub(super) chunks: BTreeMap<u64, StoredPage>,
     /// Chunks that have lost a page since they were stored.
@@ -57,6 +59,7 @@ impl Default for SubjectIndex {
             fetched: Fetched::default(),
             written_by: 0,
             resident_bytes: 0,
+            pages_walked: 0,
             chunks: BTreeMap::new(),
             touched: BTreeSet::new(),
             gone: Vec::new(),
@@ -135,25 +138,29 @@ impl SubjectIndex {
         Ok(())
     }
 
-    /// Visits the subjects that begin with `prefix` and sort after `after`, in byte order, with their encoded postings.
-    pub fn visit(
-        &mut self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        let mut unseen = |subject: &[u8], state: &[u8]| match after {
-            Some(after) if subject <= after => ControlFlow::Continue(()),
-            _ => visit(subject, state),
-        };
-        let mut next = Some(self.fence(after.unwrap_or(prefix)));
-        while let Some(fence) = next {
-            if walk_page(self.page(&fence)?, prefix, &mut unseen)?.is_break() {
-                return Ok(());
-            }
-            next = self.fence_after(&fence).filter(|fence| **fence < *prefix || fence.starts_with(prefix));
+    /// Visits the subjects that `seeker` takes in byte order, with their encoded postings.
+    pub fn visit(&mut self, mut seeker: Seeker<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let mut at = seeker.target().to_vec();
+        loop {
+            let below = (RangeBound::Unbounded, RangeBound::Included(at.as_slice()));
+            let (fence, page) = self.pages.range::<[u8], _>(below).next_back().ok_or_else(damaged)?;
+            let Some(bytes) = &page.bytes else {
+                self.page_of(&at)?;
+                continue;
+            };
+            let above = (RangeBound::Excluded(&**fence), RangeBound::Unbounded);
+            let behind = self.pages.range::<[u8], _>(above).next().map(|(fence, _)| &**fence);
+            self.pages_walked += 1;
+            let flow = walk_page(bytes, behind, &mut seeker, visit)?;
+            let (ControlFlow::Continue(()), Some(behind)) = (flow, behind) else { return Ok(()) };
+            at.clear();
+            at.extend_from_slice(behind.max(seeker.target()));
         }
-        Ok(())
+    }
+
+    /// Grows with every page that is looked at for a [`visit`](Self::visit).
+    pub fn pages_walked(&self) -> u64 {
+        self.pages_walked
     }
 
     /// Passes every subject through `change`, which returns what is left of it, `None` for nothing.
@@ -360,16 +367,25 @@ impl Page {
     }
 }
 
-/// Visits the subjects of one page that begin with `prefix`; breaks when the visitor does or none can follow.
-fn walk_page(bytes: &[u8], prefix: &[u8], visit: &mut Visit<'_>) -> Result<ControlFlow<()>, StoreError> {
+/// Visits the subjects of one page that `seeker` takes; breaks when the visitor does or none can follow. The next page has
+/// only subjects from `behind` on.
+fn walk_page(
+    bytes: &[u8],
+    behind: Option<&[u8]>,
+    seeker: &mut Seeker<'_>,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<()>, StoreError> {
     let mut walker = Walker::new(bytes);
+    walker.seek(seeker.target());
     while let Some((subject, state)) = walker.step() {
-        if subject.starts_with(prefix) {
-            if visit(subject, state).is_break() {
-                return Ok(ControlFlow::Break(()));
+        match seeker.judge(subject) {
+            Verdict::Match if visit(subject, state).is_break() => return Ok(ControlFlow::Break(())),
+            Verdict::Match | Verdict::Next => {}
+            Verdict::Seek if behind.is_some_and(|behind| behind <= seeker.target()) => {
+                return Ok(ControlFlow::Continue(()));
             }
-        } else if subject > prefix {
-            return Ok(ControlFlow::Break(()));
+            Verdict::Seek => walker.seek(seeker.target()),
+            Verdict::End => return Ok(ControlFlow::Break(())),
         }
     }
     if walker.is_complete() { Ok(ControlFlow::Continue(())) } else { Err(damaged()) }

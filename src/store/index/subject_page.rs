@@ -45,7 +45,11 @@ struct RawEntry<'a> {
 pub fn find(page: &[u8], subject: &[u8]) -> Option<Spot> {
     let mut matched = 0;
     let mut at = 0;
-    while at < page.len() {
+    loop {
+        at = pass_over(page, at, matched);
+        if at >= page.len() {
+            return Some(Spot::Vacant { at, shared_before: matched, shared_after: 0 });
+        }
         let entry = entry_at(page, at)?;
         match entry.shared.cmp(&matched) {
             Ordering::Greater => {}
@@ -70,7 +74,6 @@ pub fn find(page: &[u8], subject: &[u8]) -> Option<Spot> {
         }
         at = entry.postings.end;
     }
-    Some(Spot::Vacant { at, shared_before: matched, shared_after: 0 })
 }
 
 /// The postings at a held spot.
@@ -146,6 +149,28 @@ impl<'a> Walker<'a> {
         Some((&self.subject, postings))
     }
 
+    /// Goes on to the first subject that does not sort before `target`; a page that is damaged ends there.
+    pub fn seek(&mut self, target: &[u8]) {
+        let mut matched = common_prefix(&self.subject, target);
+        loop {
+            self.at = pass_over(self.page, self.at, matched);
+            let Some(entry) = entry_at(self.page, self.at) else { break };
+            if entry.shared < matched {
+                break;
+            }
+            if entry.shared == matched {
+                let sought = target.get(matched..).unwrap_or_default();
+                if entry.rest >= sought {
+                    break;
+                }
+                matched += common_prefix(entry.rest, sought);
+            }
+            self.at = entry.postings.end;
+        }
+        self.subject.clear();
+        self.subject.extend_from_slice(target.get(..matched).unwrap_or_default());
+    }
+
     /// Whether all of the page was read; false after the end means that it was damaged.
     pub fn is_complete(&self) -> bool {
         self.at == self.page.len()
@@ -185,6 +210,7 @@ impl Builder {
     }
 }
 
+#[inline]
 fn entry_at(page: &[u8], start: usize) -> Option<RawEntry<'_>> {
     let mut reader = Reader::new(page.get(start..)?);
     let shared = usize::try_from(reader.number()?).ok()?;
@@ -193,6 +219,20 @@ fn entry_at(page: &[u8], start: usize) -> Option<RawEntry<'_>> {
     reader.prefixed()?;
     Some(RawEntry { start, shared, rest, postings: postings..page.len() - reader.remaining() })
         .filter(|entry| entry.postings.end > entry.start)
+}
+
+/// Passes over the entries from `at` on that share more than `matched` bytes with the one before, as far as their lengths
+/// take a byte each: most of those that a search passes.
+fn pass_over(page: &[u8], mut at: usize, matched: usize) -> usize {
+    while let Some([shared, rest, after @ ..]) = page.get(at..) {
+        let Some(postings) = after.get(usize::from(*rest)) else { break };
+        let end = at + 3 + usize::from(*rest) + usize::from(*postings);
+        if (shared | rest | postings) & 0x80 != 0 || usize::from(*shared) <= matched || end > page.len() {
+            break;
+        }
+        at = end;
+    }
+    at
 }
 
 fn put_key(out: &mut Vec<u8>, shared: usize, rest: &[u8]) {
@@ -279,10 +319,32 @@ mod tests {
         }
 
         #[test]
+        fn a_walk_goes_on_where_it_was_sought(
+            subjects in proptest::collection::btree_set("[ab]{1,3}(\\.[ab]{1,2}){0,2}", 1..40),
+            targets in proptest::collection::btree_set("[ab]{0,3}(\\.[abc]{0,2}){0,2}", 1..10),
+        ) {
+            let mut builder = Builder::default();
+            subjects.iter().for_each(|subject| builder.push(subject.as_bytes(), &Postings::one(1)));
+            let page = builder.finish();
+            let mut walker = Walker::new(&page);
+            let mut passed = String::new();
+            for target in targets.into_iter() {
+                if target <= passed {
+                    continue;
+                }
+                walker.seek(target.as_bytes());
+                let next = subjects.range(target..).next();
+                prop_assert_eq!(walker.step().map(|(subject, _)| subject), next.map(|next| next.as_bytes()));
+                passed = next.cloned().unwrap_or("z".into());
+            }
+        }
+
+        #[test]
         fn a_damaged_page_never_panics(mut page: Vec<u8>, subject: Vec<u8>) {
             if let Some(spot) = find(&page, &subject) {
                 let _ = insert(&mut page, &spot, &subject, &Postings::one(1));
             }
+            Walker::new(&page).seek(&subject);
             let _ = remove(&mut page, 0);
             while Walker::new(&page).step().is_some() && remove(&mut page, 0).is_some() {}
         }

@@ -2,20 +2,18 @@
 //!
 //! Both twins – journal and memory – answer through this, so that they answer the same.
 
-use std::collections::HashSet;
 use std::ops::{ControlFlow, RangeInclusive};
 
 use bytes::Bytes;
 
 use super::filter;
 use super::plan::{Plan, PlanCache};
-use super::postings::{Bound, Postings};
+use super::postings::{Bound, Bounds, Postings};
+use super::seeker::Seeker;
 use super::subject::SubjectIndex;
 use super::tags::{TagSet, subject_tag};
+use super::tally::{Tally, count_one_by_one};
 use crate::store::{StoreError, SubjectState};
-
-/// Subjects read from the index at a time while a caller is shown them.
-const VISIT_CHUNK: usize = 256;
 
 /// The live messages of a stream by sequence, as the search sees them. `tags: None` means any.
 pub trait Messages {
@@ -84,6 +82,7 @@ impl Subjects {
 
     /// Takes out a message.
     pub fn remove(&mut self, subject: &[u8], seq: u64) -> Result<(), StoreError> {
+        self.plans.removed(seq);
         if self.index.remove(subject, seq)? {
             self.plans.subject_removed(subject);
         }
@@ -122,58 +121,43 @@ impl Subjects {
         Ok(Some(SubjectState { count: bounds.count, first_seq: bounds.first.seq, last_seq: bounds.last.seq }))
     }
 
-    /// Visits the subjects that match `filter` in byte order.
+    /// Visits the subjects that match `filter` and sort after `after` in byte order.
     pub fn visit(
         &mut self,
         filter: &[u8],
+        after: &[u8],
         messages: &mut dyn Messages,
         visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        if !filter::has_wildcards(filter) {
-            if let Some(state) = self.state(filter, messages)? {
-                let _ = visit(filter, state);
+        let mut after: Box<[u8]> = after.into();
+        while let Some(subject) = self.visit_known(filter, &after, visit)? {
+            if self.state(&subject, messages)?.is_some_and(|state| visit(&subject, state).is_break()) {
+                break;
             }
-            return Ok(());
+            after = subject;
         }
-        let mut after: Option<Box<[u8]>> = None;
-        loop {
-            let chunk = self.chunk(filter, after.as_deref())?;
-            let Some((last, _)) = chunk.last() else { return Ok(()) };
-            after = Some(last.clone());
-            for (subject, known) in &chunk {
-                let state = match known {
-                    Some(state) => Some(*state),
-                    None => self.state(subject, messages)?,
-                };
-                if state.is_some_and(|state| visit(subject, state).is_break()) {
-                    return Ok(());
-                }
-            }
-        }
+        Ok(())
     }
 
-    /// The next subjects that match; without a state where an end is not known.
-    #[allow(clippy::type_complexity)]
-    fn chunk(
+    /// Visits the subjects behind `after` that match, up to one whose ends are not known, which is returned.
+    fn visit_known(
         &mut self,
         filter: &[u8],
-        after: Option<&[u8]>,
-    ) -> Result<Vec<(Box<[u8]>, Option<SubjectState>)>, StoreError> {
-        let mut chunk = Vec::new();
-        self.index.visit(filter::literal_prefix(filter), after, &mut |subject, state| {
-            if filter::matches(filter, subject) {
-                let bounds = Postings::decode(state).map(|postings| postings.bounds());
-                let known = bounds.filter(|bounds| bounds.first.exact && bounds.last.exact);
-                let state = known.map(|bounds| SubjectState {
-                    count: bounds.count,
-                    first_seq: bounds.first.seq,
-                    last_seq: bounds.last.seq,
-                });
-                chunk.push((subject.into(), state));
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) -> Result<Option<Box<[u8]>>, StoreError> {
+        let mut unknown = None;
+        self.index.visit(Seeker::new(filter, Some(after)), &mut |subject, state| {
+            let Some(Bounds { count, first, last }) = Postings::decode_bounds(state) else {
+                return ControlFlow::Continue(());
+            };
+            if first.exact && last.exact {
+                return visit(subject, SubjectState { count, first_seq: first.seq, last_seq: last.seq });
             }
-            if chunk.len() < VISIT_CHUNK { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            unknown = Some(subject.into());
+            ControlFlow::Break(())
         })?;
-        Ok(chunk)
+        Ok(unknown)
     }
 
     /// The first live message at or after `from` that matches; filters must not be empty.
@@ -183,28 +167,31 @@ impl Subjects {
         filters: &[Bytes],
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
-        let plan = self.plans.get(&mut self.index, filters)?;
+        if let [filter] = filters {
+            if !filter::has_wildcards(filter) {
+                let candidates = next_candidates(&mut self.index, &[filter], from)?;
+                if candidates.uncertain.is_none() {
+                    return Ok(candidates.certain);
+                }
+            }
+        }
+        let plan = self.plans.get(&mut self.index, filters, from, || newest(messages))?;
         if plan.matched == self.index.len() {
             return messages.next_tagged(from, u64::MAX, None);
         }
         let mut start = from;
-        let mut certain = None;
-        if let Some(listed) = &plan.subjects {
-            let candidates = next_candidates(&mut self.index, listed, from)?;
-            certain = candidates.certain;
-            match candidates.uncertain {
-                Some(uncertain) if certain.is_none_or(|seq| uncertain < seq) => start = uncertain,
-                _ => return Ok(certain),
+        loop {
+            if plan.window.covers(start) {
+                if let Some(seq) = plan.window.next(start) {
+                    return Ok(Some(seq));
+                }
+                start = plan.window.end();
+            }
+            match search_on(plan, &mut self.index, start, messages)? {
+                Searched::Through(found) => return Ok(found),
+                Searched::Until(seq) => start = seq,
             }
         }
-        let up_to = certain.map_or(u64::MAX, |seq| seq.saturating_sub(1));
-        while let Some(seq) = messages.next_tagged(start, up_to, Some(&plan.tags))? {
-            if is_match(plan, &mut self.index, seq, messages)? {
-                return Ok(Some(seq));
-            }
-            start = seq.saturating_add(1);
-        }
-        Ok(certain)
     }
 
     /// The last live message at or before `up_to` that matches; filters must not be empty.
@@ -246,7 +233,7 @@ impl Subjects {
         filters: &[Bytes],
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
-        let plan = self.plans.get(&mut self.index, filters)?;
+        let plan = self.plans.get(&mut self.index, filters, 0, || newest(messages))?;
         if plan.matched == self.index.len() {
             return messages.prev_tagged(0, up_to, None);
         }
@@ -279,94 +266,86 @@ impl Subjects {
         filters: &[Bytes],
         messages: &mut dyn Messages,
     ) -> Result<u64, StoreError> {
-        let (matched, exact) = {
-            let plan = self.plans.get(&mut self.index, filters)?;
-            (plan.matched, plan.tags_prove_match())
-        };
-        if from > up_to || matched == 0 {
+        let plan = self.plans.get(&mut self.index, filters, from, || newest(messages))?;
+        if from > up_to || plan.matched == 0 {
             return Ok(0);
         }
-        if matched == self.index.len() {
+        if plan.matched == self.index.len() {
             return messages.count(from, up_to);
         }
-        let mut tally = Tally { from, up_to, ..Tally::default() };
+        let (mut counted, mut from) = (0, from);
+        if plan.window.covers(from) {
+            counted = plan.window.count(from, up_to);
+            from = plan.window.end();
+        }
+        if from > up_to {
+            return Ok(counted);
+        }
+        if messages.count(from, up_to)? <= plan.pages {
+            return Ok(counted + count_one_by_one(plan, &mut self.index, from..=up_to, messages)?);
+        }
+        let exact = plan.tags_prove_match();
+        let mut tally = Tally::new(from, up_to);
         for filter in filters {
             filter::visit_matching(&mut self.index, filter, &mut |subject, state| {
                 tally.take_in(subject, state)
             })?;
         }
-        tally.finish(exact, messages)
+        Ok(counted + tally.finish(exact, messages)?)
     }
 }
 
-/// Counts the messages of subjects within a range, putting off those that lie astride one of its ends.
-#[derive(Default)]
-struct Tally {
+/// How far a search has come.
+enum Searched {
+    /// To its end: the match, if there is one.
+    Through(Option<u64>),
+    /// There is none before this, from where on the plan has a window.
+    Until(u64),
+}
+
+/// Looks for the first match at or after `from`, of which the plan's window says nothing.
+fn search_on(
+    plan: &mut Plan,
+    index: &mut SubjectIndex,
     from: u64,
-    up_to: u64,
-    counted: u64,
-    /// Subjects with messages inside and, perhaps, outside of the range.
-    astride: HashSet<Box<[u8]>>,
-    astride_tags: TagSet,
-    astride_first: Option<u64>,
-    astride_last: u64,
-    /// Tags of the subjects that are counted already.
-    counted_tags: TagSet,
+    messages: &mut dyn Messages,
+) -> Result<Searched, StoreError> {
+    let mut start = from;
+    let mut certain = None;
+    if let Some(listed) = &plan.subjects {
+        let candidates = next_candidates(index, listed, from)?;
+        certain = candidates.certain;
+        match candidates.uncertain {
+            Some(uncertain) if certain.is_none_or(|seq| uncertain < seq) => start = uncertain,
+            _ => return Ok(Searched::Through(certain)),
+        }
+    }
+    let up_to = certain.map_or(u64::MAX, |seq| seq.saturating_sub(1));
+    while let Some(seq) = messages.next_tagged(start, up_to, Some(&plan.tags))? {
+        if is_match(plan, index, seq, messages)? {
+            return Ok(Searched::Through(Some(seq)));
+        }
+        start = seq.saturating_add(1);
+        if plan.wants_window() && plan.move_window(index, start, newest(messages)?)? {
+            return Ok(Searched::Until(start));
+        }
+    }
+    Ok(Searched::Through(certain))
 }
 
-impl Tally {
-    fn take_in(&mut self, subject: &[u8], state: &[u8]) {
-        let Some(postings) = Postings::decode(state) else { return };
-        let tag = subject_tag(subject);
-        let bounds = postings.bounds();
-        let inside = bounds.first.seq >= self.from && bounds.last.seq <= self.up_to;
-        let outside = bounds.last.seq < self.from || bounds.first.seq > self.up_to;
-        match postings {
-            Postings::Listed(seqs) => {
-                let range = self.from..=self.up_to;
-                self.counted += seqs.iter().filter(|seq| range.contains(seq)).count() as u64;
-                self.counted_tags.insert(tag);
-            }
-            Postings::Bounded(_) if inside || outside => {
-                self.counted += if inside { bounds.count } else { 0 };
-                self.counted_tags.insert(tag);
-            }
-            Postings::Bounded(_) => {
-                self.astride.insert(subject.into());
-                self.astride_tags.insert(tag);
-                self.astride_first =
-                    Some(self.astride_first.map_or(bounds.first.seq, |seq| seq.min(bounds.first.seq)));
-                self.astride_last = self.astride_last.max(bounds.last.seq);
-            }
-        }
-    }
-
-    fn finish(self, tags_prove_match: bool, messages: &mut dyn Messages) -> Result<u64, StoreError> {
-        let Some(first) = self.astride_first else { return Ok(self.counted) };
-        let shared = self.astride.iter().any(|subject| self.counted_tags.contains(subject_tag(subject)));
-        let tags_suffice = tags_prove_match && !shared;
-        let mut counted = self.counted;
-        let mut at = self.from.max(first);
-        let end = self.up_to.min(self.astride_last);
-        while let Some(seq) = messages.next_tagged(at, end, Some(&self.astride_tags))? {
-            if tags_suffice || messages.subject(seq)?.is_some_and(|subject| self.astride.contains(&*subject))
-            {
-                counted += 1;
-            }
-            at = seq.saturating_add(1);
-        }
-        Ok(counted)
-    }
+/// The newest message, 0 if there is none.
+fn newest(messages: &mut dyn Messages) -> Result<u64, StoreError> {
+    Ok(messages.prev_tagged(0, u64::MAX, None)?.unwrap_or(0))
 }
 
 fn next_candidates(
     index: &mut SubjectIndex,
-    subjects: &[Box<[u8]>],
+    subjects: &[impl AsRef<[u8]>],
     from: u64,
 ) -> Result<Candidates, StoreError> {
     let mut candidates = Candidates::default();
     for subject in subjects {
-        match index.get(subject)? {
+        match index.get(subject.as_ref())? {
             Some(Postings::Listed(seqs)) => {
                 let next = seqs.get(seqs.partition_point(|seq| *seq < from)).copied();
                 candidates.certain = least(candidates.certain, next);
@@ -468,7 +447,7 @@ fn prev_of(
 }
 
 /// Whether a message that has one of a plan's tags matches it.
-fn is_match(
+pub(super) fn is_match(
     plan: &mut Plan,
     index: &mut SubjectIndex,
     seq: u64,

@@ -45,6 +45,12 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What is left.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// How many bytes are left.
     pub fn remaining(&self) -> usize {
         self.rest.len()
@@ -98,6 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Raw bytes preceded by their length.
+    #[inline]
     pub fn prefixed(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.number()?).ok()?;
         self.bytes(len)

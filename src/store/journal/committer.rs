@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::commit::Journal;
+use super::Journal;
 use crate::store::Lsn;
 use crate::store::options::SyncPolicy;
 

@@ -5,8 +5,10 @@
 //! | [`record`], [`segment`], [`body`] | the format, see docs/FORMAT.md |
 //! | [`files`] | the directory: segments made ready, opened, recycled, removed |
 //! | [`core`], [`pending`], [`deferred`] | the writing end as a state machine |
+//! | [`handle`] | the journal as all hold it: append, read, how far it has come |
 //! | [`commit`] | one write and one fdatasync for everything that waits |
-//! | [`committer`] | the thread around it |
+//! | [`committer`], [`in_place`] | who commits: a thread, or where that is quick whoever appends |
+//! | [`observers`] | who is told |
 //! | [`tail`] | recent bytes, for readers near the tail |
 //! | [`usage`] | how much of each segment is still wanted |
 //! | [`scan`], [`replay`], [`model`] | reading it all back |
@@ -20,7 +22,10 @@ pub mod committer;
 pub mod core;
 pub mod deferred;
 pub mod files;
+pub mod handle;
+pub mod in_place;
 pub mod model;
+pub mod observers;
 pub mod pending;
 pub mod quarantine;
 pub mod record;
@@ -31,7 +36,7 @@ pub mod segment;
 pub mod tail;
 pub mod usage;
 
-pub use commit::Journal;
+pub use handle::Journal;
 
 use bytes::Bytes;
 

@@ -11,10 +11,14 @@ use headwater_protocol::jetstream::response_type::ResponseType;
 use headwater_protocol::jetstream::stream_info::ClusterInfo;
 use headwater_protocol::subject;
 
+use parking_lot::MutexGuard;
+
 use super::super::{Answer, Call, check_stream_name};
 use super::report;
 use crate::jetstream::host::StreamHost;
-use crate::store::MessageLog;
+
+/// Subjects visited in one go: publishes to the stream wait as long.
+const SUBJECTS_PER_LOCK_MAX: usize = 1024;
 
 /// Tells of one stream; on request which sequences are missing, and how many messages which subjects have.
 pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
@@ -61,31 +65,33 @@ fn subjects(host: &StreamHost, request: &StreamInfoRequest) -> (BTreeMap<String,
     if !subject::is_valid(filter) {
         return Default::default();
     }
-    let total = count_subjects(host.lock().log.as_ref(), filter);
-    if total == 0 {
-        return Default::default();
-    }
     // Unlike other pages this one tells the offset as it was asked for, even beyond the end.
     let offset = u64::try_from(request.offset).unwrap_or(0);
-    let page = Page { offset, ..Page::at(0, total, SUBJECTS_PAGE_MAX) };
     let skip = usize::try_from(offset).unwrap_or(usize::MAX);
     let mut subjects = BTreeMap::new();
-    let mut seen = 0;
-    host.lock().log.for_each_subject(filter, &mut |subject, state| {
-        if seen >= skip {
-            subjects.insert(String::from_utf8_lossy(subject).into_owned(), state.count);
+    let (mut total, mut after) = (0, Vec::new());
+    loop {
+        let (from, mut visited) = (std::mem::take(&mut after), 0);
+        let state = host.lock();
+        state.log.for_each_subject_after(filter, &from, &mut |subject, state| {
+            if total >= skip && subjects.len() < SUBJECTS_PAGE_MAX {
+                subjects.insert(String::from_utf8_lossy(subject).into_owned(), state.count);
+            }
+            (total, visited) = (total + 1, visited + 1);
+            if visited < SUBJECTS_PER_LOCK_MAX {
+                return ControlFlow::Continue(());
+            }
+            after.extend_from_slice(subject);
+            ControlFlow::Break(())
+        });
+        // Who has waited has its turn.
+        MutexGuard::unlock_fair(state);
+        if after.is_empty() {
+            break;
         }
-        seen += 1;
-        if subjects.len() >= SUBJECTS_PAGE_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    (subjects, page)
-}
-
-fn count_subjects(log: &dyn MessageLog, filter: &[u8]) -> usize {
-    let mut count = 0;
-    log.for_each_subject(filter, &mut |_, _| {
-        count += 1;
-        ControlFlow::Continue(())
-    });
-    count
+    }
+    match total {
+        0 => Default::default(),
+        _ => (subjects, Page { offset, ..Page::at(0, total, SUBJECTS_PAGE_MAX) }),
+    }
 }

@@ -129,10 +129,15 @@ impl MessageLog for LogTwin {
         found
     }
 
-    fn for_each_subject(&self, filter: &[u8], visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>) {
+    fn for_each_subject_after(
+        &self,
+        filter: &[u8],
+        after: &[u8],
+        visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
+    ) {
         let mut subjects: BTreeMap<&[u8], SubjectState> = BTreeMap::new();
         for (seq, message) in &self.messages {
-            if subject::matches(filter, &message.subject) {
+            if subject::matches(filter, &message.subject) && *after < *message.subject {
                 let fresh = SubjectState { count: 0, first_seq: *seq, last_seq: *seq };
                 let state = subjects.entry(&message.subject).or_insert(fresh);
                 state.count += 1;

@@ -7,6 +7,7 @@ mod foreign;
 mod limits;
 mod lives;
 mod noise;
+mod purges;
 mod republished;
 mod resources;
 mod schedules;
@@ -15,7 +16,7 @@ use headwater_protocol::headers::HeaderBuilder;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
 use headwater_protocol::subject;
 
-use super::turn::{Answer, Effect, Outgoing, Turn};
+use super::turn::{Answer, Audience, Effect, Outgoing, Turn};
 use super::{Bounds, Ingest, StreamMachine};
 use crate::clock::UnixNanos;
 use crate::store::{MemoryLog, MessageLog, StoredMessage};
@@ -50,6 +51,14 @@ pub(super) fn config() -> StreamConfig {
     }
 }
 
+impl Audience for Vec<&'static str> {
+    fn wants(&self, subject: &[u8]) -> bool {
+        self.iter().any(|filter| subject::matches(filter.as_bytes(), subject))
+    }
+
+    fn stored(&mut self, _: &[u8], _: u64) {}
+}
+
 impl Rig {
     pub(super) fn new(config: StreamConfig) -> Self {
         Self::bounded(config, Bounds::default())
@@ -62,11 +71,8 @@ impl Rig {
 
     /// Gives an input; its effects are kept.
     pub(super) fn turn<T>(&mut self, input: impl FnOnce(&mut StreamMachine, &mut Turn<'_>) -> T) -> T {
-        let interest = &self.interest;
-        let wanted =
-            |subject: &[u8]| interest.iter().any(|filter| subject::matches(filter.as_bytes(), subject));
         let effects = &mut self.effects;
-        let mut turn = Turn { log: &mut self.log, now: self.now, wanted: &wanted, effects };
+        let mut turn = Turn { log: &mut self.log, now: self.now, audience: &mut self.interest, effects };
         input(&mut self.machine, &mut turn)
     }
 

@@ -23,6 +23,9 @@ use crate::store::StoredMessage;
 /// Bytes one request is answered with at most, unless it asks for less.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
+/// About what the headers take that say where a message comes from and how many follow, without names.
+const ORIGIN_BYTES: usize = 192;
+
 /// A request that cannot be answered with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Status(u16, &'static str);
@@ -120,7 +123,10 @@ impl StreamState {
 
 /// The stored headers, and where the message comes from.
 fn with_origin(state: &StreamState, message: &StoredMessage) -> Vec<u8> {
-    let mut block = message.headers.to_vec();
+    let name_len = state.machine.config().name.len();
+    let room = message.headers.len() + name_len + message.subject.len() + ORIGIN_BYTES;
+    let mut block = Vec::with_capacity(room);
+    block.extend_from_slice(&message.headers);
     headers::append(&mut block, names::STREAM, state.machine.config().name.as_bytes());
     headers::append(&mut block, names::SUBJECT, &message.subject);
     headers::append_u64(&mut block, names::SEQUENCE, message.seq);

@@ -13,7 +13,7 @@ use super::{
     promise_headers, with_position,
 };
 use crate::jetstream::host::StreamState;
-use crate::store::{MessageLog, StoreError};
+use crate::store::MessageLog;
 
 /// Subjects one request is answered for.
 const SUBJECTS_MAX: usize = 1024;
@@ -64,29 +64,24 @@ fn last_seqs(
     from: u64,
     up_to: u64,
 ) -> Result<BTreeSet<u64>, Status> {
-    let mut subjects = BTreeSet::new();
+    let (mut seqs, mut rewritten) = (BTreeSet::new(), BTreeSet::new());
     for filter in filters.iter().filter(|filter| subject::is_valid(filter.as_bytes())) {
         log.for_each_subject(filter.as_bytes(), &mut |subject, state| {
-            if state.first_seq <= up_to && state.last_seq >= from {
-                subjects.insert((Bytes::copy_from_slice(subject), state.last_seq));
+            if state.last_seq > up_to && state.first_seq <= up_to {
+                rewritten.insert(Bytes::copy_from_slice(subject));
+            } else if (from..=up_to).contains(&state.last_seq) {
+                seqs.insert(state.last_seq);
             }
-            if subjects.len() > SUBJECTS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let found = seqs.len() + rewritten.len();
+            if found > SUBJECTS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
     }
-    if subjects.len() > SUBJECTS_MAX {
+    if seqs.len() + rewritten.len() > SUBJECTS_MAX {
         return Err(TOO_MANY_RESULTS);
     }
-    let last = |(subject, last_seq): (Bytes, u64)| last_at(log, subject, last_seq, up_to);
-    let seqs: Result<BTreeSet<Option<u64>>, StoreError> = subjects.into_iter().map(last).collect();
-    let seqs = seqs.map_err(|_| NOT_FOUND)?;
-    Ok(seqs.into_iter().flatten().filter(|seq| *seq >= from).collect())
-}
-
-fn last_at(
-    log: &dyn MessageLog,
-    subject: Bytes,
-    last_seq: u64,
-    up_to: u64,
-) -> Result<Option<u64>, StoreError> {
-    if last_seq <= up_to { Ok(Some(last_seq)) } else { log.last_match(up_to, &[subject]) }
+    for subject in rewritten {
+        let last = log.last_match(up_to, &[subject]).map_err(|_| NOT_FOUND)?;
+        seqs.extend(last.filter(|seq| *seq >= from));
+    }
+    Ok(seqs)
 }
