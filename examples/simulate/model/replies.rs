@@ -49,9 +49,9 @@ impl Model {
                 check(purged == Some(seqs.len() as u64), promised, || format!("it says {purged:?}"))?;
                 self.promise_gone(stream, &seqs)?;
             }
-            Request::CreateConsumer { stream, name, created } => {
+            Request::CreateConsumer { stream, name, created, revision } => {
                 if let Some(consumer) = self.consumer_made(stream, &name, created) {
-                    consumer.promised = true;
+                    consumer.promise_config(revision);
                 }
             }
             Request::DeleteConsumer { stream, name, created } => {
