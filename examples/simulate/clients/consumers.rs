@@ -21,17 +21,23 @@ impl Run {
         let stream_name = self.model.streams[&stream].name.clone();
         let subject = format!("CONSUMER.CREATE.{stream_name}.{name}");
         let request = CreateConsumerRequest { stream_name, config, ..CreateConsumerRequest::default() };
-        self.call(&subject, &json(&request), Request::CreateConsumer { stream, name, created: 0 });
+        let request_of = Request::CreateConsumer { stream, name, created: 0, revision: 0 };
+        self.call(&subject, &json(&request), request_of);
         self.adopt_consumer_request();
     }
 
     /// The request that was sent last is about the consumer that has this name by now.
     fn adopt_consumer_request(&mut self) {
         let Some(mut last) = self.model.requests.last_entry() else { return };
-        let Request::CreateConsumer { stream, name, created } = last.get_mut() else { return };
-        let host = self.model.streams.get(stream).and_then(|stream| self.world.host(&stream.name));
-        let Some(host) = host else { return };
-        *created = host.lock().consumers.find(name).map_or(0, |found| found.machine.created());
+        let Request::CreateConsumer { stream, name, created, revision } = last.get_mut() else { return };
+        let Some(model) = self.model.streams.get(stream) else { return };
+        let Some(host) = self.world.host(&model.name) else { return };
+        let state = host.lock();
+        let Some(found) = state.consumers.find(name) else { return };
+        *created = found.machine.created();
+        let known = model.consumers.get(name).filter(|known| known.created == *created);
+        *revision =
+            known.map_or(0, |known| known.revision + u64::from(known.config != *found.machine.config()));
     }
 
     /// Deletes a consumer.

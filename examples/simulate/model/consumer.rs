@@ -1,6 +1,6 @@
 //! What must be true of one consumer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_protocol::jetstream::consumer_config::{AckPolicy, ConsumerConfig, DeliverPolicy};
 use headwater_protocol::subject;
@@ -17,6 +17,10 @@ pub struct ConsumerModel {
     pub created: i64,
     /// Its configuration.
     pub config: ConsumerConfig,
+    /// How often that has changed.
+    pub revision: u64,
+    /// The configurations that a crash may bring back, by revision: the last that was answered, and those since.
+    pub configs: BTreeMap<u64, ConsumerConfig>,
     /// A client was told that it exists.
     pub promised: bool,
     /// Whether somebody wants it gone.
@@ -63,6 +67,8 @@ impl ConsumerModel {
         Self {
             name: name.to_owned(),
             created,
+            revision: 0,
+            configs: BTreeMap::from([(0, config.clone())]),
             config,
             promised: false,
             deletion: Deletion::None,
@@ -81,7 +87,17 @@ impl ConsumerModel {
         if filters(&self.config) != filters(&config) {
             self.passed_over = last_seq;
         }
-        self.config = config;
+        if self.config != config {
+            self.revision += 1;
+            self.configs.insert(self.revision, config.clone());
+            self.config = config;
+        }
+    }
+
+    /// A client has heard that it is configured so. What was changed since has not been answered yet.
+    pub fn promise_config(&mut self, revision: u64) {
+        self.promised = true;
+        self.configs.retain(|since, _| *since >= revision);
     }
 
     /// Whether its filters let a subject through.

@@ -60,11 +60,13 @@ pub enum Request {
         stream: u32,
         seqs: Vec<u64>,
     },
-    /// `created` tells the consumer that has the name after the request from others that had it.
+    /// `created` tells the consumer that has the name after the request from others that had it; `revision` is that of the
+    /// configuration it has then.
     CreateConsumer {
         stream: u32,
         name: String,
         created: i64,
+        revision: u64,
     },
     DeleteConsumer {
         stream: u32,

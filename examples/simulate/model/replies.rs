@@ -49,9 +49,9 @@ impl Model {
                 check(purged == Some(seqs.len() as u64), promised, || format!("it says {purged:?}"))?;
                 self.promise_gone(stream, &seqs)?;
             }
-            Request::CreateConsumer { stream, name, created } => {
+            Request::CreateConsumer { stream, name, created, revision } => {
                 if let Some(consumer) = self.consumer_made(stream, &name, created) {
-                    consumer.promised = true;
+                    consumer.promise_config(revision);
                 }
             }
             Request::DeleteConsumer { stream, name, created } => {
@@ -107,6 +107,10 @@ impl Model {
             let known = stream.messages.contains_key(&seq);
             check(known, || format!("{}: message {seq} was stored", stream.name), || body.to_string())?;
             stream.promise(seq);
+            return Ok(());
+        }
+        // The power has gone, and with it the stream: nobody has looked at it since.
+        if !stream.is_file() && seq > stream.last_seq {
             return Ok(());
         }
         let first = given.unwrap_or(0);

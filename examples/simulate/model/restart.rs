@@ -255,7 +255,13 @@ impl StreamModel {
             let promised = || format!("{stream}: consumer {} is deleted", consumer.name);
             check(consumer.deletion != Deletion::Promised, promised, || "it is there".to_owned())?;
             consumer.deletion = Deletion::None;
+            let promised = || {
+                format!("{stream}: consumer {} is configured as one of {:?}", consumer.name, consumer.configs)
+            };
+            let is_one = consumer.configs.values().any(|config| config == machine.config());
+            check(is_one, promised, || format!("{:?}", machine.config()))?;
             consumer.reconfigure(machine.config().clone(), self.last_seq);
+            consumer.promise_config(consumer.revision);
             self.check_confirmed(&consumer, &|seq, subject| machine.needs(seq, subject))?;
             self.consumers.insert(consumer.name.clone(), consumer);
         }

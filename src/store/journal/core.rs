@@ -2,18 +2,20 @@
 //!
 //! No thread and no clock. The only disk access is making a segment ready when none was made ready in time.
 
+mod room;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::body;
-use super::deferred::{self, Deferred, Removal, TOMBSTONE_SEQS_MAX};
+use super::deferred::{Deferred, Removal, TOMBSTONE_SEQS_MAX};
 use super::files::SegmentFiles;
 use super::pending::{Batch, Pending};
 use super::record::{Draft, FLAG_GROUPED, FLAG_MORE, HEADER_LEN, Kind, Location};
 use super::segment::{SEGMENT_HEADER_LEN, SEGMENT_TRAILER_LEN, Segment};
-use super::usage::{Floor, Placed, SegmentUse, Usage};
+use super::usage::{Floor, Placed, Usage};
 use crate::store::{Lsn, StoreError};
 
 /// Room kept at the end of every segment: for the record that ends it, and for its header's copy.
@@ -248,34 +250,6 @@ impl JournalCore {
         self.failure.as_ref()
     }
 
-    /// Whether messages are refused for lack of space.
-    pub fn is_full(&self) -> bool {
-        self.full
-    }
-
-    /// The id the next segment should have; `None` while one is ready or none is needed yet.
-    pub fn wants_segment(&mut self) -> Option<u32> {
-        let needed = self.is_well_filled() || self.full || self.files.is_disk_short();
-        if !self.prepared.is_empty() || !needed || self.failure.is_some() {
-            return None;
-        }
-        let id = self.next_id;
-        self.next_id += 1;
-        Some(id)
-    }
-
-    /// Hands over a segment that was made ready; `false` when it comes too late and must be removed.
-    pub fn offer(&mut self, segment: Arc<Segment>) -> bool {
-        self.full = false;
-        let fits = segment.id > self.active.id;
-        if fits {
-            let account = SegmentUse { len: segment.len, ..SegmentUse::default() };
-            self.usage.add_segment(segment.id, account);
-            self.prepared.insert(segment.id, segment);
-        }
-        fits
-    }
-
     /// Whether housekeeping has got something to do since this was asked last.
     pub fn take_chore(&mut self) -> bool {
         let chore = std::mem::take(&mut self.chore);
@@ -285,11 +259,6 @@ impl JournalCore {
     /// A dead segment's file is no more, or another segment's by now.
     pub fn segment_gone(&mut self, id: u32) {
         self.usage.forget_segment(id);
-    }
-
-    /// A segment could not be made ready.
-    pub fn segment_denied(&mut self, error: &StoreError) {
-        self.full = matches!(error, StoreError::DiskFull);
     }
 
     /// Goes on in another segment when at least so many bytes of this one are wanted no more, and so little of it is wanted
@@ -307,11 +276,6 @@ impl JournalCore {
         Ok(self.roll())
     }
 
-    /// Whether so much of the active segment is used that the next should be ready.
-    fn is_well_filled(&self) -> bool {
-        self.offset > self.active.len / READY_SHARE
-    }
-
     fn check(&self) -> Result<(), StoreError> {
         match &self.failure {
             None => Ok(()),
@@ -324,90 +288,12 @@ impl JournalCore {
         Location { segment: self.active.id, offset: self.offset }
     }
 
-    /// Bytes left in the active segment.
-    fn room(&self) -> u64 {
-        u64::from(self.active.len).saturating_sub(u64::from(self.offset) + END_LEN)
-    }
-
-    /// Bytes the segments made ready take at least.
-    fn spare(&self) -> u64 {
-        self.prepared.values().map(|segment| usable(segment.len).saturating_sub(deferred::WASTE_BYTES)).sum()
-    }
-
-    /// Bytes that can be copied forward without another segment, and without taking from what is left to deletes.
-    pub fn room_for_copies(&self) -> u64 {
-        (self.room() + self.spare()).saturating_sub(self.deferred.bytes() + self.reserves.deletes)
-    }
-
-    /// Sees to it that so much more can be put off to the end of the commit.
-    fn make_room_at_the_end(&mut self, bytes: u64) -> Result<(), StoreError> {
-        self.check()?;
-        while self.room() + self.spare() < self.deferred.bytes() + bytes {
-            self.prepare_now()?;
-        }
-        Ok(())
-    }
-
-    /// Sees to it that there is room for the records, for what was put off, and for what the class leaves to others.
-    fn make_room(&mut self, drafts: &[Draft<'_>], class: Class) -> Result<(), StoreError> {
-        self.check()?;
-        let longest = usable(self.files.segment_bytes());
-        if drafts.iter().any(|draft| !draft.fits() || draft.record_len() > longest) {
-            return Err(StoreError::TooLarge);
-        }
-        let left_to_others = match class {
-            Class::Message => self.reserves.deletes + self.reserves.copies,
-            Class::Copy => self.reserves.deletes,
-            Class::Housekeeping => 0,
-        };
-        while self.left_after(drafts).is_none_or(|left| left < self.deferred.bytes() + left_to_others) {
-            self.prepare_now()?;
-        }
-        Ok(())
-    }
-
-    /// Bytes left in the active segment and those made ready once the records are placed; `None` when they do not fit.
-    fn left_after(&self, drafts: &[Draft<'_>]) -> Option<u64> {
-        let mut room = self.room();
-        let mut ready = self.prepared.values();
-        for draft in drafts {
-            while draft.record_len() > room {
-                room = usable(ready.next()?.len);
-            }
-            room -= draft.record_len();
-        }
-        Some(
-            room + ready
-                .map(|segment| usable(segment.len).saturating_sub(deferred::WASTE_BYTES))
-                .sum::<u64>(),
-        )
-    }
-
     /// Puts a record for which there is room in this segment or the next.
     fn place(&mut self, draft: &Draft<'_>) -> Appended {
         while draft.record_len() > self.room() && self.roll() {}
         let placed = self.put(draft);
         self.usage.add(placed.at.segment, u64::from(placed.len));
         Appended { placed, lsn: self.position() }
-    }
-
-    /// Makes a segment ready on the spot: the janitor was not quick enough.
-    fn prepare_now(&mut self) -> Result<(), StoreError> {
-        if self.full {
-            return Err(StoreError::DiskFull);
-        }
-        let id = self.next_id;
-        self.next_id += 1;
-        match self.files.prepare(id, None) {
-            Ok(segment) => {
-                self.offer(segment);
-                Ok(())
-            }
-            Err(error) => {
-                self.segment_denied(&error);
-                Err(error)
-            }
-        }
     }
 
     /// Ends the active segment and goes on in the next; false when there is none.
@@ -480,9 +366,4 @@ impl JournalCore {
         }
         Some(self.put(draft))
     }
-}
-
-/// Bytes of records a segment of this length takes.
-fn usable(len: u32) -> u64 {
-    u64::from(len).saturating_sub(u64::from(SEGMENT_HEADER_LEN) + END_LEN)
 }
