@@ -38,7 +38,7 @@ fn publishing() -> Vec<Load> {
         load("256 in flight, both relaxed, 128 B", (Relaxed, Relaxed), 400_000, IN_FLIGHT, 128),
         load("256 in flight, theirs relaxed, ours always, 128 B", (Relaxed, Always), 400_000, IN_FLIGHT, 128),
         load("2,000 in flight, theirs relaxed, ours always, 128 B", (Relaxed, Always), 600_000, 2_000, 128),
-        load("256 in flight, both always, 256 B", (Always, Always), 10_000, IN_FLIGHT, 256),
+        load("256 in flight, both always, 256 B", (Always, Always), 40_000, IN_FLIGHT, 256),
         load("256 in flight, both relaxed, 1 KiB", (Relaxed, Relaxed), 200_000, IN_FLIGHT, 1024),
         load("8 in flight, both relaxed, 64 KiB", (Relaxed, Relaxed), 6_000, 8, 65536),
         Load::stream(
