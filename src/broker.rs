@@ -259,7 +259,7 @@ impl Broker {
         let scheme = if self.config.websocket.tls.is_some() { "wss" } else { "ws" };
         let websocket = self.running.websocket_addr().map(|address| files::url(scheme, address));
         Ports {
-            nats: vec![format!("nats://{address}")],
+            nats: vec![files::url("nats", address)],
             monitoring,
             websocket: websocket.into_iter().collect(),
             ..Ports::default()

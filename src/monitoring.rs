@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::assemble::tls_settings;
 use crate::broker::BrokerError;
 use crate::config::Config;
+use crate::config::files::url;
 use crate::monitor::{Access, Monitor, MonitorLimits, Source, serve};
+use crate::net::bind::bind;
+use crate::net::listener::joined;
 use crate::net::tls::{ServerTls, TlsSettings};
 
 /// Monitoring as it runs; dropping it ends it.
@@ -32,14 +34,14 @@ impl Monitoring {
         let mut urls = Vec::new();
         if let Some(port) = monitor.http_port {
             let address = listen(&host, port, endpoints.clone(), None, &stop).await?;
-            log::info!("Starting http monitor on {host}:{}", address.port());
-            urls.push(format!("http://{address}"));
+            log::info!("Starting http monitor on {}", joined(&host, address.port()));
+            urls.push(url("http", address));
         }
         if let Some(port) = monitor.https_port {
             let tls = Arc::new(encryption(config)?);
             let address = listen(&host, port, endpoints, Some(tls), &stop).await?;
-            log::info!("Starting https monitor on {host}:{}", address.port());
-            urls.push(format!("https://{address}"));
+            log::info!("Starting https monitor on {}", joined(&host, address.port()));
+            urls.push(url("https", address));
         }
         Ok(Some(Self { urls, _stop: stop.drop_guard() }))
     }
@@ -65,9 +67,9 @@ async fn listen(
     tls: Option<Arc<ServerTls>>,
     stop: &CancellationToken,
 ) -> Result<SocketAddr, BrokerError> {
-    let failed = |error: std::io::Error| BrokerError::Monitoring(format!("listen on {host}:{port}: {error}"));
-    let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let failed =
+        |error: std::io::Error| BrokerError::Monitoring(format!("listen on {}: {error}", joined(host, port)));
+    let (listener, address) = bind(host, port).await.map_err(failed)?;
     let stop = stop.clone().cancelled_owned();
     tokio::spawn(serve(listener, endpoints, tls, stop));
     Ok(address)

@@ -169,6 +169,17 @@ fn users_come_from_where_and_as_what_they_may() {
 }
 
 #[test]
+fn a_network_of_ipv4_is_recognised_by_a_listener_for_all_addresses() {
+    let (operator, account) = (TestOperator::new(), KeyPair::new_account());
+    let token = operator.account(&account, json!({}));
+    let broker = Broker::configured_on("0.0.0.0", &operator.memory(&[&token]));
+    client(&broker, &TestUser::of(&account, json!({ "src": ["127.0.0.0/8"] })));
+    for refused in ["10.0.0.0/8", "::/0"] {
+        expect_refused(&broker, &TestUser::of(&account, json!({ "src": [refused] })));
+    }
+}
+
+#[test]
 fn a_token_is_good_in_its_time() {
     let (_, account, broker) = one_account(json!({}));
     for claims in [json!({ "exp": now() - 10 }), json!({ "nbf": now() + 100 })] {

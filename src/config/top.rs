@@ -370,7 +370,8 @@ pub const KEYS: &[Key<Config>] = &[
     nested!("ocsp_cache", [], ocsp_cache, ocsp::read_cache, live("OCSPCacheConfig", "OCSP peer cache")),
 ];
 
-fn host(node: &Node) -> Result<String, Problem> {
+/// Reads a `host`; an empty one is all addresses.
+pub(super) fn host(node: &Node) -> Result<String, Problem> {
     let host = node.text()?;
     Ok(if host.is_empty() { defaults::HOST } else { host }.to_owned())
 }

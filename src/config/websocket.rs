@@ -10,6 +10,7 @@ use super::keys::{Key, block, field, nested, timed, unknown_field};
 use super::report::{Problem, Report};
 use super::simple_auth::{self, SimpleAuth};
 use super::tls::{self, Tls};
+use super::top;
 
 /// NATS over WebSocket.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +76,7 @@ const KEYS: &[Key<WebSocket>] = &[
         ws.port = node.port()?.listen();
         Ok(())
     }),
-    field!("host", ["net"], host, Node::string),
+    field!("host", ["net"], host, top::host),
     field!("advertise", [], advertise, Node::name),
     field!("no_tls", [], no_tls, Node::bool),
     nested!("tls", [], tls, tls::read_for_clients),

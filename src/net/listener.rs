@@ -1,19 +1,16 @@
 //! Accepting client connections.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use super::bind::bind;
 use super::{handshake, websocket};
 use crate::router::ConnectionKind;
 use crate::server::{Server, StartError};
-
-/// Connections that the system may hold until they are accepted.
-const BACKLOG: u32 = 1024;
 
 /// First and last pause after a failed accept, for instance when there are no more file descriptors.
 const RETRY_AFTER_MIN: Duration = Duration::from_millis(10);
@@ -30,12 +27,11 @@ impl ClientListener {
     /// Listens on a name or address; port 0 is any free one.
     pub async fn bind(host: &str, port: u16, kind: ConnectionKind) -> Result<Self, StartError> {
         let failed = |error| StartError::Listen { address: joined(host, port), error };
-        let listener = listen(host, port).await.map_err(failed)?;
-        let addr = listener.local_addr().map_err(failed)?;
+        let (listener, addr) = bind(host, port).await.map_err(failed)?;
         Ok(Self { listener, addr, kind })
     }
 
-    /// What it listens on.
+    /// What it listens on; `0.0.0.0` and `::` are the addresses of both kinds.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -51,6 +47,8 @@ impl ClientListener {
             match accepted {
                 Ok((stream, addr)) => {
                     retry_after = RETRY_AFTER_MIN;
+                    // One who comes over IPv4 to a listener for both is known by the address it has there.
+                    let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
                     self.spawn_client(server.clone(), stream, addr);
                 }
                 Err(error) => {
@@ -83,26 +81,6 @@ pub fn joined(host: &str, port: u16) -> String {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
     }
-}
-
-async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let host = if host.is_empty() { "0.0.0.0" } else { host };
-    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "no such host");
-    for addr in lookup_host((host, port)).await? {
-        match listen_on(addr) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last_error = error,
-        }
-    }
-    Err(last_error)
-}
-
-fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restarted server takes its port back while old connections are still being forgotten.
-    socket.set_reuseaddr(true)?;
-    socket.bind(addr)?;
-    socket.listen(BACKLOG)
 }
 
 #[cfg(test)]

@@ -117,7 +117,9 @@ fn parse_line(line: &str) -> Result<Option<SocketAddr>, ProxyError> {
             let (from, to) = (address(from), address(to));
             let ports = from_port.parse::<u16>().ok().zip(to_port.parse::<u16>().ok());
             match (from, to, ports) {
-                (Some(from), Some(_), Some((port, _))) => Ok(Some(SocketAddr::new(from, port))),
+                (Some(from), Some(_), Some((port, _))) => {
+                    Ok(Some(SocketAddr::new(from.to_canonical(), port)))
+                }
                 _ => Err(ProxyError::Malformed("bad address or port")),
             }
         }
@@ -154,7 +156,8 @@ where
         let all: &[u8; ALL] = rest.first_chunk()?;
         let address: [u8; ADDRESS] = *all.first_chunk()?;
         let port = all.get(2 * ADDRESS..)?.first_chunk()?;
-        Some(SocketAddr::new(address.into(), u16::from_be_bytes(*port)))
+        let address: IpAddr = address.into();
+        Some(SocketAddr::new(address.to_canonical(), u16::from_be_bytes(*port)))
     };
     parse().ok_or(ProxyError::Malformed("addresses too short"))
 }
@@ -173,6 +176,8 @@ mod tests {
         assert_eq!(from("PROXY TCP4 192.0.2.7 10.0.0.1 4000 4222"), Some(Some(v4)));
         let v6 = "[2001:db8::1]:5".parse().unwrap();
         assert_eq!(from("PROXY TCP6 2001:db8::1 ::1 5 4222"), Some(Some(v6)));
+        let mapped = "PROXY TCP6 ::ffff:192.0.2.7 ::ffff:10.0.0.1 4000 4222";
+        assert_eq!(from(mapped), Some(Some(v4)), "a proxy that listens on both");
         assert_eq!(from("PROXY UNKNOWN"), Some(None));
         for bad in [
             "PROXY TCP4 ::1 ::1 1 2",

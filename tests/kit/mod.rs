@@ -46,9 +46,14 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker on a free port of the loopback interface.
     pub fn start(options: Options) -> Self {
+        Self::start_on("127.0.0.1", options)
+    }
+
+    /// Starts a broker on a free port of these addresses.
+    pub fn start_on(host: &str, options: Options) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { host: "127.0.0.1".to_owned(), ..options };
+        let options = Options { host: host.to_owned(), ..options };
         let running = runtime.block_on(Server::start(options)).unwrap();
         let addr = running.client_addr();
         Self { runtime, running: Some(running), addr }
@@ -56,8 +61,13 @@ impl Broker {
 
     /// Starts the core broker that this configuration describes.
     pub fn configured(text: &str) -> Self {
+        Self::configured_on("127.0.0.1", text)
+    }
+
+    /// Starts the core broker that this configuration describes on a free port of these addresses.
+    pub fn configured_on(host: &str, text: &str) -> Self {
         let config = configuration(text);
-        let broker = Self::start(assemble::server_options(&config));
+        let broker = Self::start_on(host, assemble::server_options(&config));
         assemble::apply_account_limits(&config, broker.server());
         assemble::apply_mappings(&config, broker.server()).unwrap();
         let context = broker.runtime.enter();
