@@ -39,14 +39,24 @@ fn live(world: &World) -> Vec<u64> {
     (1..=state.log.state().last_seq).filter(|seq| state.log.meta(*seq).is_some()).collect()
 }
 
-/// Zeroes the last bytes of the journal, as if the power had gone before they were written.
-fn tear_off(world: &World, bytes: usize) {
+/// Where the journal's records end.
+fn end_of_journal(world: &World) -> usize {
     let file = world.disk.open("journal/0000000001.seg").unwrap();
     // Behind the records lies a copy of the segment's header.
     let mut held = vec![0; 8192 - 64];
     file.read_at(&mut held, 0).unwrap();
-    let end = (held.iter().rposition(|byte| *byte != 0).unwrap() + 1).next_multiple_of(8);
-    file.write_at(&vec![0; bytes], (end - bytes) as u64).unwrap();
+    (held.iter().rposition(|byte| *byte != 0).unwrap() + 1).next_multiple_of(8)
+}
+
+/// Zeroes bytes of the journal, as if the power had gone before they were written.
+fn lose(world: &World, from: usize, bytes: usize) {
+    let file = world.disk.open("journal/0000000001.seg").unwrap();
+    file.write_at(&vec![0; bytes], from as u64).unwrap();
+}
+
+/// Loses the last bytes of the journal.
+fn tear_off(world: &World, bytes: usize) {
+    lose(world, end_of_journal(world) - bytes, bytes);
 }
 
 /// A message of the stream that a consumer has been handed: where its acknowledgement goes.
@@ -283,4 +293,39 @@ fn the_model_takes_an_answer_for_a_promise_of_what_was_asked_and_not_of_what_was
     change_and_lose_power(1, true).unwrap();
     change_and_lose_power(2, true).unwrap();
     assert!(change_and_lose_power(2, false).is_err());
+}
+
+/// One consumer, whose making was never answered, was lost with the power. The other acknowledges nothing: when the broker
+/// started, it was sent what only the first had kept, and that went. The model took it for lost as well, and its delivery for
+/// that of a message nobody had sent.
+#[test]
+fn a_message_that_only_a_lost_consumer_kept_is_delivered_at_the_start_and_goes() {
+    let mut world = world();
+    let mut model = Model::default();
+    model.wanted.insert("S".into());
+    create(&world, r#""retention":"interest""#);
+    let consumer = |name: &str, config: &str| {
+        let config = format!(
+            r#"{{"stream_name":"S","config":{{"durable_name":"{name}","filter_subject":"s.>",{config}}}}}"#
+        );
+        world.publish(&format!("$JS.API.CONSUMER.CREATE.S.{name}.s.>"), "", b"", config.as_bytes());
+    };
+    consumer("NONE", r#""ack_policy":"none","deliver_subject":"push.n""#);
+    commit(&world);
+    model.observe(&world).unwrap();
+    let lost_from = end_of_journal(&world);
+    consumer("LOST", r#""ack_policy":"explicit""#);
+    world.publish("s.a", "", b"", b"x");
+    model.observe(&world).unwrap();
+    commit(&world);
+    world.kill();
+    lose(&world, lost_from, 64);
+    world.start().unwrap();
+    model.broker_died();
+    model.check_restart(&world, Crash { reopened: false, orderly: false, flips: 0 }).unwrap();
+    assert_eq!(live(&world), [] as [u64; 0]);
+    world.run_tasks(3);
+    let received = world.take_received();
+    assert_eq!(received.len(), 1);
+    model.receive(&received[0]).unwrap();
 }
