@@ -29,7 +29,7 @@ impl Model {
     /// The broker is gone: nobody answers any more.
     pub fn broker_died(&mut self) {
         self.requests.clear();
-        self.sent.1.clear();
+        self.sent.attempts.clear();
     }
 
     /// Looks at a broker that was started again.

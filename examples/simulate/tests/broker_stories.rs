@@ -8,6 +8,7 @@ use crate::disk::{Faults, Lie, Mood, SimDisk};
 use crate::model::restart::Crash;
 use crate::model::{Model, Request};
 use crate::rng::Rng;
+use crate::run::Run;
 use crate::world::World;
 
 fn world() -> World {
@@ -328,4 +329,37 @@ fn a_message_that_only_a_lost_consumer_kept_is_delivered_at_the_start_and_goes()
     let received = world.take_received();
     assert_eq!(received.len(), 1);
     model.receive(&received[0]).unwrap();
+}
+
+/// A run in which a message has come to its end, and the first of a batch finds that out.
+fn batch_after_an_end(seed: u64) -> Checked<Run> {
+    let mut run = Run::new(seed, Lie::None, false);
+    run.start(true)?;
+    run.model.wanted.insert("S".into());
+    let config = r#""storage":"memory","max_age":1000000000,"max_bytes":300,"allow_atomic":true,
+        "allow_msg_ttl":true,"subject_delete_marker_ttl":1000000000"#;
+    create(&run.world, config);
+    run.world.publish("s.a", "", b"", b"x");
+    run.look()?;
+    run.world.pass(5_000_000_000);
+    run.publish_batch();
+    run.look()?;
+    Ok(run)
+}
+
+/// The marker was made when the batch began, and took its sequence. What of the batch had to go at once was taken for what came
+/// after it.
+#[test]
+fn the_model_knows_the_messages_of_a_batch_that_a_marker_came_before() {
+    let mut gone = 0;
+    for seed in 0..20 {
+        let run = batch_after_an_end(seed).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+        let messages = &run.model.streams[&1].messages;
+        let first = messages.values().find_map(|message| message.attempt);
+        for (seq, message) in messages.range(3..) {
+            assert_eq!(message.attempt, first.map(|first| first + seq - 3), "seed {seed}");
+            gone += u32::from(!message.is_live());
+        }
+    }
+    assert!(gone > 0);
 }
