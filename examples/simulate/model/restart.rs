@@ -72,6 +72,7 @@ impl StreamModel {
         // First: who is there decides what may have gone at the start, delivered to those who acknowledge nothing.
         self.check_consumers(state, crash)?;
         self.check_messages(state, crash, now)?;
+        self.former_consumers.clear();
         self.check_confirmations(state)?;
         self.resume(state.log.as_ref());
         if !crash.orderly || self.makes_markers() {
@@ -266,6 +267,8 @@ impl StreamModel {
             consumer.promise_config(consumer.revision);
             self.consumers.insert(consumer.name.clone(), consumer);
         }
+        // What these had acknowledged may be gone.
+        self.former_consumers = known;
         Ok(())
     }
 
