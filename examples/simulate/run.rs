@@ -57,7 +57,8 @@ pub fn run(seed: u64, steps: u64, lie: Lie, aloud: bool) -> Outcome {
 }
 
 impl Run {
-    fn new(seed: u64, lie: Lie, aloud: bool) -> Self {
+    /// A run that has not begun.
+    pub fn new(seed: u64, lie: Lie, aloud: bool) -> Self {
         let mut rng = Rng::new(seed);
         let plan = Plan::draw(&mut rng, lie);
         let disk = SimDisk::new(rng.fork(), plan.capacity_bytes, lie);
@@ -140,7 +141,7 @@ impl Run {
     }
 
     /// Looks at the broker's memory, then reads what clients were sent.
-    fn look(&mut self) -> Checked {
+    pub fn look(&mut self) -> Checked {
         if !self.world.disk.is_down() {
             let model = &mut self.model;
             let world = &self.world;
@@ -214,7 +215,8 @@ impl Run {
         self.start(orderly)
     }
 
-    fn start(&mut self, orderly: bool) -> Checked {
+    /// Starts the broker, until it is there, and looks at what it holds.
+    pub fn start(&mut self, orderly: bool) -> Checked {
         for attempt in 0.. {
             let last = attempt == FAILED_STARTS_MAX;
             self.faulty &= !last;

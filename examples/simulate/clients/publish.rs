@@ -3,7 +3,7 @@
 use headwater_protocol::headers::{HeaderBuilder, names};
 
 use crate::model::message::{Attempt, attempt_of};
-use crate::model::{Request, SIM_ID};
+use crate::model::{Request, SIM_ID, Sent};
 use crate::run::Run;
 
 /// Subjects of a stream.
@@ -34,7 +34,7 @@ impl Run {
     }
 
     /// Publishes a batch of which all must count or nothing.
-    pub(super) fn publish_batch(&mut self) {
+    pub fn publish_batch(&mut self) {
         let Some(stream) = self.any_stream() else { return };
         let count = self.rng.between(2, 6);
         let batch = self.model.number();
@@ -63,9 +63,9 @@ impl Run {
             increment,
         };
         self.model.attempts.insert(attempt, sent);
-        let model = &self.model.streams[&stream];
-        let before = model.last_seq;
-        let name = model.name.clone();
+        let name = self.model.streams[&stream].name.clone();
+        // The stream may have made up markers since the last step, when it was sent the beginning of a batch.
+        let before = self.world.host(&name).map_or(0, |host| host.lock().log.state().last_seq);
         let reply = self.model.expect(Request::Publish { stream, attempts: attempts.clone(), given: None });
         let block = String::from_utf8_lossy(&headers).replace("\r\n", "|");
         self.note(|| format!("publish {subject} {block} {} bytes → {reply}", payload.len()));
@@ -74,8 +74,8 @@ impl Run {
         if let Some(mut last) = self.model.requests.last_entry() {
             last.insert(Request::Publish { stream, attempts: attempts.clone(), given });
         }
-        if given.is_some() {
-            self.model.sent = (stream, attempts);
+        if let Some(first_seq) = given {
+            self.model.sent = Sent { stream, first_seq, attempts };
         }
     }
 

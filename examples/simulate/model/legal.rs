@@ -93,11 +93,22 @@ impl Reasons {
         if self.had(stream, seq, stored.subject()) {
             return Some(Reason::Had);
         }
+        if stored.content.is_none() && self.may_go_unseen(stream, seq) {
+            return Some(Reason::Limit);
+        }
         let after = self.after(stream, seq)?;
         let beyond = |used: u64, max: i64| u64::try_from(max).is_ok_and(|max| max > 0 && used > max);
         let full = beyond(after.messages + 1, config.max_msgs) || beyond(after.bytes, config.max_bytes);
         let subject_full = beyond(after.of_subject + 1, config.max_msgs_per_subject);
         (subject_full || (full && config.discard == Discard::Old)).then_some(Reason::Limit)
+    }
+
+    /// Whether what the stream made up, and nobody saw, may have had to go: its subject is not known, nor its size.
+    fn may_go_unseen(&self, stream: &StreamModel, seq: u64) -> bool {
+        let config = &stream.config;
+        let old_go = config.discard == Discard::Old && (config.max_msgs > 0 || config.max_bytes > 0);
+        let replaced = self.rolled_up_by_subject.values().any(|by| seq < *by);
+        old_go || config.max_msgs_per_subject > 0 || replaced
     }
 
     /// What follows a message, which may not be there itself.

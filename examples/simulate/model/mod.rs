@@ -97,6 +97,25 @@ pub struct Delivered {
     pub ack_to: String,
 }
 
+/// Messages that one step had stored, one after the other.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Where.
+    pub stream: u32,
+    /// The sequence that the first of them was given.
+    pub first_seq: u64,
+    /// Which they are, by number.
+    pub attempts: Vec<u64>,
+}
+
+impl Sent {
+    /// Which of them was given a sequence.
+    fn given(&self, stream: u32, seq: u64) -> Option<u64> {
+        let index = seq.checked_sub(self.first_seq).filter(|_| self.stream == stream)?;
+        self.attempts.get(usize::try_from(index).ok()?).copied()
+    }
+}
+
 /// Everything that was sent and promised.
 #[derive(Debug, Default)]
 pub struct Model {
@@ -110,8 +129,8 @@ pub struct Model {
     pub in_hand: Vec<Delivered>,
     /// Names of streams that somebody wanted to exist.
     pub wanted: BTreeSet<String>,
-    /// What this step sent, and to which stream.
-    pub sent: (u32, Vec<u64>),
+    /// What this step had stored.
+    pub sent: Sent,
     last_number: u64,
 }
 
@@ -155,12 +174,11 @@ impl Model {
                 check(self.wanted.contains(&config.name), wanted, || "it came unasked".to_owned())?;
                 self.streams.insert(host.id.0, StreamModel::new(host.id.0, config.clone()));
             }
-            let sent: &[u64] = if self.sent.0 == host.id.0 { &self.sent.1 } else { &[] };
-            let step = Step { attempts: &self.attempts, sent, now };
+            let step = Step { attempts: &self.attempts, sent: &self.sent, now };
             let Some(stream) = self.streams.get_mut(&host.id.0) else { continue };
             stream.observe(&state, &step)?;
         }
-        self.sent.1.clear();
+        self.sent.attempts.clear();
         for stream in self.streams.values_mut().filter(|stream| stream.in_service) {
             stream.in_service = hosts.iter().any(|host| host.id.0 == stream.id);
             let asked = stream.in_service || stream.deletion != Deletion::None;

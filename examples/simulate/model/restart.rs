@@ -29,7 +29,7 @@ impl Model {
     /// The broker is gone: nobody answers any more.
     pub fn broker_died(&mut self) {
         self.requests.clear();
-        self.sent.1.clear();
+        self.sent.attempts.clear();
     }
 
     /// Looks at a broker that was started again.
@@ -69,8 +69,11 @@ impl StreamModel {
         check(gone, || format!("stream {name} is deleted"), || "it is there".to_owned())?;
         self.deletion = Deletion::None;
         self.check_config(state)?;
-        self.check_messages(state, crash, now)?;
+        // First: who is there decides what may have gone at the start, delivered to those who acknowledge nothing.
         self.check_consumers(state, crash)?;
+        self.check_messages(state, crash, now)?;
+        self.former_consumers.clear();
+        self.check_confirmations(state)?;
         self.resume(state.log.as_ref());
         if !crash.orderly || self.makes_markers() {
             self.last_ts = state.log.state().last_ts;
@@ -262,10 +265,19 @@ impl StreamModel {
             check(is_one, promised, || format!("{:?}", machine.config()))?;
             consumer.reconfigure(machine.config().clone(), self.last_seq);
             consumer.promise_config(consumer.revision);
-            self.check_confirmed(&consumer, &|seq, subject| machine.needs(seq, subject))?;
             self.consumers.insert(consumer.name.clone(), consumer);
         }
+        // What these had acknowledged may be gone.
+        self.former_consumers = known;
         Ok(())
+    }
+
+    fn check_confirmations(&self, state: &StreamState) -> Checked {
+        let hosted = |consumer: &ConsumerModel| state.consumers.find(&consumer.name);
+        let mut both = self.consumers.values().filter_map(|consumer| Some((consumer, hosted(consumer)?)));
+        both.try_for_each(|(consumer, hosted)| {
+            self.check_confirmed(consumer, &|seq, subject| hosted.machine.needs(seq, subject))
+        })
     }
 
     fn check_confirmed(&self, consumer: &ConsumerModel, needs: &dyn Fn(u64, &[u8]) -> bool) -> Checked {

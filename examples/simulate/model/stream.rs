@@ -6,10 +6,10 @@ use headwater::jetstream::host::StreamState;
 use headwater::store::{LogState, MessageLog, StoredMessage, SubjectState};
 use headwater_protocol::jetstream::stream_config::{Retention, Storage, StreamConfig};
 
-use super::Deletion;
 use super::consumer::ConsumerModel;
 use super::legal::Reasons;
 use super::message::{Attempt, Content, Presence, Stored, attempt_of};
+use super::{Deletion, Sent};
 use crate::broken::{Broken, Checked, check};
 
 /// A stream as its clients know it.
@@ -54,8 +54,8 @@ pub struct StreamModel {
 pub struct Step<'a> {
     /// What clients have sent, by number.
     pub attempts: &'a BTreeMap<u64, Attempt>,
-    /// Those of them that this step sent to this stream, in order.
-    pub sent: &'a [u64],
+    /// Those of them that this step had stored.
+    pub sent: &'a Sent,
     /// The time.
     pub now: i64,
 }
@@ -145,13 +145,12 @@ impl StreamModel {
             || format!("{}: sequences up to {} were given", self.name, self.promised_seq),
             || format!("sequence {first_seq} is given again"),
         )?;
-        for (index, seq) in (first_seq..=last_seq).enumerate() {
+        for seq in first_seq..=last_seq {
             let found =
                 log.load(seq).map_err(|error| Broken::new("new messages can be read", error.to_string()))?;
-            // What the stream makes up itself comes after what was sent.
             let attempt = match &found {
                 Some(found) => attempt_of(&found.headers),
-                None => step.sent.get(index).copied(),
+                None => step.sent.given(self.id, seq),
             };
             let stored = self.learn(seq, attempt, found, step)?;
             self.last_ts = stored.ts;

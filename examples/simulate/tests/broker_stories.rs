@@ -8,6 +8,7 @@ use crate::disk::{Faults, Lie, Mood, SimDisk};
 use crate::model::restart::Crash;
 use crate::model::{Model, Request};
 use crate::rng::Rng;
+use crate::run::Run;
 use crate::world::World;
 
 fn world() -> World {
@@ -39,14 +40,24 @@ fn live(world: &World) -> Vec<u64> {
     (1..=state.log.state().last_seq).filter(|seq| state.log.meta(*seq).is_some()).collect()
 }
 
-/// Zeroes the last bytes of the journal, as if the power had gone before they were written.
-fn tear_off(world: &World, bytes: usize) {
+/// Where the journal's records end.
+fn end_of_journal(world: &World) -> usize {
     let file = world.disk.open("journal/0000000001.seg").unwrap();
     // Behind the records lies a copy of the segment's header.
     let mut held = vec![0; 8192 - 64];
     file.read_at(&mut held, 0).unwrap();
-    let end = (held.iter().rposition(|byte| *byte != 0).unwrap() + 1).next_multiple_of(8);
-    file.write_at(&vec![0; bytes], (end - bytes) as u64).unwrap();
+    (held.iter().rposition(|byte| *byte != 0).unwrap() + 1).next_multiple_of(8)
+}
+
+/// Zeroes bytes of the journal, as if the power had gone before they were written.
+fn lose(world: &World, from: usize, bytes: usize) {
+    let file = world.disk.open("journal/0000000001.seg").unwrap();
+    file.write_at(&vec![0; bytes], from as u64).unwrap();
+}
+
+/// Loses the last bytes of the journal.
+fn tear_off(world: &World, bytes: usize) {
+    lose(world, end_of_journal(world) - bytes, bytes);
 }
 
 /// A message of the stream that a consumer has been handed: where its acknowledgement goes.
@@ -283,4 +294,72 @@ fn the_model_takes_an_answer_for_a_promise_of_what_was_asked_and_not_of_what_was
     change_and_lose_power(1, true).unwrap();
     change_and_lose_power(2, true).unwrap();
     assert!(change_and_lose_power(2, false).is_err());
+}
+
+/// One consumer, whose making was never answered, was lost with the power. The other acknowledges nothing: when the broker
+/// started, it was sent what only the first had kept, and that went. The model took it for lost as well, and its delivery for
+/// that of a message nobody had sent.
+#[test]
+fn a_message_that_only_a_lost_consumer_kept_is_delivered_at_the_start_and_goes() {
+    let mut world = world();
+    let mut model = Model::default();
+    model.wanted.insert("S".into());
+    create(&world, r#""retention":"interest""#);
+    let consumer = |name: &str, config: &str| {
+        let config = format!(
+            r#"{{"stream_name":"S","config":{{"durable_name":"{name}","filter_subject":"s.>",{config}}}}}"#
+        );
+        world.publish(&format!("$JS.API.CONSUMER.CREATE.S.{name}.s.>"), "", b"", config.as_bytes());
+    };
+    consumer("NONE", r#""ack_policy":"none","deliver_subject":"push.n""#);
+    commit(&world);
+    model.observe(&world).unwrap();
+    let lost_from = end_of_journal(&world);
+    consumer("LOST", r#""ack_policy":"explicit""#);
+    world.publish("s.a", "", b"", b"x");
+    model.observe(&world).unwrap();
+    commit(&world);
+    world.kill();
+    lose(&world, lost_from, 64);
+    world.start().unwrap();
+    model.broker_died();
+    model.check_restart(&world, Crash { reopened: false, orderly: false, flips: 0 }).unwrap();
+    assert_eq!(live(&world), [] as [u64; 0]);
+    world.run_tasks(3);
+    let received = world.take_received();
+    assert_eq!(received.len(), 1);
+    model.receive(&received[0]).unwrap();
+}
+
+/// A run in which a message has come to its end, and the first of a batch finds that out.
+fn batch_after_an_end(seed: u64) -> Checked<Run> {
+    let mut run = Run::new(seed, Lie::None, false);
+    run.start(true)?;
+    run.model.wanted.insert("S".into());
+    let config = r#""storage":"memory","max_age":1000000000,"max_bytes":300,"allow_atomic":true,
+        "allow_msg_ttl":true,"subject_delete_marker_ttl":1000000000"#;
+    create(&run.world, config);
+    run.world.publish("s.a", "", b"", b"x");
+    run.look()?;
+    run.world.pass(5_000_000_000);
+    run.publish_batch();
+    run.look()?;
+    Ok(run)
+}
+
+/// The marker was made when the batch began, and took its sequence. What of the batch had to go at once was taken for what came
+/// after it.
+#[test]
+fn the_model_knows_the_messages_of_a_batch_that_a_marker_came_before() {
+    let mut gone = 0;
+    for seed in 0..20 {
+        let run = batch_after_an_end(seed).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+        let messages = &run.model.streams[&1].messages;
+        let first = messages.values().find_map(|message| message.attempt);
+        for (seq, message) in messages.range(3..) {
+            assert_eq!(message.attempt, first.map(|first| first + seq - 3), "seed {seed}");
+            gone += u32::from(!message.is_live());
+        }
+    }
+    assert!(gone > 0);
 }
