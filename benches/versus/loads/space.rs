@@ -2,7 +2,7 @@
 
 use std::io;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Load;
 use super::jetstream::{create_pull_consumer, pull_all};
@@ -23,8 +23,11 @@ const IN_FLIGHT: u64 = 256;
 /// Messages that are sent between two looks at the disk.
 const BATCH: u64 = 100_000;
 
-/// How long the server is left alone before the disk is looked at for the last time.
-const REST: Duration = Duration::from_secs(60);
+/// The server is left alone until it has given nothing back for so long.
+const REST: Duration = Duration::from_secs(10);
+
+/// How long it is left alone at most.
+const REST_MAX: Duration = Duration::from_secs(60);
 
 pub fn loads() -> Vec<Load> {
     let load = |name: &str, run: fn(&mut Server, u64) -> io::Result<Run>| {
@@ -83,11 +86,23 @@ fn publish_in_batches(client: Client, messages: u64, subject: &dyn Fn(u64) -> St
 
 /// MiB on disk above 1.3 times what the stream says it holds.
 fn taken(server: &Server) -> io::Result<Run> {
-    thread::sleep(REST);
+    let disk_bytes = disk_bytes_at_rest(server)?;
     let info = api(&mut server.connect()?, "STREAM.INFO.BENCH", "")?;
     let kept = info["state"]["bytes"].as_u64().ok_or_else(|| io::Error::other("no state"))?;
-    let beyond = server.disk_bytes()? as f64 - 1.3 * kept as f64;
+    let beyond = disk_bytes as f64 - 1.3 * kept as f64;
     Ok(Run::special("MiB", beyond / 1048576.0))
+}
+
+fn disk_bytes_at_rest(server: &Server) -> io::Result<u64> {
+    let (start, mut before) = (Instant::now(), u64::MAX);
+    loop {
+        let now = server.disk_bytes()?;
+        if now >= before || start.elapsed() > REST_MAX {
+            return Ok(now);
+        }
+        before = now;
+        thread::sleep(REST);
+    }
 }
 
 /// Numbers without a pattern, the same in every run.

@@ -216,8 +216,8 @@ impl SegmentFiles {
 
     /// Makes a segment ready: allocated, with its header, under its name, all of it durable.
     ///
-    /// The file of `recycled` is used when it is of the right length and nobody reads it any more; that segment is gone
-    /// in any case.
+    /// The file of `recycled` is used when it is of the right length and version and nobody reads it any more; that segment is
+    /// gone in any case.
     pub fn prepare(&self, id: u32, recycled: Option<u32>) -> Result<Arc<Segment>, StoreError> {
         let reused = match recycled {
             Some(old) => self.take_file(old, id)?,
@@ -232,14 +232,19 @@ impl SegmentFiles {
         made
     }
 
+    /// The version of the segments that are made.
+    fn version(&self) -> u32 {
+        if self.vault.is_some() { SEALED_VERSION } else { FORMAT_VERSION }
+    }
+
     fn make(&self, id: u32, reused: bool) -> std::io::Result<Arc<Segment>> {
         let preparing = preparing(id);
         let file = if reused { self.disk.open(&preparing)? } else { self.disk.create(&preparing)? };
         if !reused {
             file.preallocate(u64::from(self.segment_bytes))?;
         }
-        let version = if self.vault.is_some() { SEALED_VERSION } else { FORMAT_VERSION };
-        let header = SegmentHeader { id, salt: self.disk.random()?, len: self.segment_bytes, version };
+        let (len, version) = (self.segment_bytes, self.version());
+        let header = SegmentHeader { id, salt: self.disk.random()?, len, version };
         file.write_at(&header.encode(), 0)?;
         file.write_at(&header.encode(), u64::from(header.len.saturating_sub(SEGMENT_TRAILER_LEN)))?;
         file.sync_data()?;
@@ -284,7 +289,9 @@ impl SegmentFiles {
         };
         known.open = None;
         let unread = known.in_use.strong_count() == 0;
-        let moved = if unread && known.header.len == self.segment_bytes {
+        // What is sealed from now on must not share a file with what was not.
+        let fits = known.header.len == self.segment_bytes && known.header.version == self.version();
+        let moved = if unread && fits {
             self.disk.rename(&path(id), &preparing(next)).map(|()| true)
         } else {
             self.unlink(id).map(|()| false)
