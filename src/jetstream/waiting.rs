@@ -12,6 +12,10 @@ use super::consumers::ConsumerKey;
 /// What a consumer without filters wants.
 static EVERYTHING: Bytes = Bytes::from_static(b">");
 
+/// Tokens of a filter that are told apart: the tree is walked and taken down by recursion. A longer filter waits for whatever
+/// begins like it.
+const TOKENS_MAX: usize = 256;
+
 /// The waiting consumers of a stream, by filter.
 #[derive(Default)]
 pub struct Waiting {
@@ -57,8 +61,8 @@ impl Waiting {
     /// A consumer that wants what `filters` match, everything if there are none. It does not wait yet.
     pub fn join(&mut self, filters: &[Bytes]) -> Vec<Membership> {
         let filters = if filters.is_empty() { std::slice::from_ref(&EVERYTHING) } else { filters };
-        let memberships = filters.iter().map(|filter| {
-            let place = self.root.place(filter);
+        let memberships = filters.iter().map(bounded).map(|filter| {
+            let place = self.root.place(&filter);
             let group = *place.get_or_insert_with(|| self.unused.pop().unwrap_or(self.groups.len()));
             if group == self.groups.len() {
                 self.groups.push(Group::default());
@@ -68,7 +72,7 @@ impl Waiting {
                 group.last_seq = if group.members == 0 { self.last_seq } else { group.last_seq };
                 group.members += 1;
             }
-            Membership { filter: filter.clone(), group, listed: false }
+            Membership { filter, group, listed: false }
         });
         memberships.collect()
     }
@@ -192,6 +196,14 @@ impl Node {
 
     fn is_empty(&self) -> bool {
         self.children.is_empty() && self.any.is_none() && self.rest.is_none() && self.here.is_none()
+    }
+}
+
+fn bounded(filter: &Bytes) -> Bytes {
+    let mut dots = memchr::memchr_iter(b'.', filter);
+    match (dots.nth(TOKENS_MAX - 2), dots.next()) {
+        (Some(last), Some(_)) => [&filter[..=last], b">"].concat().into(),
+        _ => filter.clone(),
     }
 }
 

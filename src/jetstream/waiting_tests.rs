@@ -136,3 +136,26 @@ fn who_begins_to_wait_when_its_message_is_stored_already_does_not_wait() {
     let mut wants_c = waiting.join(&[Bytes::from_static(b"c")]);
     assert!(!waiting.wait(key, &mut wants_c, 6));
 }
+
+#[test]
+fn a_filter_of_very_many_tokens_is_no_deeper_than_the_stack() {
+    let mut rig = Rig::new();
+    let deep = format!("{}a", "a.".repeat(400_000));
+    rig.join(1, std::slice::from_ref(&deep));
+    rig.join(2, &[format!("{}b", "b.".repeat(400_000))]);
+    rig.wait(1);
+    rig.wait(2);
+    let (woken, _) = rig.store(&deep);
+    assert_eq!(woken, BTreeSet::from([1]));
+    rig.leave(1);
+    rig.leave(2);
+    assert!(!rig.waiting.want(deep.as_bytes()));
+}
+
+#[test]
+fn filters_are_told_apart_up_to_the_bound() {
+    let of_tokens = |count: usize| Bytes::from(vec!["a"; count].join("."));
+    assert_eq!(bounded(&of_tokens(TOKENS_MAX)), of_tokens(TOKENS_MAX));
+    let cut = bounded(&of_tokens(TOKENS_MAX + 1));
+    assert!(matches(&cut, &of_tokens(TOKENS_MAX + 1)) && cut.ends_with(b".>"));
+}
