@@ -16,7 +16,7 @@ use super::host::inflow::take_positions;
 use super::host::{StreamHost, StreamState};
 use super::record;
 use super::sourcing::ledger::Record;
-use super::stream::StreamMachine;
+use super::stream::{Bounds, StreamMachine};
 use crate::store::{Lsn, MessageLog, RecoveredConsumer, RecoveredStream, Store};
 
 /// The pause before a failed store is opened anew, and what it grows to while that does not help.
@@ -49,7 +49,8 @@ impl JetStream {
     pub fn recover(&self) -> Result<(), String> {
         let _recovering = self.recovering.lock();
         let failures = self.env().failures();
-        let (streams, _report) = self.env().store.recover().map_err(|error| error.to_string())?;
+        let (streams, _report) =
+            self.env().store.recover_with(&settle_doubts).map_err(|error| error.to_string())?;
         self.unserved.lock().clear();
         self.stash(discard_unfinished(&self.env().store, streams));
         let mut waiting: Vec<(Arc<JsAccount>, Waiting)> = Vec::new();
@@ -155,6 +156,18 @@ impl JsAccount {
     }
 }
 
+/// Removes what messages of the last commit before a crash had pushed out, and what may be there again.
+fn settle_doubts(stream: &mut RecoveredStream) {
+    if stream.in_doubt.is_empty() {
+        return;
+    }
+    let Ok((_, config)) = record::read::<StreamConfig>(&stream.meta) else { return };
+    let mut machine = StreamMachine::new(config, Bounds::default());
+    if let Err(error) = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt) {
+        log::warn!("stream {}: limits are not enforced: {error}", stream.name);
+    }
+}
+
 /// A stream with its consumers, as the store holds it.
 fn state_of(
     account: &Arc<JsAccount>,
@@ -164,11 +177,8 @@ fn state_of(
     let env = &account.env;
     let positions = take_positions(&mut stream.consumers);
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let mut machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), env.now())
+    let machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), env.now())
         .map_err(|error| error.to_string())?;
-    if let Err(error) = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt) {
-        log::warn!("stream {}: limits are not enforced: {error}", stream.name);
-    }
     let mut consumers = Consumers::default();
     consumers.number_after(&host.lock().consumers);
     for consumer in stream.consumers {
