@@ -20,6 +20,8 @@ pub struct Controls {
     pub syncs: AtomicU64,
     /// Write calls so far.
     pub writes: AtomicU64,
+    /// Segments made so far.
+    pub made: AtomicU64,
     /// Read calls so far.
     pub reads: AtomicU64,
 }
@@ -49,6 +51,7 @@ impl Device for Controls {
     }
 
     fn preallocate(&self) -> io::Result<()> {
+        self.made.fetch_add(1, Ordering::Relaxed);
         if self.full.load(Ordering::Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
