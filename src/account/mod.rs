@@ -32,8 +32,8 @@ use self::exchange::Exchange;
 use self::interest::Watchers;
 use self::observers::Observers;
 use crate::router::{
-    Dispatch, Matches, Message, Path, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
-    fan_out_to_queue,
+    Dispatch, IndexUsage, Matches, Message, Path, RouteCache, Service, Sink, SubjectIndex, Subscription,
+    fan_out, fan_out_to_queue,
 };
 use crate::trace::TraceTerms;
 
@@ -139,6 +139,11 @@ impl Account {
     /// Subscriptions in it now.
     pub fn subscription_count(&self) -> usize {
         self.index.len()
+    }
+
+    /// How the subject index has been used.
+    pub fn index_usage(&self) -> IndexUsage {
+        self.index.usage()
     }
 
     /// Delivers a message to everyone who subscribed to its subject. `true` if anybody got it.

@@ -16,7 +16,7 @@ use super::varz::{Configuration, Listen};
 use crate::account::Account;
 use crate::clock::UnixNanos;
 use crate::config::Config;
-use crate::router::Subscription;
+use crate::router::{IndexUsage, Subscription};
 use crate::server::{ClosedClient, Phase, Server};
 use crate::session::ClientSnapshot;
 
@@ -120,8 +120,8 @@ impl Source for BrokerSource {
     }
 
     fn subscription_stats(&self, account: Option<&str>) -> SubscriptionStats {
-        let count = self.accounts_of(account).iter().map(|account| account.subscription_count() as u64).sum();
-        SubscriptionStats { num_subscriptions: count, ..SubscriptionStats::default() }
+        let usages = self.accounts_of(account).into_iter().map(|account| account.index_usage());
+        SubscriptionStats::new(usages.fold(IndexUsage::default(), IndexUsage::and))
     }
 
     fn accounts(&self) -> Vec<AccountFacts> {

@@ -30,6 +30,14 @@ impl Patience {
         };
         std::thread::sleep(Duration::from_millis(millis));
     }
+
+    /// How long to wait for an answer that may never come. Half of a long run is such waiting, so at first it is short.
+    fn for_answers(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::None => 60,
+            Self::Some | Self::Much => 500,
+        })
+    }
 }
 
 /// One broker.
@@ -49,7 +57,9 @@ impl Player {
 
     /// Plays a sequence from the beginning; what came back, step by step.
     pub fn play(&mut self, steps: &[Step], patience: Patience) -> Vec<String> {
+        self.wire.wait_afterwards(Patience::Much.for_answers());
         self.clean_up();
+        self.wire.wait_afterwards(patience.for_answers());
         self.plays += 1;
         let mut told = Vec::new();
         let mut purged = false;

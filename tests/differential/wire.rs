@@ -8,12 +8,12 @@ const CONNECT: &str =
     r#"{"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"protocol":1,"lang":"test"}"#;
 /// What is not answered by then is not answered.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
-/// What is not answered by then after the broker has read the request is not answered either.
-const AFTERWARDS_MAX: Duration = Duration::from_millis(500);
 
 pub struct Wire {
     reader: BufReader<TcpStream>,
     requests: u64,
+    /// What is not answered by then after the broker has read the request is not answered either.
+    afterwards: Duration,
 }
 
 /// What came.
@@ -34,10 +34,15 @@ impl Wire {
     pub fn dial(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker listens");
         stream.set_nodelay(true).expect("a socket");
-        let mut wire = Self { reader: BufReader::new(stream), requests: 0 };
+        let mut wire = Self { reader: BufReader::new(stream), requests: 0, afterwards: ANSWER_TIME_MAX };
         wire.line().expect("INFO");
         wire.send(format!("CONNECT {CONNECT}\r\nSUB _ANSWER.> 1\r\n").as_bytes());
         wire
+    }
+
+    /// How long a request may stay unanswered that the broker has read.
+    pub fn wait_afterwards(&mut self, most: Duration) {
+        self.afterwards = most;
     }
 
     /// Sends a request; returns what comes, up to and including the first message that is the last.
@@ -87,7 +92,7 @@ impl Wire {
                 ["MSG", to, _, rest @ ..] => return Some(self.message(to, rest, 1)),
                 ["HMSG", to, _, rest @ ..] => return Some(self.message(to, rest, 2)),
                 ["PING"] => self.send(b"PONG\r\n"),
-                ["PONG"] => self.wait(AFTERWARDS_MAX),
+                ["PONG"] => self.wait(self.afterwards),
                 ["-ERR", ..] => panic!("{line}"),
                 _ => {}
             }
