@@ -62,11 +62,18 @@ impl Player {
         self.wire.wait_afterwards(patience.for_answers());
         self.plays += 1;
         let mut told = Vec::new();
-        let mut purged = false;
+        let (mut purged, mut starts_ahead) = (false, false);
         for step in steps {
             purged |= step.purges_some_subjects();
-            let received = self.step(&step.with_streams_named(&self.mark())).replace(&self.mark(), "");
-            told.push(if purged { mask::without_floors(&received) } else { received });
+            starts_ahead |= step.starts_by_sequence();
+            let mut received = self.step(&step.with_streams_named(&self.mark())).replace(&self.mark(), "");
+            if purged {
+                received = mask::without_floors(&received);
+            }
+            if starts_ahead {
+                received = mask::without_pending(&received);
+            }
+            told.push(received);
             patience.pause();
         }
         told
@@ -115,6 +122,7 @@ impl Player {
 
     fn clean_up(&mut self) {
         self.deliveries.clear();
+        self.wire.forget_requests();
         let names = self.names();
         for name in names["streams"].as_array().into_iter().flatten() {
             let subject = format!("$JS.API.STREAM.DELETE.{}", name.as_str().expect("a name"));
@@ -142,5 +150,9 @@ fn block(headers: &[(String, String)]) -> String {
 fn told(message: &Received) -> String {
     let reply = mask::reply(&message.reply);
     let (headers, body) = (mask::headers(&message.headers), mask::body(&message.payload));
-    [reply, headers, body].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    [message.subject.clone(), reply, headers, body]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

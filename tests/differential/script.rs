@@ -48,6 +48,11 @@ impl Step {
         matches!(self, Self::Call { subject, body } if subject.starts_with("STREAM.PURGE") && body.contains("filter"))
     }
 
+    /// Whether a consumer is asked for that may begin behind the end.
+    pub fn starts_by_sequence(&self) -> bool {
+        matches!(self, Self::Call { body, .. } if body.contains("by_start_sequence"))
+    }
+
     /// The same with a mark in the streams' names.
     pub fn with_streams_named(&self, mark: &str) -> Self {
         let named = |text: &str| {
