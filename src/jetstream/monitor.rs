@@ -163,6 +163,7 @@ fn account_usage(account: &JsAccount) -> JetStreamAccount {
     let info = account.info();
     let mut found = JetStreamAccount {
         name: account.account.name().to_string(),
+        tag: account.account.tag().to_string(),
         streams: info.streams,
         consumers: info.consumers,
         ..JetStreamAccount::default()

@@ -183,6 +183,8 @@ pub struct TlsFacts {
 #[derive(Debug, Clone, Default)]
 pub struct SubscriptionFacts {
     pub account: Arc<str>,
+    /// What its operator calls it, else its name.
+    pub account_tag: Arc<str>,
     pub subject: String,
     pub queue: String,
     pub sid: String,
@@ -228,6 +230,8 @@ impl SubscriptionStats {
 #[derive(Debug, Clone, Default)]
 pub struct AccountFacts {
     pub name: Arc<str>,
+    /// What its operator calls it, else its name.
+    pub tag: Arc<str>,
     /// When it was last configured.
     pub updated: UnixNanos,
     pub client_connections: u64,
@@ -412,6 +416,8 @@ impl Default for JetStreamUse {
 #[derive(Debug, Clone, Default)]
 pub struct JetStreamAccount {
     pub name: String,
+    /// What its operator calls it, else its name.
+    pub tag: String,
     /// Its `accounts` stays 0 and its API level too.
     pub usage: JetStreamUse,
     pub streams: u64,

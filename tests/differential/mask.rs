@@ -6,8 +6,8 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 /// Times; whether they are zero is compared.
 const TIMES: &[&str] = &["created", "ts", "time", "first_ts", "last_ts", "last_active"];
 
-/// What is before the number of pending messages in an ack token.
-const TIME_OF_TOKEN: &str = ".<time>.";
+/// What is before the number of pending messages: in an ack token, in a consumer's info.
+const PENDING_AFTER: [&str; 2] = [".<time>.", r#""num_pending":"#];
 
 /// What names the consumers that are in the way; nats-server names them in no particular order.
 const VIOLATED: &str = "change to limits violates consumers: ";
@@ -66,13 +66,17 @@ pub fn without_floors(told: &str) -> String {
     parts.fold(head, |told, part| told + part.split_once('}').map_or(part, |(_, rest)| rest))
 }
 
-/// A delivery without how many are pending. nats-server counts what is published before a consumer's first message.
+/// An answer without how many messages are pending. To nats-server those are pending, too, that come before the one a
+/// consumer was told to go on with.
 pub fn without_pending(told: &str) -> String {
-    let mut parts = told.split(TIME_OF_TOKEN);
-    let head = parts.next().unwrap_or_default().to_owned();
-    parts.fold(head, |told, part| {
-        told + TIME_OF_TOKEN + part.trim_start_matches(|pending: char| pending.is_ascii_digit())
-    })
+    let without = |told: String, before: &str| {
+        let mut parts = told.split(before);
+        let head = parts.next().unwrap_or_default().to_owned();
+        parts.fold(head, |told, part| {
+            told + before + part.trim_start_matches(|digit: char| digit.is_ascii_digit())
+        })
+    };
+    PENDING_AFTER.iter().fold(told.to_owned(), |told, before| without(told, before))
 }
 
 /// A reply subject as it is compared: without the time in an ack token.

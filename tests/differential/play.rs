@@ -62,15 +62,15 @@ impl Player {
         self.wire.wait_afterwards(patience.for_answers());
         self.plays += 1;
         let mut told = Vec::new();
-        let (mut purged, mut starts_ahead) = (false, false);
+        let (mut purged, mut goes_ahead) = (false, false);
         for step in steps {
             purged |= step.purges_some_subjects();
-            starts_ahead |= step.starts_by_sequence();
+            goes_ahead |= step.goes_ahead();
             let mut received = self.step(&step.with_streams_named(&self.mark())).replace(&self.mark(), "");
             if purged {
                 received = mask::without_floors(&received);
             }
-            if starts_ahead {
+            if goes_ahead {
                 received = mask::without_pending(&received);
             }
             told.push(received);

@@ -48,9 +48,10 @@ impl Step {
         matches!(self, Self::Call { subject, body } if subject.starts_with("STREAM.PURGE") && body.contains("filter"))
     }
 
-    /// Whether a consumer is asked for that may begin behind the end.
-    pub fn starts_by_sequence(&self) -> bool {
-        matches!(self, Self::Call { body, .. } if body.contains("by_start_sequence"))
+    /// Whether a consumer is told to go on with a message that may not have come yet.
+    pub fn goes_ahead(&self) -> bool {
+        let names_one = |subject: &str, body: &str| subject.starts_with("CONSUMER.RESET") && !body.is_empty();
+        matches!(self, Self::Call { subject, body } if body.contains("by_start_sequence") || names_one(subject, body))
     }
 
     /// The same with a mark in the streams' names.
@@ -82,7 +83,8 @@ impl Step {
 ///   subject is none.
 /// - Under interest retention the duplicate window stays, because ids of messages that nobody wanted are forgotten when it
 ///   changes; and nothing is purged up to a sequence, because one that ends before such a message leaves the first sequence.
-/// - Where consumers bound what awaits acknowledgement nothing is purged or rolled up: they do not go on when that made room.
+/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement and nothing is asked for again
+///   at once: they do not go on when a purge made room, and it has them forget what was to be redelivered.
 pub fn sequence(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9));
     dice.fixed = vec![
@@ -90,7 +92,7 @@ pub fn sequence(seed: u64) -> Vec<Step> {
         ("storage", dice.pick(&["file", "file", "memory"])),
     ];
     dice.filters = dice.pick(&[&["a"][..], &["b"], &["*"], &[">"], &["b.c"], &["a", "b"]]);
-    dice.stalls = dice.chance(40);
+    dice.purges = dice.chance(60);
     dice.ack_policy = dice.pick(&["explicit", "explicit", "explicit", "all", "none"]);
     let mut steps = vec![stream_call(&mut dice, "CREATE", "S0")];
     if dice.chance(80) {
@@ -117,7 +119,7 @@ fn step(dice: &mut Dice) -> Step {
         88..91 if dice.ack_policy != "all" => {
             call(&format!("STREAM.MSG.DELETE.{stream}"), &json!({"seq": dice.below(8)}))
         }
-        91..94 if !dice.stalls => purge(dice, stream),
+        91..94 if dice.purges => purge(dice, stream),
         94..96 => list(dice, stream),
         96..98 => call(&format!("CONSUMER.DELETE.{stream}.{consumer}"), &json!({})),
         98 => call(&format!("CONSUMER.RESET.{stream}.{consumer}"), &json!({"seq": dice.below(6)})),
@@ -183,7 +185,7 @@ fn stream_call(dice: &mut Dice, call_name: &str, name: &str) -> Step {
         (8, "max_age", (2 * HOUR).into()),
         (5, "compression", "s2".into()),
         (5, "metadata", json!({"k": "v"})),
-        (if dice.stalls { 5 } else { 0 }, "consumer_limits", consumer_limits),
+        (if dice.purges { 0 } else { 5 }, "consumer_limits", consumer_limits),
     ];
     for (of, key, value) in fields {
         let removes = key.starts_with("max_") || key == "allow_rollup_hdrs";
@@ -211,7 +213,7 @@ fn consumer_create(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
         (35, "deliver_policy", deliver.into()),
         (30, "opt_start_seq", small.into()),
         (20, "max_deliver", small.into()),
-        (if dice.stalls { 40 } else { 0 }, "max_ack_pending", small.into()),
+        (if dice.purges { 0 } else { 40 }, "max_ack_pending", small.into()),
         (10, "max_waiting", small.into()),
         (10, "headers_only", true.into()),
         (40, "ack_wait", HOUR.into()),
@@ -248,7 +250,7 @@ fn publish(dice: &mut Dice, stream: &str) -> Step {
         (3, "Nats-Expected-Last-Subject-Sequence-Subject", format!("{}.>", stream.to_lowercase())),
         (4, "Nats-Expected-Last-Msg-Id", dice.pick(&["1", "2"]).to_owned()),
         (4, "Nats-Expected-Stream", dice.pick(STREAMS).to_owned()),
-        (if dice.stalls { 0 } else { 8 }, "Nats-Rollup", dice.pick(&["sub", "all", "some"]).to_owned()),
+        (if dice.purges { 8 } else { 0 }, "Nats-Rollup", dice.pick(&["sub", "all", "some"]).to_owned()),
         (8, "Nats-TTL", dice.pick(&["1h", "never", "3600", "1ms", "x"]).to_owned()),
         (8, "Nats-Incr", dice.pick(&["+1", "-2", "1.5", "x"]).to_owned()),
         (6, "Nats-Batch-Id", "batch".to_owned()),
@@ -279,14 +281,15 @@ fn ack(dice: &mut Dice) -> Step {
         "+ACK",
         "+ACK",
         "+ACK",
-        "-NAK",
         "+TERM",
         "+WPI",
         "",
         "+TERM because",
         "-NAK {\"delay\": 3600000000000}",
+        "-NAK",
     ];
-    Step::Ack { nth: dice.below(12) as usize, word: dice.pick(&words).to_owned() }
+    let words = if dice.purges { &words[..words.len() - 1] } else { &words[..] };
+    Step::Ack { nth: dice.below(12) as usize, word: dice.pick(words).to_owned() }
 }
 
 fn info(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
