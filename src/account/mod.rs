@@ -32,8 +32,8 @@ use self::exchange::Exchange;
 use self::interest::Watchers;
 use self::observers::Observers;
 use crate::router::{
-    Dispatch, Matches, Message, Path, Route, RouteCache, Service, Sink, SubjectIndex, Subscription, fan_out,
-    fan_out_to_queue,
+    Dispatch, IndexUsage, Matches, Message, Path, Route, RouteCache, Service, Sink, SubjectIndex,
+    Subscription, fan_out, fan_out_to_queue,
 };
 use crate::trace::TraceTerms;
 
@@ -49,6 +49,7 @@ pub const UNLIMITED: i64 = -1;
 /// An account and its subject space.
 pub struct Account {
     name: Arc<str>,
+    tag: RwLock<Arc<str>>,
     me: Weak<Account>,
     realm: Arc<Realm>,
     index: SubjectIndex,
@@ -97,6 +98,7 @@ impl Account {
     pub fn in_realm(name: &str, realm: Arc<Realm>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             name: name.into(),
+            tag: RwLock::new(name.into()),
             me: me.clone(),
             realm,
             index: SubjectIndex::new(),
@@ -114,6 +116,16 @@ impl Account {
     /// Its name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// What its operator calls it, else its name.
+    pub fn tag(&self) -> Arc<str> {
+        self.tag.read().clone()
+    }
+
+    /// Sets what the operator calls it; nothing if that is empty.
+    pub fn set_tag(&self, tag: &str) {
+        *self.tag.write() = if tag.is_empty() { self.name.clone() } else { tag.into() };
     }
 
     /// What it may use.
@@ -139,6 +151,11 @@ impl Account {
     /// Subscriptions in it now.
     pub fn subscription_count(&self) -> usize {
         self.index.len()
+    }
+
+    /// How the subject index has been used.
+    pub fn index_usage(&self) -> IndexUsage {
+        self.index.usage()
     }
 
     /// Delivers a message to everyone who subscribed to its subject. `true` if anybody got it.

@@ -30,7 +30,7 @@ pub use dispatch::{AfterBatch, Dispatch};
 pub use frame::Frame;
 pub use gate::Gate;
 pub use hash::SubjectHash;
-pub use index::SubjectIndex;
+pub use index::{IndexUsage, SubjectIndex};
 pub use matches::{Matches, QueueGroup};
 pub use message::Message;
 pub use outbound::{CloseReason, Outbound};
