@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use headwater::store::disk::Disk;
-use headwater::store::{MessageLog, StorageKind, Store};
+use headwater::store::{MessageLog, StorageKind, Store, StoreOptions};
 
 use super::stories::{disk, disk_of, message, offset_of, open, open_one, options};
 use crate::disk::{Faults, Mood, SimDisk};
 
 /// Bytes a message takes besides its payload, padding included.
 const AROUND_BYTES: usize = 48;
+
+/// Bytes of what says that a message was removed.
+const TOMBSTONE_BYTES: usize = 48;
 
 /// Bytes at the end of a segment that no message takes.
 const END_BYTES: usize = 40 + 64;
@@ -177,4 +180,51 @@ fn a_hole_is_filled_when_all_before_it_is_on_disk() {
         let held = (1..=4).filter(|seq| stream.log.meta(*seq).is_some()).count();
         assert!(held == 0 || held == 4, "disk {seed}: {held} of a group are there");
     }
+}
+
+/// A disk on which the commit that copied segment 1 forward was never finished: of the copies, only that of message 2 is left, and
+/// nothing of what announced them.
+fn half_copied() -> SimDisk {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"stays")).unwrap();
+    log.append(&message(2, &[2; 100])).unwrap();
+    log.append(&message(3, &[3; 3400])).unwrap();
+    let copies = offset_of(log.append(&message(4, &[4; 200])).unwrap()) + TOMBSTONE_BYTES;
+    log.remove(3).unwrap();
+    store.commit().unwrap();
+    let mut original = vec![0; 4096];
+    disk.open("journal/0000000001.seg").unwrap().read_at(&mut original, 0).unwrap();
+    store.maintain().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.create("journal/0000000001.seg").unwrap().write_at(&original, 0).unwrap();
+    // What says that copies follow, the stream's configuration, and message 1.
+    disk.open("journal/0000000002.seg").unwrap().write_at(&[0; 40 + 48 + 48], copies as u64).unwrap();
+    disk
+}
+
+/// That a segment was being copied forward was lost with the commit, and not all that had been copied. A copied message was
+/// removed, the segment of the copy went, with it the need to say that the message was removed – and the original was there.
+#[test]
+fn the_original_of_a_message_does_not_come_back_when_it_is_not_known_that_it_was_copied() {
+    let disk = half_copied();
+    let never_compacts = StoreOptions { compact_below_percent: 0, ..options() };
+    let (store, mut streams, _) = Store::open_on(Arc::new(disk.clone()), never_compacts).unwrap();
+    let log = &mut *streams[0].log;
+    assert!([1, 2, 4].iter().all(|seq| log.meta(*seq).is_some()) && log.meta(3).is_none());
+    log.remove(2).unwrap();
+    for seq in 4..7 {
+        log.append(&message(seq + 1, &[4; 3800])).unwrap();
+        log.remove(seq).unwrap();
+        store.flush().unwrap();
+        store.maintain().unwrap();
+    }
+    assert!(disk.open("journal/0000000002.seg").is_err());
+    drop((store, streams));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    let held: Vec<u64> = (1..=7).filter(|seq| stream.log.meta(*seq).is_some()).collect();
+    assert_eq!(held, [1, 7]);
 }

@@ -1,6 +1,6 @@
 //! What the records of the journal add up to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 
@@ -80,8 +80,8 @@ pub struct Model {
     pub tombstones: Vec<(Placed, u32)>,
     /// Bytes of tombstones the checkpoint has counted: segment, segment they name, bytes.
     pub tombstone_bytes: Vec<(u32, u32, u64)>,
-    /// Segments whose copying forward was begun, and where that was noted.
-    pub compactions: Vec<(u32, u32)>,
+    /// Segments whose copying forward was begun, and the first that may hold copies.
+    pub compactions: BTreeMap<u32, u32>,
     /// The latest complete checkpoint.
     pub checkpoint: u32,
     /// The highest stream number seen.
@@ -144,7 +144,7 @@ impl Model {
                 self.consumer(placed, record, |consumer, body| consumer.deltas.push((body, placed)))
             }
             Kind::Compaction => {
-                self.compactions.push((header.seq as u32, at.segment));
+                self.copied(header.seq as u32, at.segment);
                 Ok(())
             }
             Kind::Checkpoint => {
@@ -270,7 +270,16 @@ impl Model {
             has_headers: header.headers_len > 0,
             sealed: header.is_sealed(),
         };
-        stream.index.insert(header.seq, header.ts, &subject, entry)
+        let moved = stream.index.insert(header.seq, header.ts, &subject, entry)?;
+        moved.iter().for_each(|original| self.copied(original.at.segment, placed.at.segment));
+        Ok(())
+    }
+
+    /// Segment `victim` has a copy in `to`. What announced that may be lost.
+    fn copied(&mut self, victim: u32, to: u32) {
+        if victim < to {
+            self.compactions.entry(victim).or_insert(to);
+        }
     }
 
     fn remove(&mut self, at: Location, record: &Record, files: &SegmentFiles) -> Result<(), StoreError> {
@@ -280,9 +289,12 @@ impl Model {
         }
         let seqs = body::decode_seqs(&record.payload()).unwrap_or_default();
         let stream = self.stream(header.stream, at.segment);
+        let mut originals = BTreeSet::new();
         for seq in seqs {
-            stream.index.remove(seq, None, files)?;
+            originals.extend(stream.index.remove(seq, None, files)?.map(|entry| entry.at.segment));
         }
+        // A copy was removed that is lost.
+        originals.into_iter().for_each(|original| self.copied(original, header.seq as u32));
         Ok(())
     }
 
