@@ -1,9 +1,12 @@
 //! What seeds have found, told shortly.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater::store::disk::Disk;
-use headwater::store::{Lsn, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions};
+use headwater::store::{
+    Lsn, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions, SyncPolicy,
+};
 
 use crate::disk::{Faults, Lie, Mood, SimDisk};
 use crate::rng::Rng;
@@ -340,4 +343,30 @@ fn a_consumer_outlives_the_deletion_of_its_predecessor() {
     let (_store, stream) = open_one(&disk);
     let consumer = &stream.consumers[0];
     assert_eq!((&consumer.config[..], &consumer.deltas[..]), (&b"new"[..], &[b"+1".to_vec()][..]));
+}
+
+/// With `sync_interval`, nothing that follows an orderly close says for long that what came before was durable. The record that
+/// said so was written over, and an old damage taken for a commit that was never finished: the removals behind it did not count.
+#[test]
+fn what_was_durable_when_the_store_was_closed_is_so_after_it_was_opened() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"stays")).unwrap();
+    let end = offset_of(log.append(&message(2, &[2; 100])).unwrap());
+    log.append(&message(3, b"goes")).unwrap();
+    store.close();
+    drop((log, store));
+    disk.kill();
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 40], end as u64 - 48).unwrap();
+
+    let options = StoreOptions { sync: SyncPolicy::Interval(Duration::from_secs(3600)), ..options() };
+    let (store, mut streams, _) = Store::open_on(Arc::new(disk.clone()), options).unwrap();
+    streams[0].log.remove(3).unwrap();
+    store.commit().unwrap();
+    drop((store, streams));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    let held: Vec<u64> = (1..=3).filter(|seq| stream.log.meta(*seq).is_some()).collect();
+    assert_eq!((held, stream.log.state().last_seq), (vec![1], 3));
 }

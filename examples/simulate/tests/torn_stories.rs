@@ -228,3 +228,32 @@ fn the_original_of_a_message_does_not_come_back_when_it_is_not_known_that_it_was
     let held: Vec<u64> = (1..=7).filter(|seq| stream.log.meta(*seq).is_some()).collect();
     assert_eq!(held, [1, 7]);
 }
+
+/// The last message was removed, and what should have said which sequence it had was not written. Its record said so, until
+/// the segment went.
+#[test]
+fn the_last_sequence_is_remembered_when_only_a_removed_message_tells_it() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (_, other, _) = store.create_stream("A", "T", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"stays")).unwrap();
+    let end = offset_of(log.append(&message(2, &[2; 100])).unwrap());
+    store.commit().unwrap();
+    log.remove(2).unwrap();
+    store.commit().unwrap();
+    drop((log, other, store));
+    disk.kill();
+    let state = (end + TOMBSTONE_BYTES) as u64;
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 100], state).unwrap();
+
+    let (store, mut streams, _) = open(&disk);
+    assert_eq!((streams[0].log.state().messages, streams[0].log.state().last_seq), (1, 2));
+    fill_segment(&mut *streams[1].log, 1, 64, 0);
+    store.flush().unwrap();
+    store.maintain().unwrap();
+    assert!(disk.open("journal/0000000001.seg").is_err());
+    drop((store, streams));
+    disk.kill();
+    assert_eq!(open(&disk).1[0].log.state().last_seq, 2);
+}
