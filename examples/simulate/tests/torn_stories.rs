@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater::store::disk::Disk;
 use headwater::store::{MessageLog, StorageKind, Store, StoreOptions};
 
-use super::stories::{disk, disk_of, message, offset_of, open, open_one, options};
+use super::stories::{disk, disk_of, message, offset_of, open, open_new, open_one, options};
 use crate::disk::{Faults, Mood, SimDisk};
 
 /// Bytes a message takes besides its payload, padding included.
@@ -37,8 +37,7 @@ fn give_back(disk: &SimDisk, store: &Store, log: &mut dyn MessageLog, seq: u64, 
 #[test]
 fn the_hole_of_a_commit_that_was_never_finished_is_no_damage_ever_after() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     let used = offset_of(log.append(&message(1, b"stays")).unwrap());
     store.commit().unwrap();
     let hole = offset_of(log.append(&message(2, &[2; 40])).unwrap());
@@ -67,8 +66,7 @@ fn the_hole_of_a_commit_that_was_never_finished_is_no_damage_ever_after() {
 #[test]
 fn the_beginning_of_a_group_stays_when_its_end_has_been_given_back() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, put) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, put) = open_new(&disk);
     fill_segment(&mut *log, 1, offset_of(put), 200);
     let rest = vec![3; 4096 - END_BYTES - 64 - AROUND_BYTES];
     log.append_group(&[message(2, &[2; 100]), message(3, &rest)]).unwrap();
@@ -138,8 +136,7 @@ fn a_consumer_that_was_to_replace_another_does_not_go_on_where_that_was() {
 #[test]
 fn a_sequence_that_a_torn_commit_gave_is_not_given_again_however_often_the_broker_dies() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, put) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, put) = open_new(&disk);
     store.commit().unwrap();
     log.append(&message(1, &[1; 600])).unwrap();
     store.commit().unwrap();
@@ -162,8 +159,7 @@ fn a_sequence_that_a_torn_commit_gave_is_not_given_again_however_often_the_broke
 fn a_hole_is_filled_when_all_before_it_is_on_disk() {
     for seed in 0..200 {
         let disk = disk_of(seed);
-        let (store, _, _) = open(&disk);
-        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        let (store, mut log, _) = open_new(&disk);
         store.commit().unwrap();
         let group =
             [message(1, &[1; 1500]), message(2, &[2; 1500]), message(3, &[3; 1500]), message(4, &[4; 1500])];
@@ -186,8 +182,7 @@ fn a_hole_is_filled_when_all_before_it_is_on_disk() {
 /// nothing of what announced them.
 fn half_copied() -> SimDisk {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     log.append(&message(1, b"stays")).unwrap();
     log.append(&message(2, &[2; 100])).unwrap();
     log.append(&message(3, &[3; 3400])).unwrap();
@@ -234,8 +229,7 @@ fn the_original_of_a_message_does_not_come_back_when_it_is_not_known_that_it_was
 #[test]
 fn the_last_sequence_is_remembered_when_only_a_removed_message_tells_it() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     let (_, other, _) = store.create_stream("A", "T", b"", StorageKind::File).unwrap();
     log.append(&message(1, b"stays")).unwrap();
     let end = offset_of(log.append(&message(2, &[2; 100])).unwrap());
