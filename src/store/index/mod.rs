@@ -1,5 +1,6 @@
 //! The index of one stream: where its messages lie and which subjects they have.
 
+mod directory;
 pub mod filter;
 pub mod pages;
 pub mod plan;

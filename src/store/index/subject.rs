@@ -1,10 +1,11 @@
 //! From a subject to its messages, for all live subjects of one stream.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Bound as RangeBound, ControlFlow};
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
+use super::directory::Directory;
+use super::pages::{Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::postings::Postings;
 use super::seeker::{Seeker, Verdict};
 use super::subject_page::{self, Builder, Spot, Walker};
@@ -29,12 +30,7 @@ pub struct SubjectIndex {
     pub(super) written_by: u32,
     pub(super) resident_bytes: usize,
     pub(super) pages_walked: u64,
-    /// Where the directory of the pages is stored.
-    pub(super) chunks: BTreeMap<u64, StoredPage>,
-    /// Chunks that have lost a page since they were stored.
-    pub(super) touched: BTreeSet<u64>,
-    /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<StoredPage>,
+    pub(super) directory: Directory,
 }
 
 /// One page.
@@ -60,9 +56,7 @@ impl Default for SubjectIndex {
             written_by: 0,
             resident_bytes: 0,
             pages_walked: 0,
-            chunks: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            gone: Vec::new(),
+            directory: Directory::default(),
         }
     }
 }
@@ -238,10 +232,7 @@ impl SubjectIndex {
     fn forget_page(&mut self, fence: &[u8]) {
         let Some(page) = self.pages.remove(fence) else { return };
         self.resident_bytes = self.resident_bytes.saturating_sub(page.memory());
-        if let Some(stored) = page.stored {
-            self.gone.push(stored);
-            self.touched.insert(page.id / CHUNK_PAGES);
-        }
+        self.directory.forget(page.id, page.stored);
     }
 
     fn keep_in_size(&mut self, fence: &[u8], len: usize) -> Result<(), StoreError> {
