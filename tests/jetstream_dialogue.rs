@@ -128,3 +128,80 @@ fn nobody_answers_pulls_and_direct_gets_in_an_account_without_jetstream() {
         assert_eq!(peer.line(), NO_RESPONDERS, "{subject}");
     }
 }
+
+#[test]
+fn a_consumer_goes_on_when_a_limit_removes_what_it_waited_for() {
+    let broker = Broker::under_test_with("jetstream {}");
+    let mut peer = peer(&broker, MODERN);
+    ask(&mut peer, "$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"],"max_msgs":2}"#);
+    let config = r#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit","max_ack_pending":1,"filter_subject":"s.a"}}"#;
+    ask(&mut peer, "$JS.API.CONSUMER.CREATE.S.C", config);
+    ask(&mut peer, "s.a", "first");
+    ask(&mut peer, "s.a", "second");
+    peer.send("SUB pulled 2\r\nPUB $JS.API.CONSUMER.MSG.NEXT.S.C pulled 11\r\n{\"batch\":2}\r\n");
+    assert!(peer.line().starts_with("MSG s.a 2 "));
+    assert_eq!(peer.line(), "first");
+    // Not for the consumer, but the first message has to make room for it.
+    peer.send("PUB s.b 5\r\nother\r\n");
+    assert!(peer.line().starts_with("MSG s.a 2 "));
+    assert_eq!(peer.line(), "second");
+}
+
+/// The sequence that a stream's answer begins its state with.
+fn first_seq(info: &str) -> &str {
+    let (_, rest) = info.split_once(r#""first_seq":"#).expect("a state");
+    rest.split(',').next().unwrap_or_default()
+}
+
+#[test]
+fn an_empty_stream_begins_at_one_once_it_was_purged_or_lost_its_last_consumer() {
+    let broker = Broker::under_test_with("jetstream {}");
+    let mut peer = peer(&broker, MODERN);
+    let stream = r#"{"name":"S","subjects":["s"],"retention":"interest"}"#;
+    let consumer = r#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit"}}"#;
+    let changes = [
+        ("STREAM.PURGE.S", r#"{"seq":1}"#, "0"),
+        ("STREAM.PURGE.S", "", "1"),
+        ("CONSUMER.DELETE.S.C", "", "1"),
+    ];
+    for (subject, body, begins_at) in changes {
+        ask(&mut peer, "$JS.API.STREAM.CREATE.S", stream);
+        ask(&mut peer, "$JS.API.CONSUMER.CREATE.S.C", consumer);
+        ask(&mut peer, &format!("$JS.API.{subject}"), body);
+        let info = ask(&mut peer, "$JS.API.STREAM.INFO.S", "");
+        assert_eq!(first_seq(&info), begins_at, "{subject} {body}");
+        ask(&mut peer, "$JS.API.STREAM.DELETE.S", "");
+    }
+}
+
+#[test]
+fn a_consumer_that_is_sent_beyond_the_end_has_acknowledged_nothing() {
+    let broker = Broker::under_test_with("jetstream {}");
+    let mut peer = peer(&broker, MODERN);
+    ask(&mut peer, "$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s"],"retention":"interest"}"#);
+    let consumer = r#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit"}}"#;
+    ask(&mut peer, "$JS.API.CONSUMER.CREATE.S.C", consumer);
+    ask(&mut peer, "s", "first");
+    ask(&mut peer, "$JS.API.CONSUMER.RESET.S.C", r#"{"seq":3}"#);
+    let info = ask(&mut peer, "$JS.API.STREAM.INFO.S", "");
+    assert!(info.contains(r#""messages":1"#), "{info}");
+    ask(&mut peer, "$JS.API.CONSUMER.RESET.S.C", r#"{"seq":2}"#);
+    let info = ask(&mut peer, "$JS.API.STREAM.INFO.S", "");
+    assert!(info.contains(r#""messages":0"#), "{info}");
+}
+
+#[test]
+fn a_rollup_takes_consumers_along_even_if_it_removes_nothing() {
+    let broker = Broker::under_test_with("jetstream {}");
+    let mut peer = peer(&broker, MODERN);
+    let stream = r#"{"name":"S","subjects":["s.>"],"retention":"interest","allow_rollup_hdrs":true}"#;
+    ask(&mut peer, "$JS.API.STREAM.CREATE.S", stream);
+    let consumer =
+        r#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit","filter_subject":"s.a"}}"#;
+    ask(&mut peer, "$JS.API.CONSUMER.CREATE.S.C", consumer);
+    peer.send("HPUB s.b inbox 30 31\r\nNATS/1.0\r\nNats-Rollup: all\r\n\r\nx\r\n");
+    assert!(peer.line().starts_with("MSG inbox 1 "));
+    peer.line();
+    let info = ask(&mut peer, "$JS.API.CONSUMER.INFO.S.C", "");
+    assert!(info.contains(r#""delivered":{"consumer_seq":0,"stream_seq":1}"#), "{info}");
+}

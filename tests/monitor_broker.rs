@@ -90,6 +90,20 @@ async fn a_client_is_seen_with_its_account_and_subscriptions() {
 }
 
 #[tokio::test]
+async fn the_use_of_subject_indexes_is_counted() {
+    let broker = Broker::start().await;
+    let before = broker.ask("/subsz", "acc=B");
+    let lines =
+        "SUB foo.* 1\r\nSUB foo.x 2\r\nSUB gone 3\r\nUNSUB 3\r\nPUB foo.x 0\r\n\r\nPUB nobody 0\r\n\r\n";
+    let _b = broker.client("b", lines).await;
+    let after = broker.ask("/subsz", "acc=B");
+    let more = |name: &str| after[name].as_u64().unwrap() - before[name].as_u64().unwrap();
+    let counted = ["num_subscriptions", "num_inserts", "num_removes", "num_matches"].map(more);
+    assert_eq!(counted, [2, 3, 1, 2]);
+    assert_eq!((&after["max_fanout"], &after["avg_fanout"]), (&json!(2), &json!(1)));
+}
+
+#[tokio::test]
 async fn a_client_that_left_is_remembered_with_its_subjects() {
     let broker = Broker::start().await;
     let gone = broker.client("a", "SUB bye 1\r\n").await;

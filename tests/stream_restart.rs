@@ -24,6 +24,8 @@ impl Audience for Everybody {
     }
 
     fn stored(&mut self, _: &[u8], _: u64) {}
+
+    fn removed(&mut self, _: &[u8], _: u64) {}
 }
 
 /// A stream on disk whose broker can lose its power.

@@ -456,6 +456,18 @@ fn a_user_learns_who_it_is() {
 }
 
 #[test]
+fn an_account_is_shown_with_what_its_operator_calls_it() {
+    let (_dir, operator, account, broker, mut system) = with_directory();
+    let id = account.public_key();
+    let token = operator.account_until(&account, json!({}), json!({ "name": "harbour" }));
+    ask(&mut system, "$SYS.REQ.CLAIMS.UPDATE", &token);
+    let _peer = client(&broker, &TestUser::of(&account, json!({})));
+    assert_eq!(&*broker.server().accounts().get(&id).unwrap().tag(), "harbour");
+    let names = broker.server().clients().all().iter().map(|client| client.log_name()).collect::<Vec<_>>();
+    assert!(names.iter().any(|name| name.contains(&format!("\"{id}/harbour/jwt:"))), "{names:?}");
+}
+
+#[test]
 fn no_garbled_token_is_taken_and_none_does_harm() {
     let (_, account, _) = one_account(json!({}));
     let user = TestUser::of(&account, json!({}));

@@ -1,7 +1,7 @@
 //! The consumers of one stream: found by name, woken when they have something to do.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use headwater_protocol::jetstream::ack_token::AckReplies;
@@ -58,6 +58,8 @@ pub struct Hosted {
     hungry: bool,
     /// Where it waits.
     memberships: Vec<Membership>,
+    /// The first message that awaited acknowledgement when there was last no room for more.
+    stalled_at: u64,
     /// It delivers nothing until this is settled: what made it.
     begins: Lsn,
 }
@@ -75,6 +77,7 @@ impl Hosted {
             queued: false,
             hungry: false,
             memberships: Vec::new(),
+            stalled_at: 0,
             begins: Lsn::ZERO,
             machine,
         }
@@ -105,6 +108,12 @@ pub struct Consumers {
     woken: Vec<(ConsumerKey, GroupId)>,
     /// Consumers whose making is not yet settled, in its order.
     unsettled: VecDeque<(Lsn, ConsumerKey)>,
+    /// Those that deliver nothing because too much awaits acknowledgement, by the first message that does.
+    stalled: BTreeSet<(u64, ConsumerKey)>,
+    /// Those that await the acknowledgement of a message that a limit has removed.
+    bereft: Vec<(ConsumerKey, u64)>,
+    /// The one that needed the message last asked for: it is likely to need the next as well.
+    needy: Option<ConsumerKey>,
     /// Consumers that count against the stream's limit.
     limited: usize,
     /// Consumers whose deliveries are acknowledged.
@@ -125,7 +134,7 @@ impl Consumers {
         self.by_name.insert(consumer.machine.name().into(), key);
         self.taking_acks += usize::from(consumer.machine.takes_acks());
         self.limited += usize::from(counts(consumer.machine.config()));
-        consumer.memberships = self.waiting.join(consumer.machine.filters());
+        consumer.memberships = self.waiting.join(key, consumer.machine.filters());
         self.by_key.insert(key, consumer);
         self.wake(key);
         key
@@ -135,7 +144,7 @@ impl Consumers {
     pub fn refilter(&mut self, key: ConsumerKey) {
         let Some(hosted) = self.by_key.get_mut(&key) else { return };
         self.waiting.leave(key, &hosted.memberships);
-        hosted.memberships = self.waiting.join(hosted.machine.filters());
+        hosted.memberships = self.waiting.join(key, hosted.machine.filters());
         hosted.hungry = false;
         self.wake(key);
     }
@@ -166,6 +175,7 @@ impl Consumers {
         let key = self.by_name.remove(name)?;
         let removed = self.by_key.remove(&key)?;
         self.waiting.leave(key, &removed.memberships);
+        self.stalled.remove(&(removed.stalled_at, key));
         self.taking_acks -= usize::from(removed.machine.takes_acks());
         self.limited -= usize::from(counts(removed.machine.config()));
         Some(removed)
@@ -226,15 +236,9 @@ impl Consumers {
         self.limited
     }
 
-    /// Whether some consumer's deliveries are acknowledged.
-    pub fn any_take_acks(&self) -> bool {
-        self.taking_acks > 0
-    }
-
-    /// The consumers that wait for a message to be acknowledged.
-    pub fn awaiting(&self, seq: u64) -> Vec<ConsumerKey> {
-        let waits = |(key, hosted): (&ConsumerKey, &Hosted)| hosted.machine.awaits(seq).then_some(*key);
-        self.by_key.iter().filter_map(waits).collect()
+    /// The consumers that await the acknowledgement of a message which a limit has removed, and its sequence.
+    pub fn take_bereft(&mut self) -> Vec<(ConsumerKey, u64)> {
+        std::mem::take(&mut self.bereft)
     }
 
     /// Whether there is none.
@@ -242,9 +246,20 @@ impl Consumers {
         self.by_key.is_empty()
     }
 
-    /// Whether some consumer still needs a message.
-    pub fn need(&self, seq: u64, subject: &[u8]) -> bool {
-        self.by_key.values().any(|hosted| hosted.machine.needs(seq, subject))
+    /// Whether some consumer still needs a message. When thousands acknowledge it one after the other, nearly all ask
+    /// only the one that will do so last.
+    pub fn need(&mut self, seq: u64, subject: &[u8]) -> bool {
+        let needs =
+            |key: &ConsumerKey| self.get(*key).is_some_and(|hosted| hosted.machine.needs(seq, subject));
+        if self.needy.as_ref().is_some_and(needs) {
+            return true;
+        }
+        let mut found = None;
+        self.waiting.for_each_group(subject, &mut |members| {
+            found = found.or_else(|| members.iter().rev().copied().find(needs));
+        });
+        self.needy = found;
+        found.is_some()
     }
 
     /// Has a consumer run in the next round.
@@ -254,6 +269,14 @@ impl Consumers {
                 hosted.queued = true;
                 self.to_run.push(key);
             }
+        }
+    }
+
+    /// Has every consumer run that waits for room which a message has left that lay before the stream's first.
+    pub fn wake_stalled_before(&mut self, first_seq: u64) {
+        while let Some((_, key)) = self.stalled.first().copied().filter(|(seq, _)| *seq < first_seq) {
+            self.stalled.pop_first();
+            self.wake(key);
         }
     }
 
@@ -314,6 +337,11 @@ impl Consumers {
     /// not grow with every message that is acknowledged in time.
     pub fn rest(&mut self, key: ConsumerKey, seen_seq: u64) {
         let Some(hosted) = self.by_key.get_mut(&key) else { return };
+        if let Some(first_pending) = hosted.machine.stalled_at() {
+            self.stalled.remove(&(hosted.stalled_at, key));
+            self.stalled.insert((first_pending, key));
+            hosted.stalled_at = first_pending;
+        }
         if hosted.machine.wants_messages() && !hosted.hungry {
             hosted.hungry = true;
             if !self.waiting.wait(key, &mut hosted.memberships, seen_seq) {
@@ -350,5 +378,17 @@ impl Audience for Consumers {
             hosted.memberships.iter_mut().for_each(|membership| membership.taken(group));
             self.expecting.push(key);
         }
+    }
+
+    fn removed(&mut self, subject: &[u8], seq: u64) {
+        if self.taking_acks == 0 {
+            return;
+        }
+        let Self { waiting, by_key, bereft, .. } = self;
+        waiting.for_each_group(subject, &mut |members| {
+            let awaits =
+                |key: &&ConsumerKey| by_key.get(key).is_some_and(|hosted| hosted.machine.awaits(seq));
+            bereft.extend(members.iter().filter(awaits).map(|key| (*key, seq)));
+        });
     }
 }

@@ -10,21 +10,26 @@ use super::account::JsAccount;
 use super::api::listed_stream;
 use super::env::Phase;
 use super::host::StreamHost;
+use crate::clock::UnixNanos;
 use crate::monitor::{
     ConsumerLag, HealthProblem, JetStreamAccount, JetStreamConfig, JetStreamLimits, JetStreamMonitor,
     JetStreamUse, LostMessages, StoreFacts,
 };
 use crate::store::StoreStats;
 
+/// What nats-server tells when it syncs with every write: its default, in nanoseconds.
+const SYNC_INTERVAL_TOLD: UnixNanos = 120_000_000_000;
+
 impl JetStreamMonitor for JetStream {
     fn config(&self) -> JetStreamConfig {
         let settings = &self.env().settings;
+        let sync_always = settings.sync_interval == 0;
         JetStreamConfig {
             max_memory: settings.memory_bytes_max,
             max_storage: settings.file_bytes_max,
             store_dir: settings.store_dir.to_string_lossy().into_owned(),
-            sync_interval: settings.sync_interval,
-            sync_always: settings.sync_interval == 0,
+            sync_interval: if sync_always { SYNC_INTERVAL_TOLD } else { settings.sync_interval },
+            sync_always,
             domain: settings.domain.clone(),
             compress_ok: true,
             strict: settings.strict,
@@ -39,7 +44,10 @@ impl JetStreamMonitor for JetStream {
             max_request_batch: limit(settings.request_batch_max),
             max_ack_pending: limit(settings.ack_pending_max),
             max_duplicate_window: settings.duplicate_window_max,
-            default_max_consumers: limit(settings.consumers_default_max),
+            default_max_consumers: match settings.consumers_default_max {
+                0 => -1,
+                max => max,
+            },
             ..JetStreamLimits::default()
         }
     }
@@ -61,7 +69,7 @@ impl JetStreamMonitor for JetStream {
     }
 
     fn accounts(&self) -> Vec<JetStreamAccount> {
-        JetStream::accounts(self).iter().map(|account| account_usage(account)).collect()
+        JetStream::accounts(self).iter().map(|account| account_with_limits(account)).collect()
     }
 
     fn streams(&self, account: &str) -> Vec<StreamInfo> {
@@ -143,10 +151,19 @@ fn out_of_service(host: &StreamHost) -> HealthProblem {
     HealthProblem { account, stream, error }
 }
 
+/// An account reserves what it may use at most, as nats-server has it: without a limit that is `u64::MAX`.
+fn account_with_limits(account: &JsAccount) -> JetStreamAccount {
+    let (mut found, limits) = (account_usage(account), account.limits());
+    found.usage.reserved_memory = limits.max_memory as u64;
+    found.usage.reserved_storage = limits.max_storage as u64;
+    found
+}
+
 fn account_usage(account: &JsAccount) -> JetStreamAccount {
     let info = account.info();
     let mut found = JetStreamAccount {
         name: account.account.name().to_string(),
+        tag: account.account.tag().to_string(),
         streams: info.streams,
         consumers: info.consumers,
         ..JetStreamAccount::default()

@@ -39,7 +39,8 @@ pub struct Membership {
 /// Consumers with the same filter.
 #[derive(Default)]
 struct Group {
-    members: usize,
+    /// In the order of their keys.
+    members: Vec<ConsumerKey>,
     waiting: Vec<ConsumerKey>,
     /// No message behind this matches.
     last_seq: u64,
@@ -59,7 +60,7 @@ struct Node {
 
 impl Waiting {
     /// A consumer that wants what `filters` match, everything if there are none. It does not wait yet.
-    pub fn join(&mut self, filters: &[Bytes]) -> Vec<Membership> {
+    pub fn join(&mut self, key: ConsumerKey, filters: &[Bytes]) -> Vec<Membership> {
         let filters = if filters.is_empty() { std::slice::from_ref(&EVERYTHING) } else { filters };
         let memberships = filters.iter().map(bounded).map(|filter| {
             let place = self.root.place(&filter);
@@ -69,8 +70,8 @@ impl Waiting {
             }
             if let Some(group) = self.groups.get_mut(group) {
                 // Nobody noted what came before.
-                group.last_seq = if group.members == 0 { self.last_seq } else { group.last_seq };
-                group.members += 1;
+                group.last_seq = if group.members.is_empty() { self.last_seq } else { group.last_seq };
+                group.join(key);
             }
             Membership { filter, group, listed: false }
         });
@@ -84,8 +85,8 @@ impl Waiting {
             if membership.listed {
                 group.waiting.retain(|waiting| *waiting != key);
             }
-            group.members -= 1;
-            if group.members == 0 {
+            group.leave(key);
+            if group.members.is_empty() {
                 *group = Group::default();
                 self.unused.push(membership.group);
                 self.root.clear(&membership.filter);
@@ -122,11 +123,33 @@ impl Waiting {
         });
     }
 
+    /// Shows the consumers, waiting or not, whose filters match a subject, those with the same filter at a time.
+    pub fn for_each_group(&self, subject: &[u8], visit: &mut dyn FnMut(&[ConsumerKey])) {
+        self.root.for_each_match(subject, &mut |at| {
+            if let Some(group) = self.groups.get(at) {
+                visit(&group.members);
+            }
+        });
+    }
+
     /// Whether some consumer wants a subject.
     pub fn want(&self, subject: &[u8]) -> bool {
         let mut found = false;
         self.root.for_each_match(subject, &mut |_| found = true);
         found
+    }
+}
+
+impl Group {
+    fn join(&mut self, key: ConsumerKey) {
+        let at = self.members.partition_point(|member| *member < key);
+        self.members.insert(at, key);
+    }
+
+    fn leave(&mut self, key: ConsumerKey) {
+        if let Ok(at) = self.members.binary_search(&key) {
+            self.members.remove(at);
+        }
     }
 }
 

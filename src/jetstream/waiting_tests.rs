@@ -21,7 +21,7 @@ impl Rig {
     fn join(&mut self, consumer: u64, filters: &[String]) {
         let filters: Vec<Bytes> =
             filters.iter().map(|filter| Bytes::copy_from_slice(filter.as_bytes())).collect();
-        let memberships = self.waiting.join(&filters);
+        let memberships = self.waiting.join(ConsumerKey::of(consumer), &filters);
         self.consumers.insert(consumer, (filters, memberships));
     }
 
@@ -126,14 +126,14 @@ proptest! {
 fn who_begins_to_wait_when_its_message_is_stored_already_does_not_wait() {
     let mut waiting = Waiting::default();
     let key = ConsumerKey::of(1);
-    let mut wants_a = waiting.join(&[Bytes::from_static(b"a")]);
-    let mut wants_b = waiting.join(&[Bytes::from_static(b"b")]);
+    let mut wants_a = waiting.join(key, &[Bytes::from_static(b"a")]);
+    let mut wants_b = waiting.join(key, &[Bytes::from_static(b"b")]);
     waiting.stored(b"a", 7, &mut Vec::new());
     assert!(!waiting.wait(key, &mut wants_a, 6));
     assert!(waiting.wait(key, &mut wants_a, 7));
     assert!(waiting.wait(key, &mut wants_b, 6));
     // What was stored before it joined, nobody noted for it.
-    let mut wants_c = waiting.join(&[Bytes::from_static(b"c")]);
+    let mut wants_c = waiting.join(key, &[Bytes::from_static(b"c")]);
     assert!(!waiting.wait(key, &mut wants_c, 6));
 }
 

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+/// What precedes an IPv4 address in IPv6's notation.
+const MAPPED_PREFIX_BITS: u32 = 96;
+
 /// A network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceNet {
@@ -16,7 +19,17 @@ impl SourceNet {
         let address: IpAddr = address.parse().ok()?;
         let prefix_bits =
             bits.parse().ok().filter(|bits| *bits <= if address.is_ipv4() { 32 } else { 128 })?;
-        Some(Self { address, prefix_bits })
+        Some(Self { address, prefix_bits }.canonical())
+    }
+
+    /// A network of IPv4 addresses in IPv6's notation is one of IPv4, as Go has it.
+    fn canonical(self) -> Self {
+        match (self.address.to_canonical(), self.prefix_bits.checked_sub(MAPPED_PREFIX_BITS)) {
+            (IpAddr::V4(address), Some(prefix_bits)) if self.address.is_ipv6() => {
+                Self { address: IpAddr::V4(address), prefix_bits }
+            }
+            _ => self,
+        }
     }
 
     /// Whether an address lies in it.
@@ -48,6 +61,9 @@ mod tests {
             ("127.0.0.1/32", "127.0.0.1", "127.0.0.2"),
             ("2001:db8::/32", "2001:db8:1::1", "2001:db9::1"),
             ("::/0", "::1", "127.0.0.1"),
+            ("::ffff:192.0.2.0/120", "192.0.2.77", "192.0.3.1"),
+            ("::ffff:0:0/96", "192.0.2.77", "::1"),
+            ("::ffff:0:0/90", "::ffc1:0:1", "192.0.2.77"),
         ] {
             let net = SourceNet::parse(net).unwrap();
             assert!(net.contains(inside.parse().unwrap()), "{inside}");

@@ -104,7 +104,7 @@ fn detail(account: AccountFacts, system_account: &str, sublist_stats: Subscripti
         mappings: account.mappings,
         exports: account.exports,
         imports: account.imports,
-        name_tag: account.name.to_string(),
+        name_tag: account.tag.to_string(),
         account_name: account.name.to_string(),
         sublist_stats,
     }

@@ -16,7 +16,7 @@ use super::varz::{Configuration, Listen};
 use crate::account::Account;
 use crate::clock::UnixNanos;
 use crate::config::Config;
-use crate::router::Subscription;
+use crate::router::{ClientInfo, IndexUsage, Subscription};
 use crate::server::{ClosedClient, Phase, Server};
 use crate::session::ClientSnapshot;
 
@@ -106,9 +106,9 @@ impl Source for BrokerSource {
 
     fn subscriptions_of(&self, cid: u64) -> Vec<SubscriptionFacts> {
         let Some(client) = self.server.clients().get(cid) else { return Vec::new() };
-        let account = &client.info().account;
+        let info = client.info();
         let subscriptions = client.subscriber().subscriptions();
-        subscriptions.iter().map(|subscription| subscription_facts(account, cid, subscription)).collect()
+        subscriptions.iter().map(|subscription| subscription_facts(&info, subscription)).collect()
     }
 
     fn visit_subscriptions(&self, account: Option<&str>, visit: &mut dyn FnMut(&SubscriptionFacts)) {
@@ -120,8 +120,8 @@ impl Source for BrokerSource {
     }
 
     fn subscription_stats(&self, account: Option<&str>) -> SubscriptionStats {
-        let count = self.accounts_of(account).iter().map(|account| account.subscription_count() as u64).sum();
-        SubscriptionStats { num_subscriptions: count, ..SubscriptionStats::default() }
+        let usages = self.accounts_of(account).into_iter().map(|account| account.index_usage());
+        SubscriptionStats::new(usages.fold(IndexUsage::default(), IndexUsage::and))
     }
 
     fn accounts(&self) -> Vec<AccountFacts> {
@@ -213,15 +213,16 @@ fn closed_connection(gone: ClosedClient) -> Connection {
     }
 }
 
-fn subscription_facts(account: &Arc<str>, cid: u64, subscription: &Subscription) -> SubscriptionFacts {
+fn subscription_facts(client: &ClientInfo, subscription: &Subscription) -> SubscriptionFacts {
     SubscriptionFacts {
-        account: Arc::clone(account),
+        account: Arc::clone(&client.account),
+        account_tag: client.account_tag().into(),
         subject: text(subscription.subject()),
         queue: text(subscription.queue().unwrap_or_default()),
         sid: text(subscription.sid()),
         msgs: subscription.delivered(),
         max: subscription.max(),
-        cid,
+        cid: client.cid,
     }
 }
 

@@ -223,7 +223,7 @@ fn add_identity(shown: &mut ConnInfo, connection: &Connection) {
     if **account != *GLOBAL_ACCOUNT {
         shown.account = account.to_string();
     }
-    shown.name_tag = account.to_string();
+    shown.name_tag = connection.info.account_tag().to_string();
     shown.tls_peer_certs = connection.tls.as_ref().map(peer_certificates).unwrap_or_default();
 }
 

@@ -195,7 +195,7 @@ fn account_detail(
     let streams = if options.streams() { jetstream.streams(&account.name) } else { Vec::new() };
     let detail = |stream| stream_detail(jetstream, &account.name, stream, leader, options);
     let stream_detail = streams.into_iter().map(detail).collect();
-    AccountDetail { id: account.name.clone(), usage: account.usage, stream_detail, name: account.name }
+    AccountDetail { name: account.tag, id: account.name, usage: account.usage, stream_detail }
 }
 
 fn stream_detail(

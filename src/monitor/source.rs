@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_protocol::jetstream::account_info::ApiStats;
 use headwater_protocol::jetstream::consumer_info::ConsumerInfo;
 use headwater_protocol::jetstream::stream_info::StreamInfo;
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 
 use super::number::zero;
@@ -14,7 +14,7 @@ use super::process::ProcessUse;
 use super::store::StoreFacts;
 use super::varz::{Configuration, Listen};
 use crate::clock::UnixNanos;
-use crate::router::{ClientInfo, CloseReason};
+use crate::router::{ClientInfo, CloseReason, IndexUsage};
 
 /// What the broker tells about itself. Every call is a snapshot of its own and holds no lock afterwards.
 pub trait Source: Send + Sync {
@@ -183,6 +183,8 @@ pub struct TlsFacts {
 #[derive(Debug, Clone, Default)]
 pub struct SubscriptionFacts {
     pub account: Arc<str>,
+    /// What its operator calls it, else its name.
+    pub account_tag: Arc<str>,
     pub subject: String,
     pub queue: String,
     pub sid: String,
@@ -208,10 +210,28 @@ pub struct SubscriptionStats {
     pub avg_fanout: f64,
 }
 
+impl SubscriptionStats {
+    /// Of the fan-out, nats-server has that of its cached answers; here it is that of all look-ups. Answers are cached with
+    /// each connection, not in the index, and what is found there is no look-up.
+    pub fn new(usage: IndexUsage) -> Self {
+        Self {
+            num_subscriptions: usage.inserts.saturating_sub(usage.removes),
+            num_inserts: usage.inserts,
+            num_removes: usage.removes,
+            num_matches: usage.lookups,
+            max_fanout: usage.found_max,
+            avg_fanout: usage.found as f64 / usage.lookups.max(1) as f64,
+            ..Self::default()
+        }
+    }
+}
+
 /// An account of the server.
 #[derive(Debug, Clone, Default)]
 pub struct AccountFacts {
     pub name: Arc<str>,
+    /// What its operator calls it, else its name.
+    pub tag: Arc<str>,
     /// When it was last configured.
     pub updated: UnixNanos,
     pub client_connections: u64,
@@ -355,8 +375,9 @@ pub struct JetStreamLimits {
     /// Nanoseconds.
     #[serde(skip_serializing_if = "zero")]
     pub max_batch_timeout: i64,
+    /// Below zero for none.
     #[serde(skip_serializing_if = "zero")]
-    pub default_max_consumers: u64,
+    pub default_max_consumers: i64,
 }
 
 /// What JetStream uses. Without it everything is zero, the API level too.
@@ -395,6 +416,8 @@ impl Default for JetStreamUse {
 #[derive(Debug, Clone, Default)]
 pub struct JetStreamAccount {
     pub name: String,
+    /// What its operator calls it, else its name.
+    pub tag: String,
     /// Its `accounts` stays 0 and its API level too.
     pub usage: JetStreamUse,
     pub streams: u64,

@@ -96,13 +96,9 @@ impl Subsz {
         let on_page = self.total >= self.offset && self.subscriptions_list.len() < self.limit;
         self.total += 1;
         if on_page {
-            let account = found.account.to_string();
+            let (account, account_tag) = (found.account.to_string(), found.account_tag.to_string());
             let detail = SubscriptionDetail::of_client(found.clone());
-            self.subscriptions_list.push(SubscriptionDetail {
-                account_tag: account.clone(),
-                account,
-                ..detail
-            });
+            self.subscriptions_list.push(SubscriptionDetail { account_tag, account, ..detail });
         }
     }
 }

@@ -106,6 +106,7 @@ fn apply(server: &Server, account: &Arc<Account>, claims: &AccountClaims) {
         Ok(mappings) => account.set_mappings(mappings),
         Err(error) => log::error!("{error}"),
     }
+    account.set_tag(&claims.claims.name);
     account.set_trace_terms(terms::trace(claims));
     server.hooks().iter().for_each(|hook| hook.account_changed(account));
 }

@@ -54,6 +54,12 @@ pub struct ClientInfo {
 }
 
 impl ClientInfo {
+    /// What its account is called by the operator, else the account's name.
+    pub fn account_tag(&self) -> &str {
+        let tag = self.token.as_ref().map(|token| &*token.account_name);
+        tag.filter(|tag| !tag.is_empty()).unwrap_or(&self.account)
+    }
+
     /// The last measured round trip, in nanoseconds; 0 before the first.
     pub fn rtt_nanos(&self) -> u64 {
         self.rtt.load(Ordering::Relaxed)

@@ -2,15 +2,17 @@
 
 mod generations;
 mod node;
+mod usage;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use headwater_protocol::subject;
 use parking_lot::RwLock;
 
 use self::generations::Generations;
 use self::node::Node;
+use self::usage::Counters;
+pub use self::usage::IndexUsage;
 use super::{Matches, Subscription};
 
 /// Tokens a subscription's subject may have. Bounds the depth of the tree, which is walked recursively.
@@ -24,7 +26,7 @@ pub const SUBSCRIPTION_TOKENS_MAX: usize = 2048;
 pub struct SubjectIndex {
     root: RwLock<Node>,
     generations: Generations,
-    count: AtomicUsize,
+    counters: Counters,
 }
 
 impl SubjectIndex {
@@ -42,7 +44,7 @@ impl SubjectIndex {
         let mut root = self.root.write();
         root.insert(subscription);
         self.generations.advance(subject);
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.counters.inserted();
         true
     }
 
@@ -53,11 +55,11 @@ impl SubjectIndex {
             return false;
         }
         self.generations.advance(subscription.subject());
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.counters.removed();
         true
     }
 
-    /// Adds to `matches` the subscriptions that a message published to `subject` reaches.
+    /// Adds to `matches`, which is empty, the subscriptions that a message published to `subject` reaches.
     ///
     /// Wildcards in `subject` are ordinary tokens; a subject with an empty token reaches nobody.
     pub fn collect(&self, subject: &[u8], matches: &mut Matches) {
@@ -65,6 +67,7 @@ impl SubjectIndex {
             return;
         }
         self.root.read().collect(subject, matches);
+        self.counters.looked_up(matches);
     }
 
     /// Shows all subscriptions, with the index locked for changes.
@@ -85,7 +88,12 @@ impl SubjectIndex {
 
     /// How many subscriptions there are.
     pub fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.counters.held()
+    }
+
+    /// How it has been used so far.
+    pub fn usage(&self) -> IndexUsage {
+        self.counters.so_far()
     }
 
     /// True if there are no subscriptions.

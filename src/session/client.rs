@@ -228,7 +228,9 @@ impl Client {
             name.push_str(&format!(" - {:?}", about.join(":")));
         }
         if !login.label.is_empty() {
-            name.push_str(&format!(" - {:?}", format!("{}/{}", info.account, login.label)));
+            let (account, tag) = (&info.account, info.account_tag());
+            let account = if *tag == **account { account.to_string() } else { format!("{account}/{tag}") };
+            name.push_str(&format!(" - {:?}", format!("{account}/{}", login.label)));
         }
         name
     }

@@ -6,11 +6,13 @@ pub struct Dice {
     pub fixed: Vec<(&'static str, &'static str)>,
     pub ack_policy: &'static str,
     pub filters: &'static [&'static str],
+    /// Messages are purged and rolled up.
+    pub purges: bool,
 }
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        Self { state: seed, fixed: Vec::new(), ack_policy: "explicit", filters: &[] }
+        Self { state: seed, fixed: Vec::new(), ack_policy: "explicit", filters: &[], purges: false }
     }
 
     fn next(&mut self) -> u64 {

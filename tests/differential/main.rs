@@ -24,6 +24,8 @@ mod script;
 mod shrink;
 mod wire;
 
+use std::io::Write;
+
 use broker::Broker;
 use play::{Patience, Player};
 use script::Step;
@@ -31,6 +33,8 @@ use script::Step;
 const SEQUENCES: u64 = 60;
 /// A long run goes on after a difference, but not forever.
 const DIFFERENCES_SHOWN_MAX: usize = 10;
+/// How far a long run has come is said this often.
+const SEQUENCES_PER_LINE: u64 = 50;
 const CONFIG: &str = r#"
     server_name: edge
     jetstream { sync_interval: "2m", max_memory_store: 256MB, max_file_store: 1GB }
@@ -48,6 +52,10 @@ fn random_sequences_come_out_as_with_nats_server() {
         if pair.difference(&steps).is_some() {
             let short = pair.shortest(steps);
             differences.push(format!("seed {seed}\n{}", pair.story(&short)));
+            say(&differences[differences.len() - 1]);
+        }
+        if (seed - first + 1) % SEQUENCES_PER_LINE == 0 {
+            say(&format!("{} of {count} sequences, {} differences", seed - first + 1, differences.len()));
         }
         if differences.len() >= DIFFERENCES_SHOWN_MAX {
             break;
@@ -68,7 +76,7 @@ impl Pair {
     fn difference(&mut self, steps: &[Step]) -> Option<usize> {
         let mut found = None;
         for patience in Patience::ALL {
-            let (theirs, ours) = (self.theirs.play(steps, patience), self.ours.play(steps, patience));
+            let (theirs, ours) = self.play(steps, patience);
             found = Some(theirs.iter().zip(&ours).position(|(a, b)| a != b)?);
         }
         found
@@ -84,12 +92,21 @@ impl Pair {
     }
 
     fn differs(&mut self, steps: &[Step], patience: Patience) -> bool {
-        self.theirs.play(steps, patience) != self.ours.play(steps, patience)
+        let (theirs, ours) = self.play(steps, patience);
+        theirs != ours
+    }
+
+    /// What each of them told; they play at the same time.
+    fn play(&mut self, steps: &[Step], patience: Patience) -> (Vec<String>, Vec<String>) {
+        std::thread::scope(|scope| {
+            let theirs = scope.spawn(|| self.theirs.play(steps, patience));
+            let ours = self.ours.play(steps, patience);
+            (theirs.join().expect("nats-server plays"), ours)
+        })
     }
 
     fn story(&mut self, steps: &[Step]) -> String {
-        let patience = Patience::Much;
-        let (theirs, ours) = (self.theirs.play(steps, patience), self.ours.play(steps, patience));
+        let (theirs, ours) = self.play(steps, Patience::Much);
         let mut story = String::new();
         for ((step, theirs), ours) in steps.iter().zip(&theirs).zip(&ours) {
             story += &format!("  {step}\n");
@@ -99,6 +116,11 @@ impl Pair {
         }
         story
     }
+}
+
+/// Past the test harness, which keeps what is printed until the end.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn number(what: &str) -> Option<u64> {

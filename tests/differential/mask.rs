@@ -6,6 +6,9 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 /// Times; whether they are zero is compared.
 const TIMES: &[&str] = &["created", "ts", "time", "first_ts", "last_ts", "last_active"];
 
+/// What is before the number of pending messages: in an ack token, in a consumer's info.
+const PENDING_AFTER: [&str; 2] = [".<time>.", r#""num_pending":"#];
+
 /// What names the consumers that are in the way; nats-server names them in no particular order.
 const VIOLATED: &str = "change to limits violates consumers: ";
 
@@ -63,6 +66,19 @@ pub fn without_floors(told: &str) -> String {
     parts.fold(head, |told, part| told + part.split_once('}').map_or(part, |(_, rest)| rest))
 }
 
+/// An answer without how many messages are pending. To nats-server those are pending, too, that come before the one a
+/// consumer was told to go on with.
+pub fn without_pending(told: &str) -> String {
+    let without = |told: String, before: &str| {
+        let mut parts = told.split(before);
+        let head = parts.next().unwrap_or_default().to_owned();
+        parts.fold(head, |told, part| {
+            told + before + part.trim_start_matches(|digit: char| digit.is_ascii_digit())
+        })
+    };
+    PENDING_AFTER.iter().fold(told.to_owned(), |told, before| without(told, before))
+}
+
 /// A reply subject as it is compared: without the time in an ack token.
 pub fn reply(subject: &str) -> String {
     let mut tokens: Vec<&str> = subject.split('.').collect();
@@ -76,6 +92,7 @@ pub fn reply(subject: &str) -> String {
 pub fn headers(block: &str) -> String {
     let masked = block.split("\r\n").map(|line| match line.split_once(": ") {
         Some((name @ ("Nats-Time-Stamp" | "Nats-Pin-Id"), _)) => format!("{name}: <masked>"),
+        Some((name @ "Nats-Subject", subject)) => format!("{name}: {}", reply(subject)),
         _ => line.to_owned(),
     });
     masked.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ")

@@ -30,6 +30,14 @@ impl Patience {
         };
         std::thread::sleep(Duration::from_millis(millis));
     }
+
+    /// How long to wait for an answer that may never come. Half of a long run is such waiting, so at first it is short.
+    fn for_answers(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::None => 60,
+            Self::Some | Self::Much => 500,
+        })
+    }
 }
 
 /// One broker.
@@ -49,14 +57,23 @@ impl Player {
 
     /// Plays a sequence from the beginning; what came back, step by step.
     pub fn play(&mut self, steps: &[Step], patience: Patience) -> Vec<String> {
+        self.wire.wait_afterwards(Patience::Much.for_answers());
         self.clean_up();
+        self.wire.wait_afterwards(patience.for_answers());
         self.plays += 1;
         let mut told = Vec::new();
-        let mut purged = false;
+        let (mut purged, mut goes_ahead) = (false, false);
         for step in steps {
             purged |= step.purges_some_subjects();
-            let received = self.step(&step.with_streams_named(&self.mark())).replace(&self.mark(), "");
-            told.push(if purged { mask::without_floors(&received) } else { received });
+            goes_ahead |= step.goes_ahead();
+            let mut received = self.step(&step.with_streams_named(&self.mark())).replace(&self.mark(), "");
+            if purged {
+                received = mask::without_floors(&received);
+            }
+            if goes_ahead {
+                received = mask::without_pending(&received);
+            }
+            told.push(received);
             patience.pause();
         }
         told
@@ -105,6 +122,7 @@ impl Player {
 
     fn clean_up(&mut self) {
         self.deliveries.clear();
+        self.wire.forget_requests();
         let names = self.names();
         for name in names["streams"].as_array().into_iter().flatten() {
             let subject = format!("$JS.API.STREAM.DELETE.{}", name.as_str().expect("a name"));
@@ -132,5 +150,9 @@ fn block(headers: &[(String, String)]) -> String {
 fn told(message: &Received) -> String {
     let reply = mask::reply(&message.reply);
     let (headers, body) = (mask::headers(&message.headers), mask::body(&message.payload));
-    [reply, headers, body].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    [message.subject.clone(), reply, headers, body]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -48,6 +48,12 @@ impl Step {
         matches!(self, Self::Call { subject, body } if subject.starts_with("STREAM.PURGE") && body.contains("filter"))
     }
 
+    /// Whether a consumer is told to go on with a message that may not have come yet.
+    pub fn goes_ahead(&self) -> bool {
+        let names_one = |subject: &str, body: &str| subject.starts_with("CONSUMER.RESET") && !body.is_empty();
+        matches!(self, Self::Call { subject, body } if body.contains("by_start_sequence") || names_one(subject, body))
+    }
+
     /// The same with a mark in the streams' names.
     pub fn with_streams_named(&self, mark: &str) -> Self {
         let named = |text: &str| {
@@ -68,12 +74,17 @@ impl Step {
     }
 }
 
-/// The sequence of a seed. All its streams have the same retention and storage: nats-server's consumers go by the retention
-/// their stream had when they were made. Consumers keep their filters: nats-server forgets to
-/// signal one that loses them. All have the same ack policy, and if that is `all` no message is removed:
-/// to nats-server that acknowledges those before it. Under interest retention subjects are not transformed and the
-/// duplicate window stays: to nats-server a filter that equals the stream's subject is none, and it forgets the ids of
-/// messages that nobody wanted when the window changes.
+/// The sequence of a seed. What nats-server does not do well is left out:
+///
+/// - All streams have the same retention and storage: consumers go by the retention their stream had when they were made.
+/// - Consumers keep their filters: one that loses them is not signalled.
+/// - All have the same ack policy, and if that is `all` no message is removed: that acknowledges those before it.
+/// - Subjects are not transformed under interest retention, nor where consumers want `>`: a filter that equals the stream's
+///   subject is none.
+/// - Under interest retention the duplicate window stays, because ids of messages that nobody wanted are forgotten when it
+///   changes; and nothing is purged up to a sequence, because one that ends before such a message leaves the first sequence.
+/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement and nothing is asked for again
+///   at once: they do not go on when a purge made room, and it has them forget what was to be redelivered.
 pub fn sequence(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9));
     dice.fixed = vec![
@@ -81,6 +92,7 @@ pub fn sequence(seed: u64) -> Vec<Step> {
         ("storage", dice.pick(&["file", "file", "memory"])),
     ];
     dice.filters = dice.pick(&[&["a"][..], &["b"], &["*"], &[">"], &["b.c"], &["a", "b"]]);
+    dice.purges = dice.chance(60);
     dice.ack_policy = dice.pick(&["explicit", "explicit", "explicit", "all", "none"]);
     let mut steps = vec![stream_call(&mut dice, "CREATE", "S0")];
     if dice.chance(80) {
@@ -107,7 +119,7 @@ fn step(dice: &mut Dice) -> Step {
         88..91 if dice.ack_policy != "all" => {
             call(&format!("STREAM.MSG.DELETE.{stream}"), &json!({"seq": dice.below(8)}))
         }
-        91..94 => purge(dice, stream),
+        91..94 if dice.purges => purge(dice, stream),
         94..96 => list(dice, stream),
         96..98 => call(&format!("CONSUMER.DELETE.{stream}.{consumer}"), &json!({})),
         98 => call(&format!("CONSUMER.RESET.{stream}.{consumer}"), &json!({"seq": dice.below(6)})),
@@ -150,6 +162,7 @@ fn stream_call(dice: &mut Dice, call_name: &str, name: &str) -> Step {
     for (key, value) in dice.fixed.clone() {
         config.insert(key.into(), value.into());
     }
+    let consumer_limits = json!({"max_ack_pending": small, "inactive_threshold": HOUR});
     let fields: [(u64, &str, Value); 22] = [
         (30, "discard", discard.into()),
         (25, "max_msgs", few.into()),
@@ -172,14 +185,14 @@ fn stream_call(dice: &mut Dice, call_name: &str, name: &str) -> Step {
         (8, "max_age", (2 * HOUR).into()),
         (5, "compression", "s2".into()),
         (5, "metadata", json!({"k": "v"})),
-        (5, "consumer_limits", json!({"max_ack_pending": small, "inactive_threshold": HOUR})),
+        (if dice.purges { 0 } else { 5 }, "consumer_limits", consumer_limits),
     ];
     for (of, key, value) in fields {
         let removes = key.starts_with("max_") || key == "allow_rollup_hdrs";
         let leaves_out = removes && dice.ack_policy == "all" || interest && key == "duplicate_window";
         maybe(dice, &mut config, if leaves_out { 0 } else { of }, key, value);
     }
-    if dice.chance(6) && !interest {
+    if dice.chance(6) && !interest && !dice.filters.contains(&">") {
         let transform =
             json!({"src": format!("{}.b", name.to_lowercase()), "dest": "elsewhere.{{wildcard(1)}}"});
         let fitting = json!({"src": format!("{}.*", name.to_lowercase()), "dest": "moved.{{wildcard(1)}}"});
@@ -200,7 +213,7 @@ fn consumer_create(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
         (35, "deliver_policy", deliver.into()),
         (30, "opt_start_seq", small.into()),
         (20, "max_deliver", small.into()),
-        (20, "max_ack_pending", small.into()),
+        (if dice.purges { 0 } else { 40 }, "max_ack_pending", small.into()),
         (10, "max_waiting", small.into()),
         (10, "headers_only", true.into()),
         (40, "ack_wait", HOUR.into()),
@@ -237,7 +250,7 @@ fn publish(dice: &mut Dice, stream: &str) -> Step {
         (3, "Nats-Expected-Last-Subject-Sequence-Subject", format!("{}.>", stream.to_lowercase())),
         (4, "Nats-Expected-Last-Msg-Id", dice.pick(&["1", "2"]).to_owned()),
         (4, "Nats-Expected-Stream", dice.pick(STREAMS).to_owned()),
-        (8, "Nats-Rollup", dice.pick(&["sub", "all", "some"]).to_owned()),
+        (if dice.purges { 8 } else { 0 }, "Nats-Rollup", dice.pick(&["sub", "all", "some"]).to_owned()),
         (8, "Nats-TTL", dice.pick(&["1h", "never", "3600", "1ms", "x"]).to_owned()),
         (8, "Nats-Incr", dice.pick(&["+1", "-2", "1.5", "x"]).to_owned()),
         (6, "Nats-Batch-Id", "batch".to_owned()),
@@ -268,14 +281,15 @@ fn ack(dice: &mut Dice) -> Step {
         "+ACK",
         "+ACK",
         "+ACK",
-        "-NAK",
         "+TERM",
         "+WPI",
         "",
         "+TERM because",
         "-NAK {\"delay\": 3600000000000}",
+        "-NAK",
     ];
-    Step::Ack { nth: dice.below(12) as usize, word: dice.pick(&words).to_owned() }
+    let words = if dice.purges { &words[..words.len() - 1] } else { &words[..] };
+    Step::Ack { nth: dice.below(12) as usize, word: dice.pick(words).to_owned() }
 }
 
 fn info(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
@@ -308,8 +322,10 @@ fn get(dice: &mut Dice, stream: &str) -> Step {
 /// that the other matches are lost to it.
 fn purge(dice: &mut Dice, stream: &str) -> Step {
     let kinds = if dice.filters.len() > 1 { 2 } else { 5 };
+    let interest = dice.fixed.contains(&("retention", "interest"));
     let body = match dice.below(kinds) {
         0 => json!({}),
+        1 if interest => json!({}),
         1 => json!({"seq": dice.below(8)}),
         2 | 3 => json!({"filter": subject(dice, stream)}),
         _ => json!({"filter": subject(dice, stream), "keep": dice.below(3)}),

@@ -100,6 +100,7 @@ fn refused(cid: u64) -> Connection {
 pub fn subscription(account: &str, cid: u64, subject: &str, queue: &str, max: u64) -> SubscriptionFacts {
     SubscriptionFacts {
         account: account.into(),
+        account_tag: account.into(),
         subject: subject.to_owned(),
         queue: queue.to_owned(),
         sid: "1".to_owned(),
@@ -110,7 +111,7 @@ pub fn subscription(account: &str, cid: u64, subject: &str, queue: &str, max: u6
 }
 
 pub fn account(name: &str, client_connections: u64) -> AccountFacts {
-    AccountFacts { name: name.into(), client_connections, ..AccountFacts::default() }
+    AccountFacts { name: name.into(), tag: name.into(), client_connections, ..AccountFacts::default() }
 }
 
 fn account_with_everything() -> AccountFacts {
@@ -253,13 +254,17 @@ impl JetStreamMonitor for FakeJetStream {
         let unlimited = JetStreamUse { reserved_storage: u64::MAX, ..JetStreamUse::default() };
         let full = JetStreamAccount {
             name: "A".to_owned(),
+            tag: "A".to_owned(),
             usage: unlimited,
             streams: 1,
             consumers: 1,
             messages: 1,
             bytes: 36,
         };
-        vec![JetStreamAccount { name: "C".to_owned(), ..JetStreamAccount::default() }, full]
+        vec![
+            JetStreamAccount { name: "C".to_owned(), tag: "C".to_owned(), ..JetStreamAccount::default() },
+            full,
+        ]
     }
 
     fn streams(&self, account: &str) -> Vec<StreamInfo> {

@@ -87,20 +87,22 @@ impl ConsumerMachine {
 
     fn acknowledge_one(&mut self, turn: &mut Turn<'_>, delivery: Delivery, sampled: bool) {
         let seq = delivery.stream_seq;
-        match self.state.acks.get(seq) {
-            Some(entry) => {
-                let since = entry.since;
-                if sampled {
-                    self.sample(turn, delivery, since);
-                }
-            }
-            None if self.state.given_up.contains_key(&seq) => {}
-            None => return,
+        let pending_since = self.state.acks.get(seq).map(|entry| entry.since);
+        if let Some(since) = pending_since.filter(|_| sampled) {
+            self.sample(turn, delivery, since);
         }
+        let open = pending_since.is_some() || self.state.given_up.contains_key(&seq);
         self.apply(Op::Ack { seq, at: turn.now });
-        if self.tells_acks() {
+        if self.tells_acks() && (open || self.has_skipped(turn, seq)) {
             turn.push(Effect::Acked { seq });
         }
+    }
+
+    /// Whether the stream still has a message for this consumer that it has gone past: one that was delivered before a reset
+    /// may be acknowledged after it.
+    fn has_skipped(&self, turn: &Turn<'_>, seq: u64) -> bool {
+        let message = turn.log.load(seq).ok().flatten();
+        message.is_some_and(|message| self.matches(&message.subject))
     }
 
     /// Acknowledges everything up to a message.

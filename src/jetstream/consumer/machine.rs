@@ -219,6 +219,13 @@ impl ConsumerMachine {
         if self.settings.is_push() { self.push.active } else { !self.waiting.is_empty() }
     }
 
+    /// The first message that awaits acknowledgement, if no more can be delivered before one of them is.
+    pub fn stalled_at(&self) -> Option<u64> {
+        let (max, acks) = (self.settings.pending_acks_max, &self.state.acks);
+        let stalled = max > 0 && acks.len() >= max;
+        acks.pending().first().filter(|_| stalled).map(|entry| entry.seq)
+    }
+
     /// Whether a message is still wanted. On interest and work queue streams it must stay as long as any consumer needs
     /// it. `subject` is the message's.
     pub fn needs(&self, seq: u64, subject: &[u8]) -> bool {

@@ -37,7 +37,7 @@ impl StreamState {
     }
 
     /// Under work queue retention a message has one consumer, so the one that is done decides alone.
-    fn is_needed(&self, seq: u64) -> Result<bool, StoreError> {
+    fn is_needed(&mut self, seq: u64) -> Result<bool, StoreError> {
         if self.machine.config().retention == Retention::WorkQueue {
             return Ok(false);
         }
@@ -80,7 +80,7 @@ impl StreamState {
         }
         let state = self.log.state();
         let released = if self.consumers.is_empty() {
-            self.log.purge_below(state.last_seq + 1).map(|(_, lsn)| self.wrote(lsn))
+            self.machine.emptied(self.log.as_mut()).map(|lsn| self.wrote(lsn))
         } else {
             self.release_range(from.max(state.first_seq), state.last_seq)
         };

@@ -47,8 +47,6 @@ pub struct StreamState {
     pub(super) parcels: Vec<Parcel>,
     /// Deliveries whose message turned out not to be there.
     pub(super) undeliverable: Vec<(ConsumerKey, Delivery)>,
-    /// Messages that limits have removed, of which consumers have not been told.
-    removed: Vec<u64>,
     pub(super) unwritten: Unwritten,
     /// Kept for their memory.
     pub(super) effects: Vec<Effect>,
@@ -80,7 +78,6 @@ impl StreamState {
             transform: None,
             parcels: Vec::new(),
             undeliverable: Vec::new(),
-            removed: Vec::new(),
             unwritten: Unwritten::default(),
             effects: Vec::new(),
             stream_effects: Vec::new(),
@@ -173,11 +170,10 @@ impl StreamState {
 
     /// Consumers that wait for messages which a limit has removed need not wait any longer.
     pub(super) fn tell_removed(&mut self, host: &StreamHost, now: UnixNanos) {
-        for seq in std::mem::take(&mut self.removed) {
-            for key in self.consumers.awaiting(seq) {
-                self.with_consumer(host, key, now, |machine, turn| machine.on_removed(turn, seq));
-                self.consumers.wake(key);
-            }
+        self.consumers.wake_stalled_before(self.log.state().first_seq);
+        for (key, seq) in self.consumers.take_bereft() {
+            self.with_consumer(host, key, now, |machine, turn| machine.on_removed(turn, seq));
+            self.consumers.wake(key);
         }
     }
 
@@ -255,11 +251,6 @@ impl StreamState {
             StreamEffect::Republish(outgoing) => {
                 let message = ReplyMessage { headers: outgoing.headers, payload: outgoing.payload };
                 self.promise(&outgoing.subject, Reply::Message(Box::new(message)));
-            }
-            StreamEffect::Removed { seq } => {
-                if self.consumers.any_take_acks() {
-                    self.removed.push(seq);
-                }
             }
             StreamEffect::RolledUp(subject) => self.tell_purged(subject.as_ref(), now),
             StreamEffect::BatchAbandoned { id, reason } => {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::expiry::load;
 use super::storing::Later;
-use super::turn::{Effect, Turn};
+use super::turn::Turn;
 use super::{Discard, Ingest, StreamMachine};
 use crate::store::{InDoubt, MessageLog, StorageKind, StoreError};
 
@@ -60,8 +60,8 @@ impl StreamMachine {
         subject: &[u8],
     ) -> Result<(), StoreError> {
         let Some(max) = limit(self.config.max_msgs_per_subject) else { return Ok(()) };
-        let effects = &mut *turn.effects;
-        keep_newest_of_subject(turn.log, subject, max, &mut |seq| effects.push(Effect::Removed { seq }))
+        let audience = &mut *turn.audience;
+        keep_newest_of_subject(turn.log, subject, max, &mut |seq| audience.removed(subject, seq))
     }
 
     /// Brings a stream within its limits after a crash: what messages of the last commit pushed out may be there again. Those of

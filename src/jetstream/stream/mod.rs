@@ -82,7 +82,7 @@ pub struct StreamMachine {
     /// `None` once the stream has been deleted.
     meter: Option<Meter>,
     republisher: Option<Republisher>,
-    /// It was purged before it held a message.
+    /// It was purged, or lost its last consumer, before it held a message.
     begun: bool,
 }
 

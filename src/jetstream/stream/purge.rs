@@ -32,6 +32,9 @@ impl StreamMachine {
         if self.config.deny_purge {
             return Err(Refusal::PurgeDenied);
         }
+        if purge.below == Some(1) {
+            return Ok((0, Lsn::ZERO));
+        }
         Ok(match &purge.filter {
             Some(filter) if filter.as_ref() != b">" => purge_filtered(log, filter, purge)?,
             _ => {
@@ -39,6 +42,12 @@ impl StreamMachine {
                 purge_front(log, purge)?
             }
         })
+    }
+
+    /// What the stream holds, or none, went with its last consumer.
+    pub fn emptied(&mut self, log: &mut dyn MessageLog) -> Result<Lsn, StoreError> {
+        self.begun = true;
+        log.purge_below(log.state().last_seq + 1).map(|(_, lsn)| lsn)
     }
 
     /// Whether the stream says that it begins at 1 although it has never held a message.

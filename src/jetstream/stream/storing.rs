@@ -112,14 +112,12 @@ impl StreamMachine {
             self.enforce_subject_limit(turn, message.subject)?;
             self.enforce_limits(turn.log, later)?;
         }
-        let messages = turn.log.state().messages;
         match message.rollup {
             Some(Rollup::Subject) => roll_up_subject(turn.log, message.subject, seq)?,
             Some(Rollup::All) => drop(turn.log.purge_below(seq + u64::from(!message.wanted))?),
             None => {}
         }
-        let rollup = message.rollup.filter(|_| turn.log.state().messages < messages);
-        if let Some(rollup) = rollup {
+        if let Some(rollup) = message.rollup {
             let subject = (rollup == Rollup::Subject).then(|| Bytes::copy_from_slice(message.subject));
             turn.effects.push(Effect::RolledUp(subject));
         }

@@ -14,6 +14,9 @@ pub trait Audience {
 
     /// A message with this subject was stored; it cannot be seen yet.
     fn stored(&mut self, subject: &[u8], seq: u64);
+
+    /// A limit removed a message with this subject somewhere in the stream.
+    fn removed(&mut self, subject: &[u8], seq: u64);
 }
 
 /// The surroundings of one input.
@@ -40,11 +43,6 @@ pub enum Effect {
     },
     /// A stored message goes out again, once everything stored so far is settled.
     Republish(Box<Outgoing>),
-    /// A limit removed a message somewhere in the stream.
-    Removed {
-        /// Its sequence.
-        seq: u64,
-    },
     /// A message took the place of those before it, of one subject or of all.
     RolledUp(Option<Bytes>),
     /// A batch was given up; those who listen are told.

@@ -18,6 +18,7 @@ pub(super) fn facts(server: &Server, config: &Config) -> Vec<AccountFacts> {
         let configured = config.accounts.iter().find(|configured| *configured.name == **account.name());
         let general = AccountFacts {
             name: Arc::clone(account.name()),
+            tag: account.tag(),
             updated: server.started(),
             client_connections: account.connection_count() as u64,
             subscriptions: account.subscription_count() as u64,

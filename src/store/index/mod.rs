@@ -2,6 +2,7 @@
 
 mod directory;
 pub mod filter;
+mod open_page;
 pub mod pages;
 pub mod plan;
 pub mod postings;

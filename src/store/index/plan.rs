@@ -193,6 +193,11 @@ impl PlanCache {
         self.plans.last_mut().ok_or_else(|| StoreError::Io("no plan".into()))
     }
 
+    /// Whether there is a plan for `filters`.
+    pub fn hold(&self, filters: &[Bytes]) -> bool {
+        self.plans.iter().any(|plan| plan.filters == filters)
+    }
+
     /// A subject has its first live message.
     pub fn subject_added(&mut self, subject: &[u8]) {
         self.plans.iter_mut().for_each(|plan| plan.subject_added(subject));

@@ -47,6 +47,9 @@ pub struct Subjects {
     plans: PlanCache,
 }
 
+/// Subjects that are walked over for one answer before a plan is made.
+const WALKED_SUBJECTS_MAX: usize = 4096;
+
 /// What the index alone says about the next (or last) match.
 #[derive(Default)]
 struct Candidates {
@@ -54,6 +57,26 @@ struct Candidates {
     certain: Option<u64>,
     /// Where an uncertain match may lie at the earliest (at the latest).
     uncertain: Option<u64>,
+}
+
+impl Candidates {
+    /// Takes in what lies at or before `up_to`.
+    fn take_last(&mut self, postings: &Postings, up_to: u64) {
+        match postings {
+            Postings::Listed(seqs) => {
+                let before = seqs.partition_point(|seq| *seq <= up_to).checked_sub(1);
+                self.certain = self.certain.max(before.and_then(|at| seqs.get(at).copied()));
+            }
+            Postings::Bounded(bounds) if bounds.first.seq <= up_to => {
+                if bounds.last.exact && bounds.last.seq <= up_to {
+                    self.certain = self.certain.max(Some(bounds.last.seq));
+                } else {
+                    self.uncertain = self.uncertain.max(Some(bounds.last.seq.min(up_to)));
+                }
+            }
+            Postings::Bounded(_) => {}
+        }
+    }
 }
 
 impl Subjects {
@@ -233,6 +256,11 @@ impl Subjects {
         filters: &[Bytes],
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
+        if !self.plans.hold(filters) {
+            if let Some(last) = self.last_by_walk(up_to, filters)? {
+                return Ok(last);
+            }
+        }
         let plan = self.plans.get(&mut self.index, filters, 0, || newest(messages))?;
         if plan.matched == self.index.len() {
             return messages.prev_tagged(0, up_to, None);
@@ -256,6 +284,26 @@ impl Subjects {
             end = before;
         }
         Ok(certain)
+    }
+
+    /// What the index alone says, `None` if that is not enough. Clients ask once: a plan would cost more, and drive out one
+    /// of the consumers'.
+    fn last_by_walk(&mut self, up_to: u64, filters: &[Bytes]) -> Result<Option<Option<u64>>, StoreError> {
+        let (mut candidates, mut left) = (Candidates::default(), WALKED_SUBJECTS_MAX);
+        for filter in filters {
+            self.index.visit(Seeker::new(filter, None), &mut |_, state| {
+                if let Some(postings) = Postings::decode(state) {
+                    candidates.take_last(&postings, up_to);
+                }
+                left -= 1;
+                if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            if left == 0 {
+                return Ok(None);
+            }
+        }
+        let Candidates { certain, uncertain } = candidates;
+        Ok((uncertain <= certain).then_some(certain))
     }
 
     /// How many live messages in `from..=up_to` match; filters must not be empty.
@@ -370,19 +418,8 @@ fn last_candidates(
 ) -> Result<Candidates, StoreError> {
     let mut candidates = Candidates::default();
     for subject in subjects {
-        match index.get(subject.as_ref())? {
-            Some(Postings::Listed(seqs)) => {
-                let before = seqs.partition_point(|seq| *seq <= up_to).checked_sub(1);
-                candidates.certain = candidates.certain.max(before.and_then(|at| seqs.get(at).copied()));
-            }
-            Some(Postings::Bounded(bounds)) if bounds.first.seq <= up_to => {
-                if bounds.last.exact && bounds.last.seq <= up_to {
-                    candidates.certain = candidates.certain.max(Some(bounds.last.seq));
-                } else {
-                    candidates.uncertain = candidates.uncertain.max(Some(bounds.last.seq.min(up_to)));
-                }
-            }
-            _ => {}
+        if let Some(postings) = index.get(subject.as_ref())? {
+            candidates.take_last(&postings, up_to);
         }
     }
     Ok(candidates)

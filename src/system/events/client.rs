@@ -74,7 +74,7 @@ fn described(info: &ClientInfo) -> Described {
         lang: info.lang.to_string(),
         ver: info.version.to_string(),
         rtt: i64::try_from(info.rtt_nanos()).unwrap_or(i64::MAX),
-        name_tag: account.to_owned(),
+        name_tag: if info.account.is_empty() { account.to_owned() } else { info.account_tag().to_string() },
         kind: kind.to_owned(),
         client_type: client_type.to_owned(),
         ..Described::default()

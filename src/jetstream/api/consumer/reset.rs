@@ -29,7 +29,10 @@ pub fn answer(call: &Call<'_>, at: ConsumerAddress<'_>) -> Result<Answer, ApiErr
             ResetError::Refused(error) => error,
             ResetError::Store(error) => Refusal::from(error).into(),
         })?;
-        state.release_unneeded(&host, 0);
+        // One that is sent beyond the end has acknowledged nothing.
+        if reset_seq <= state.log.state().last_seq.saturating_add(1) {
+            state.release_unneeded(&host, 0);
+        }
         state.consumers.wake(key);
         reset_seq
     };

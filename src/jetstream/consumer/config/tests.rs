@@ -324,7 +324,8 @@ fn what_a_consumer_does_can_be_changed() {
 
 #[test]
 fn creating_again_must_ask_for_the_same() {
-    for same in [r#"{"durable_name":"C","ack_policy":"explicit"}"#, r#"{"ack_policy":"explicit"}"#] {
+    let ephemeral = r#"{"ack_policy":"explicit","inactive_threshold":5000000000}"#;
+    for same in [r#"{"durable_name":"C","ack_policy":"explicit"}"#, ephemeral] {
         assert!(change(same, same, ConsumerAction::Create).is_ok());
         let noted = same.replace('}', r#","metadata":{"_nats.ver":"1","_nats.req.level":"9"}}"#);
         assert!(change(same, &noted, ConsumerAction::Create).is_ok());
@@ -332,6 +333,8 @@ fn creating_again_must_ask_for_the_same() {
         let refused = change(same, &other, ConsumerAction::Create);
         assert_eq!(refused, Err((10148, 400, "consumer already exists".into())));
     }
+    let open = r#"{"ack_policy":"explicit"}"#;
+    assert!(change(open, open, ConsumerAction::Create).is_err());
 }
 
 #[test]

@@ -3,8 +3,6 @@
 use headwater_protocol::jetstream::consumer_config::{AckPolicy, ConsumerConfig, PriorityPolicy};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 
-use super::defaults::INACTIVE_THRESHOLD_DEFAULT;
-
 /// The API level a consumer needs, as kept with its configuration.
 const REQUIRED_LEVEL: &str = "_nats.req.level";
 /// What answers carry about this server; never kept.
@@ -42,7 +40,8 @@ pub fn check_update(
     Ok(())
 }
 
-/// Whether two configurations ask for the same, the `_nats.*` notes aside.
+/// Whether two configurations ask for the same, the `_nats.*` notes aside. One that leaves the inactive threshold of an
+/// ephemeral consumer to the server does not ask for what it got, as nats-server has it.
 pub fn same_config(one: &ConsumerConfig, other: &ConsumerConfig) -> bool {
     comparable(one) == comparable(other)
 }
@@ -75,8 +74,5 @@ fn start_time(config: &ConsumerConfig) -> Option<i64> {
 fn comparable(config: &ConsumerConfig) -> ConsumerConfig {
     let mut config = config.clone();
     config.metadata.retain(|key, _| !key.starts_with("_nats."));
-    if config.durable_name.is_empty() && config.inactive_threshold == 0 {
-        config.inactive_threshold = INACTIVE_THRESHOLD_DEFAULT;
-    }
     config
 }

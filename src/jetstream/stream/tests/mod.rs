@@ -57,6 +57,8 @@ impl Audience for Vec<&'static str> {
     }
 
     fn stored(&mut self, _: &[u8], _: u64) {}
+
+    fn removed(&mut self, _: &[u8], _: u64) {}
 }
 
 impl Rig {
