@@ -1,11 +1,12 @@
 //! From a subject to its messages, for all live subjects of one stream.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Bound as RangeBound, ControlFlow};
 use std::sync::Arc;
 
+use super::directory::Directory;
 use super::open_page::{LastFound, OpenPage};
-use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
+use super::pages::{Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::postings::Postings;
 use super::seeker::{Seeker, Verdict};
 use super::subject_page::{self, Builder, Spot, Walker};
@@ -31,12 +32,7 @@ pub struct SubjectIndex {
     pub(super) resident_bytes: usize,
     pub(super) pages_walked: u64,
     pub(super) last_found: LastFound,
-    /// Where the directory of the pages is stored.
-    pub(super) chunks: BTreeMap<u64, StoredPage>,
-    /// Chunks that have lost a page since they were stored.
-    pub(super) touched: BTreeSet<u64>,
-    /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<StoredPage>,
+    pub(super) directory: Directory,
 }
 
 /// One page.
@@ -63,9 +59,7 @@ impl Default for SubjectIndex {
             resident_bytes: 0,
             pages_walked: 0,
             last_found: LastFound::default(),
-            chunks: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            gone: Vec::new(),
+            directory: Directory::default(),
         }
     }
 }
@@ -242,10 +236,7 @@ impl SubjectIndex {
         let Some(page) = self.pages.remove(fence) else { return };
         self.last_found.forget();
         self.resident_bytes = self.resident_bytes.saturating_sub(page.memory());
-        if let Some(stored) = page.stored {
-            self.gone.push(stored);
-            self.touched.insert(page.id / CHUNK_PAGES);
-        }
+        self.directory.forget(page.id, page.stored);
     }
 
     fn keep_in_size(&mut self, fence: &[u8], len: usize) -> Result<(), StoreError> {
