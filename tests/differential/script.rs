@@ -83,8 +83,9 @@ impl Step {
 ///   subject is none.
 /// - Under interest retention the duplicate window stays, because ids of messages that nobody wanted are forgotten when it
 ///   changes; and nothing is purged up to a sequence, because one that ends before such a message leaves the first sequence.
-/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement and nothing is asked for again
-///   at once: they do not go on when a purge made room, and it has them forget what was to be redelivered.
+/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement, do not begin with the last
+///   messages, and nothing is asked for again at once: they do not go on when a purge made room, pass over what comes after
+///   it, and forget what was to be redelivered.
 pub fn sequence(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9));
     dice.fixed = vec![
@@ -207,7 +208,8 @@ fn consumer_create(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
     let key = if dice.chance(70) { "durable_name" } else { "name" };
     config.insert(key.into(), consumer.into());
     let (small, lower) = (1 + dice.below(3), stream.to_lowercase());
-    let deliver = dice.pick(&["all", "last", "new", "last_per_subject", "by_start_sequence"]);
+    let policies = ["all", "last", "new", "by_start_sequence", "last_per_subject"];
+    let deliver = dice.pick(if dice.purges { &policies[..4] } else { &policies });
     let fields: [(u64, &str, Value); 13] = [
         (95, "ack_policy", dice.ack_policy.into()),
         (35, "deliver_policy", deliver.into()),
