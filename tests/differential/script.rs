@@ -45,7 +45,13 @@ impl fmt::Display for Step {
 impl Step {
     /// Whether a purge is asked for that leaves other subjects alone.
     pub fn purges_some_subjects(&self) -> bool {
-        matches!(self, Self::Call { subject, body } if subject.starts_with("STREAM.PURGE") && body.contains("filter"))
+        match self {
+            Self::Call { subject, body } => subject.starts_with("STREAM.PURGE") && body.contains("filter"),
+            Self::Publish { headers, .. } => {
+                headers.iter().any(|header| *header == ("Nats-Rollup".into(), "sub".into()))
+            }
+            _ => false,
+        }
     }
 
     /// Whether a consumer is told to go on with a message that may not have come yet.
