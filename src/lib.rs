@@ -30,6 +30,10 @@ pub mod jwt;
 pub mod logging;
 pub mod memory;
 pub mod monitor;
+#[cfg(feature = "monitoring")]
+pub mod monitoring;
+#[cfg(not(feature = "monitoring"))]
+#[path = "monitoring_absent.rs"]
 pub mod monitoring;
 pub mod net;
 pub mod operator;

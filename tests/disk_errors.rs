@@ -25,12 +25,16 @@ struct Rig {
     broker: Broker,
     jetstream: Arc<JetStream>,
     disk: Arc<Controls>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Rig {
     fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_on(tempfile::tempdir().unwrap(), 0)
+    }
+
+    /// On a directory of which reads of about so many bytes fail; 0 for none.
+    fn start_on(dir: TempDir, unreadable: usize) -> Self {
         let broker = Broker::start(Options::default());
         let mut controls = None;
         let jetstream = claim_on(&broker, dir.path(), "", |dir| {
@@ -38,9 +42,10 @@ impl Rig {
             controls = Some(governs);
             disk
         });
+        let disk: Arc<Controls> = controls.unwrap();
+        disk.unreadable.store(unreadable, Ordering::SeqCst);
         jetstream.recover().unwrap();
-        let disk = controls.unwrap();
-        Self { broker, jetstream, disk, _dir: dir }
+        Self { broker, jetstream, disk, dir }
     }
 
     fn client(&self) -> Client {
@@ -242,4 +247,37 @@ fn a_full_disk_refuses_messages_reads_go_on_and_a_purge_makes_room() {
     assert_eq!(client.api("STREAM.PURGE.S", "")["purged"], stored);
     rig.wait_until("room", |rig| rig.jetstream.problems().is_empty());
     assert_eq!(client.stored("s.a", &body), stored + 1);
+}
+
+/// What a start reads of a stream besides the journal: messages with headers, of about so many bytes.
+const BODY_BYTES: usize = 5_000;
+
+#[test]
+fn a_stream_that_cannot_be_read_at_the_start_is_served_as_soon_as_it_can_and_the_others_at_once() {
+    let mut rig = Rig::start();
+    let mut client = rig.client();
+    client.api("STREAM.CREATE.S", STREAM);
+    client.api("STREAM.CREATE.T", r#"{"name":"T","subjects":["t"],"allow_msg_ttl":true}"#);
+    client.stored("s.a", "one");
+    let (headers, body) = ("NATS/1.0\r\nA: b\r\n\r\n", "x".repeat(BODY_BYTES));
+    let len = headers.len();
+    client.peer.send(&format!("HPUB t inbox.stored {len} {}\r\n{headers}{body}\r\n", len + BODY_BYTES));
+    assert!(client.answer().contains("\"seq\":1"));
+    drop(client);
+    rig.broker.shutdown();
+
+    let rig = Rig::start_on(rig.dir, BODY_BYTES);
+    let mut client = rig.client();
+    assert_eq!(client.stored("s.a", "two"), 2);
+    for _ in 0..2 {
+        assert_eq!(client.error("t", "no"), UNAVAILABLE);
+        assert_eq!(client.error("$JS.API.STREAM.INFO.T", ""), UNAVAILABLE);
+        assert!(rig.jetstream.problems()[0].error.contains("the disk is broken"));
+        assert!(!rig.jetstream.bring_up_rest());
+    }
+    rig.disk.unreadable.store(0, Ordering::SeqCst);
+    rig.wait_until_healthy();
+    assert_eq!(client.stored("t", "two"), 2);
+    assert_eq!(client.messages("S"), 2);
+    assert_eq!(JetStreamMonitor::store(&*rig.jetstream).unwrap().stats.reopened, 0);
 }

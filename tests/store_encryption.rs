@@ -221,6 +221,21 @@ fn a_store_whose_own_key_is_gone_is_refused_with_any_key_or_none_until_it_is_bac
 }
 
 #[test]
+fn key_files_that_cannot_be_read_are_named_with_the_reason_whether_a_key_is_configured_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(&open(dir.path(), sealed()).0);
+    fs::remove_file(dir.path().join("encryption")).unwrap();
+    fs::create_dir(dir.path().join("encryption")).unwrap();
+    fs::write(dir.path().join("encryption.copy"), b"no key").unwrap();
+    for encryption in [None, encryption(KEY, Cipher::ChaCha)] {
+        let error = refusal(dir.path(), with(encryption));
+        assert!(error.contains("encryption cannot be opened: Is a directory"), "{error}");
+        assert!(error.contains("encryption.copy is damaged"), "{error}");
+        assert!(!error.contains("configured") && !error.contains("wrong"), "{error}");
+    }
+}
+
+#[test]
 fn either_copy_of_the_key_is_enough_and_the_other_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let (store, ..) = open(dir.path(), sealed());

@@ -346,3 +346,57 @@ fn purged_space_comes_back_while_nothing_else_happens_for_next_to_no_writes() {
     assert!(after.syncs - before.syncs <= 20, "{after:?}");
     assert!(after.checkpoints - before.checkpoints <= 4, "{after:?}");
 }
+
+/// Takes messages through a queue, all but the last `left`.
+fn work_off(store: &Store, log: &mut dyn MessageLog, count: u64, left: u64) {
+    fill(log, count);
+    store.maintain().unwrap();
+    for seq in 1..=count - left {
+        log.remove(seq).unwrap().unwrap();
+    }
+    store.flush().unwrap();
+}
+
+#[test]
+fn an_emptied_queue_takes_one_segment_whatever_went_through_it() {
+    for count in (6..80).step_by(3) {
+        for left in [0, 1, 6] {
+            let dir = tempfile::tempdir().unwrap();
+            let (store, ..) = open(dir.path(), StoreOptions { catalog: false, ..tiny() });
+            work_off(&store, &mut *create(&store, "S"), count, left);
+            store.maintain().unwrap();
+            assert_eq!(journal_bytes(dir.path()), SEGMENT, "{left} of {count} are left");
+        }
+    }
+}
+
+#[test]
+fn a_queue_that_was_emptied_before_a_restart_takes_one_segment() {
+    for count in (6..80).step_by(7) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = StoreOptions { catalog: false, ..tiny() };
+        let (store, ..) = open(dir.path(), options.clone());
+        work_off(&store, &mut *create(&store, "S"), count, 0);
+        store.close();
+        let (store, _) = open_one(dir.path(), options);
+        store.maintain().unwrap();
+        assert_eq!(journal_bytes(dir.path()), SEGMENT, "of {count}");
+    }
+}
+
+/// A message now and then, with a rest after each, makes no segment ready that is given back at once.
+#[test]
+fn a_segment_given_back_at_rest_is_not_made_ready_for_the_next_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, controls) = faulty(dir.path());
+    let options = StoreOptions { catalog: false, segment_bytes: 65536, ..tiny() };
+    let (store, ..) = Store::open_on(disk, options).unwrap();
+    let mut log = create(&store, "S");
+    for _ in 0..200 {
+        fill(&mut *log, 1);
+        store.maintain().unwrap();
+    }
+    let made = controls.made.load(Ordering::Relaxed);
+    assert!((2..=4).contains(&made), "{made}");
+    assert_eq!(log.state().messages, 200);
+}

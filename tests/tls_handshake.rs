@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater::net::tls::{
-    CertificatePair, HandshakeError, HandshakeFirst, ServerTls, TlsError, TlsSettings, TlsStream,
-    cipher_suite_name, looks_like_tls, version_name,
+    Accepted, CertificatePair, HandshakeError, HandshakeFirst, ServerTls, TlsError, TlsSettings,
+    looks_like_tls,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -126,17 +126,17 @@ fn any_version() -> ClientConfig {
 }
 
 struct Connected {
-    server: TlsStream<DuplexStream>,
+    server: Accepted<DuplexStream>,
     server_certificate: CertificateDer<'static>,
 }
 
 impl Connected {
     fn version(&self) -> &'static str {
-        version_name(self.server.get_ref().1.protocol_version().unwrap())
+        self.server.facts.as_ref().unwrap().version
     }
 
     fn cipher(&self) -> &'static str {
-        cipher_suite_name(self.server.get_ref().1.negotiated_cipher_suite().unwrap().suite())
+        self.server.facts.as_ref().unwrap().cipher
     }
 }
 
@@ -200,7 +200,7 @@ async fn verify_lets_in_only_certificates_of_the_configured_issuer() {
 
     let good = identity(&ours);
     let connected = connect(&tls, client(rustls::ALL_VERSIONS, Some(&good))).await.unwrap();
-    assert_eq!(connected.server.get_ref().1.peer_certificates().unwrap(), [good.certificate]);
+    assert_eq!(*connected.server.certificates, [good.certificate]);
     let stranger = identity(&theirs);
     for identity in [None, Some(&stranger)] {
         let refused = connect(&tls, client(&[&rustls::version::TLS13], identity)).await;

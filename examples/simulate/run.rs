@@ -14,6 +14,9 @@ use crate::world::World;
 /// Starts of the broker that may fail because the disk does.
 const FAILED_STARTS_MAX: u64 = 4;
 
+/// Tries to bring up a stream that the disk fails to read.
+const TRIES_MAX: u64 = 3;
+
 /// Rounds that the broker's tasks run after a step, at most.
 const TASK_ROUNDS_MAX: u64 = 3;
 
@@ -175,7 +178,7 @@ impl Run {
         self.hear()?;
         let reopened = self.world.recover();
         self.note(|| format!("opened anew {reopened:?}"));
-        if self.world.disk.is_down() || reopened.is_err() || self.is_unreadable() {
+        if self.world.disk.is_down() || reopened.is_err() || !self.is_brought_up() {
             return self.crash();
         }
         self.check_start(Crash { reopened: true, orderly: false, flips: self.flips })
@@ -233,7 +236,7 @@ impl Run {
                 self.note(|| format!("  number {} {}: {log:?}", host.id.0, host.name));
             }
             match started {
-                Ok(()) if !self.world.disk.is_down() && !self.is_unreadable() => break,
+                Ok(()) if !self.world.disk.is_down() && self.is_brought_up() => break,
                 Err(error) if last => return Err(Broken::new("the broker starts on a sound disk", error)),
                 _ if self.world.disk.is_down() => {
                     self.world.end();
@@ -245,9 +248,15 @@ impl Run {
         self.check_start(Crash { reopened: false, orderly, flips: self.flips })
     }
 
-    /// Whether a stream is not served because the disk fails to read it: its operator starts the broker once more.
-    fn is_unreadable(&self) -> bool {
-        self.faulty && self.world.unserved().iter().any(|problem| problem.contains("EIO"))
+    /// Whether all streams are served, after some more tries if the disk fails to read them. If not, the store may have failed
+    /// meanwhile, or the operator loses patience.
+    fn is_brought_up(&mut self) -> bool {
+        let tries = (0..TRIES_MAX).take_while(|_| !self.world.unserved().is_empty());
+        let made = tries.filter(|_| !self.world.bring_up_rest()).count();
+        if made > 0 {
+            self.note(|| format!("streams could not be read {made} times"));
+        }
+        self.world.unserved().is_empty() || !self.faulty
     }
 
     /// Brings everything to rest and looks at it once more.

@@ -139,6 +139,13 @@ impl World {
         process.jetstream.recover()
     }
 
+    /// The broker tries again to bring up streams that the disk failed to read; `false` if some still cannot be read.
+    pub fn bring_up_rest(&self) -> bool {
+        let Some(process) = &self.process else { return true };
+        let _entered = process.runtime.enter();
+        process.jetstream.bring_up_rest()
+    }
+
     /// Sends a message; `false` if nobody took it.
     pub fn publish(&self, subject: &str, reply: &str, headers: &[u8], payload: &[u8]) -> bool {
         let Some(process) = &self.process else { return false };

@@ -32,8 +32,8 @@ use self::exchange::Exchange;
 use self::interest::Watchers;
 use self::observers::Observers;
 use crate::router::{
-    Dispatch, IndexUsage, Matches, Message, Path, RouteCache, Service, Sink, SubjectIndex, Subscription,
-    fan_out, fan_out_to_queue,
+    Dispatch, IndexUsage, Matches, Message, Path, Route, RouteCache, Service, Sink, SubjectIndex,
+    Subscription, fan_out, fan_out_to_queue,
 };
 use crate::trace::TraceTerms;
 
@@ -160,28 +160,30 @@ impl Account {
 
     /// Delivers a message to everyone who subscribed to its subject. `true` if anybody got it.
     pub fn publish(&self, cx: &mut Dispatch, message: &Message<'_>) -> bool {
-        self.deliver_to(cx, message.subject, message)
-    }
-
-    /// Delivers a message to everyone who subscribed to `to`; they see it under its own subject.
-    pub fn deliver_to(&self, cx: &mut Dispatch, to: &[u8], message: &Message<'_>) -> bool {
-        self.deliver_along(cx, message, &Path::direct(to))
+        self.deliver_along(cx, message, &Path::direct(message.subject))
     }
 
     fn deliver_along(&self, cx: &mut Dispatch, message: &Message<'_>, path: &Path<'_>) -> bool {
         self.with_matches(cx, path.to, |cx, matches| fan_out(cx, matches, message, path))
     }
 
+    /// Delivers a message to everyone who subscribed to `to`; they see it under its own subject. `route` remembers the
+    /// way for the next message.
+    pub fn deliver_to(&self, cx: &mut Dispatch, route: &mut Route, to: &[u8], message: &Message<'_>) -> bool {
+        let matches = route.find(&self.index, to);
+        self.delivering(cx, |cx| fan_out(cx, matches, message, &Path::direct(to)))
+    }
+
     /// Like [`deliver_to`](Self::deliver_to), but only to one member of the queue group `queue`.
     pub fn deliver_to_queue(
         &self,
         cx: &mut Dispatch,
-        to: &[u8],
-        queue: &[u8],
+        route: &mut Route,
+        (to, queue): (&[u8], &[u8]),
         message: &Message<'_>,
     ) -> bool {
-        let path = Path::direct(to);
-        self.with_matches(cx, to, |cx, matches| fan_out_to_queue(cx, matches, queue, message, &path))
+        let matches = route.find(&self.index, to);
+        self.delivering(cx, |cx| fan_out_to_queue(cx, matches, queue, message, &Path::direct(to)))
     }
 
     /// Like [`publish`](Self::publish), for a connection that publishes to the same subjects again and again.

@@ -74,8 +74,32 @@ fn a_message_can_be_routed_by_one_subject_and_shown_under_another() {
     let account = Account::new("A");
     let recorder = Arc::new(Recorder::default());
     let _guard = account.subscribe_service("inbox", None, recorder.clone()).unwrap();
-    assert!(account.deliver_to(&mut Dispatch::internal(), b"inbox", &message("orders.1")));
+    assert!(account.deliver_to(
+        &mut Dispatch::internal(),
+        &mut Route::default(),
+        b"inbox",
+        &message("orders.1")
+    ));
     assert_eq!(recorder.taken(), ["orders.1"]);
+}
+
+#[test]
+fn a_remembered_way_is_looked_for_again_when_somebody_comes_or_goes() {
+    let account = Account::new("A");
+    let (one, two) = (Arc::new(Recorder::default()), Arc::new(Recorder::default()));
+    let (mut cx, mut route) = (Dispatch::internal(), Route::default());
+    assert!(!account.deliver_to(&mut cx, &mut route, b"inbox", &message("nobody")));
+    let first = account.subscribe_service("inbox", None, one.clone()).unwrap();
+    assert!(account.deliver_to(&mut cx, &mut route, b"inbox", &message("one")));
+    let _second = account.subscribe_service("*", None, two.clone()).unwrap();
+    assert!(account.deliver_to(&mut cx, &mut route, b"inbox", &message("both")));
+    drop(first);
+    assert!(account.deliver_to(&mut cx, &mut route, b"inbox", &message("two")));
+    assert!(!account.deliver_to(&mut cx, &mut route, b"in.box", &message("elsewhere")));
+    assert_eq!(
+        (one.taken(), two.taken()),
+        (vec!["one".into(), "both".into()], vec!["both".into(), "two".into()])
+    );
 }
 
 #[test]
@@ -87,9 +111,9 @@ fn delivery_to_a_queue_group_spares_everyone_else() {
     let _one = account.subscribe_service("s", Some("one"), one.clone()).unwrap();
     let _two = account.subscribe_service("s", Some("two"), two.clone()).unwrap();
     assert!(account.has_queue_interest(b"s", b"one") && !account.has_queue_interest(b"s", b"three"));
-    let mut cx = Dispatch::internal();
-    assert!(account.deliver_to_queue(&mut cx, b"s", b"one", &message("m")));
-    assert!(!account.deliver_to_queue(&mut cx, b"s", b"three", &message("m")));
+    let (mut cx, mut route) = (Dispatch::internal(), Route::default());
+    assert!(account.deliver_to_queue(&mut cx, &mut route, (b"s", b"one"), &message("m")));
+    assert!(!account.deliver_to_queue(&mut cx, &mut route, (b"s", b"three"), &message("m")));
     assert_eq!((plain.taken().len(), one.taken().len(), two.taken().len()), (0, 1, 0));
 }
 

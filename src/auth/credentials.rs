@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use headwater_protocol::client::ConnectOptions;
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 
 /// The identifying fields of a CONNECT; the empty string is an absent field.
 #[derive(Clone, Copy, Default)]

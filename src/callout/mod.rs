@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use headwater_protocol::client::ConnectOptions;
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 
 pub use self::response::Delegated;
 pub use self::terms::CalloutSettings;

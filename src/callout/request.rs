@@ -1,7 +1,7 @@
 //! The request: all that is known about a client, signed by the server.
 
 use headwater_protocol::client::ConnectOptions;
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
 
 use super::Asker;

@@ -28,6 +28,7 @@ pub mod metadata;
 mod monitor;
 pub mod record;
 mod recovery;
+mod recovery_waiting;
 pub mod server;
 pub mod settings;
 pub mod sourcing;

@@ -3,28 +3,20 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use headwater_protocol::jetstream::stream_config::StreamConfig;
 
 use super::JetStream;
 use super::account::JsAccount;
 use super::backup::restore::building::UNFINISHED;
-use super::consumer::{ConsumerMachine, Identity, StreamTraits};
-use super::consumers::{Consumers, Hosted};
-use super::env::{Commits, Env, Phase};
-use super::host::inflow::take_positions;
-use super::host::{StreamHost, StreamState};
+use super::env::{Commits, Phase};
+use super::host::StreamHost;
 use super::record;
-use super::sourcing::ledger::Record;
-use super::stream::StreamMachine;
-use crate::store::{Lsn, MessageLog, RecoveredConsumer, RecoveredStream, Store};
+use super::recovery_waiting::{Waiting, settle_doubts};
+use crate::store::{Lsn, RecoveredStream, Store};
 
 /// The pause before a failed store is opened anew, and what it grows to while that does not help.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
-
-/// A stream in its place that is not in service yet.
-type Waiting = (Arc<StreamHost>, RecoveredStream);
+pub(super) const PAUSE_MIN: Duration = Duration::from_millis(100);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Opens the store anew whenever it fails, until the broker stops.
 pub(super) async fn watch_store(jetstream: Weak<JetStream>, commits: Arc<Commits>) {
@@ -49,21 +41,24 @@ impl JetStream {
     pub fn recover(&self) -> Result<(), String> {
         let _recovering = self.recovering.lock();
         let failures = self.env().failures();
-        let (streams, _report) = self.env().store.recover().map_err(|error| error.to_string())?;
+        let (streams, _report) = self
+            .env()
+            .store
+            .recover_with(&|stream| drop(settle_doubts(stream)))
+            .map_err(|error| error.to_string())?;
         self.unserved.lock().clear();
+        self.put_off.clear();
         self.stash(discard_unfinished(&self.env().store, streams));
-        let mut waiting: Vec<(Arc<JsAccount>, Waiting)> = Vec::new();
-        for account in self.accounts() {
-            let announced = self.announce_streams(&account);
-            waiting.extend(announced.into_iter().map(|stream| (account.clone(), stream)));
-        }
+        let accounts = self.accounts();
+        let mut waiting: Vec<Waiting> =
+            accounts.iter().flat_map(|account| self.announce_streams(account)).collect();
         self.env().commits.set_ready(failures);
-        waiting.sort_unstable_by_key(|(_, (_, stream))| stream.log.state().messages);
-        for (account, stream) in waiting {
+        waiting.sort_unstable_by_key(Waiting::messages);
+        for stream in waiting {
             if self.is_stopping() {
                 break;
             }
-            self.bring_up(&account, stream);
+            self.bring_up(stream);
         }
         Ok(())
     }
@@ -71,7 +66,7 @@ impl JetStream {
     /// Puts the streams into service that wait for an account which has just come into being.
     pub(super) fn recover_account(&self, account: &Arc<JsAccount>) {
         for stream in self.announce_streams(account) {
-            self.bring_up(account, stream);
+            self.bring_up(stream);
         }
     }
 
@@ -82,32 +77,11 @@ impl JetStream {
         let mut waiting = Vec::with_capacity(streams.len());
         for stream in streams {
             match account.announce(&stream) {
-                Ok(host) => waiting.push((host, stream)),
+                Ok(host) => waiting.push(Waiting::new(account, host, stream)),
                 Err(error) => self.note_unserved(account.account.name(), &stream.name, &error),
             }
         }
         waiting
-    }
-
-    fn bring_up(&self, account: &Arc<JsAccount>, (host, stream): Waiting) {
-        match state_of(account, &host, stream) {
-            Ok((state, positions)) => self.put_into_service(account, &host, state, &positions),
-            Err(error) => self.note_unserved(account.account.name(), &host.name, &error),
-        }
-    }
-
-    fn put_into_service(
-        &self,
-        account: &Arc<JsAccount>,
-        host: &Arc<StreamHost>,
-        state: StreamState,
-        positions: &Record,
-    ) {
-        host.resume(state);
-        if let Err(error) = host.lock().configure_inflow(host, Some(positions)) {
-            return self.note_unserved(account.account.name(), &host.name, &error.to_string());
-        }
-        host.start_inflow();
     }
 
     async fn reopen(self: &Arc<Self>, pause: &mut Duration) {
@@ -153,49 +127,6 @@ impl JsAccount {
         self.put(host.clone());
         Ok(host)
     }
-}
-
-/// A stream with its consumers, as the store holds it.
-fn state_of(
-    account: &Arc<JsAccount>,
-    host: &StreamHost,
-    mut stream: RecoveredStream,
-) -> Result<(StreamState, Record), String> {
-    let env = &account.env;
-    let positions = take_positions(&mut stream.consumers);
-    let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
-    let mut machine = StreamMachine::recover(config, account.bounds(), stream.log.as_ref(), env.now())
-        .map_err(|error| error.to_string())?;
-    if let Err(error) = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt) {
-        log::warn!("stream {}: limits are not enforced: {error}", stream.name);
-    }
-    let mut consumers = Consumers::default();
-    consumers.number_after(&host.lock().consumers);
-    for consumer in stream.consumers {
-        let name = consumer.name.clone();
-        match recover_consumer(env, machine.config(), stream.log.as_ref(), consumer) {
-            Ok(hosted) => drop(consumers.add(hosted)),
-            Err(error) => log::error!("consumer {} > {name} cannot be served: {error}", stream.name),
-        }
-    }
-    Ok((StreamState::new(machine, stream.log, consumers, created), positions))
-}
-
-fn recover_consumer(
-    env: &Env,
-    stream: &StreamConfig,
-    log: &dyn MessageLog,
-    consumer: RecoveredConsumer,
-) -> Result<Hosted, String> {
-    let now = env.now();
-    let (created, config) = record::read::<ConsumerConfig>(&consumer.config)?;
-    let identity = Identity { name: consumer.name, created: created.0, seed: env.random.next_u64() };
-    let traits = StreamTraits::of(stream, env.settings.payload_bytes_max);
-    let snapshot = consumer.state.unwrap_or_default();
-    let deltas = consumer.deltas.iter().map(Vec::as_slice);
-    let machine = ConsumerMachine::restore(identity, config, traits, &snapshot, deltas, log, now)
-        .map_err(|error| error.to_string())?;
-    Ok(Hosted::new(&stream.name, machine))
 }
 
 /// Removes what restores left behind that did not come to their end.

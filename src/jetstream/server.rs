@@ -15,6 +15,7 @@ use super::api::{Api, NoApi};
 use super::backup::TRANSFERS_MAX;
 use super::env::{Commits, Env};
 use super::recovery::watch_store;
+use super::recovery_waiting::{PutOff, watch_put_off};
 use super::settings::Settings;
 use crate::account::{Account, ServiceSubscription};
 use crate::clock::Clock;
@@ -50,6 +51,8 @@ pub struct JetStream {
     pub(super) recovered: Mutex<HashMap<String, Vec<RecoveredStream>>>,
     /// Streams that the store holds and that cannot be served.
     pub(super) unserved: Mutex<Vec<HealthProblem>>,
+    /// Those of them that are tried again.
+    pub(super) put_off: Arc<PutOff>,
     /// Held while streams are put into service, or all of them taken out.
     pub(super) recovering: Mutex<()>,
     stopping: AtomicBool,
@@ -99,7 +102,8 @@ impl JetStream {
     }
 
     /// Like [`claim`](Self::claim), in a world of the caller's making, who decides when a store that has failed is opened
-    /// anew: by [`watch_store`](Self::watch_store), or by [`suspend`](Self::suspend) and [`recover`](Self::recover).
+    /// anew: by [`watch_store`](Self::watch_store), or by [`suspend`](Self::suspend) and [`recover`](Self::recover), and streams
+    /// are tried again: by [`bring_up_rest`](Self::bring_up_rest).
     pub fn claim_in(
         outside: Outside,
         settings: Settings,
@@ -133,15 +137,18 @@ impl JetStream {
             subscriptions: Mutex::default(),
             recovered: Mutex::default(),
             unserved: Mutex::default(),
+            put_off: Arc::default(),
             recovering: Mutex::default(),
             stopping: AtomicBool::new(false),
         });
         Ok(jetstream)
     }
 
-    /// Opens the store anew whenever it fails, from now until the broker stops. To be called once.
+    /// Opens the store anew whenever it fails, and tries streams again that could not be read, from now until the broker
+    /// stops. To be called once.
     pub fn watch_store(&self) {
         self.env.runtime.spawn(watch_store(self.me.clone(), self.env.commits.clone()));
+        self.env.runtime.spawn(watch_put_off(self.me.clone(), self.put_off.clone()));
     }
 
     /// What all accounts share.
@@ -197,6 +204,11 @@ impl JetStream {
         self.unserved.lock().push(HealthProblem { account, stream, error });
     }
 
+    pub(super) fn note_served(&self, account: &str, stream: &str) {
+        log::info!("JetStream stream '{account} > {stream}' has been recovered after all");
+        self.unserved.lock().retain(|problem| (&*problem.account, &*problem.stream) != (account, stream));
+    }
+
     fn serve(&self, account: &Arc<Account>, subject: &str, service: Arc<dyn Service>) {
         match account.subscribe_service(subject, None, service) {
             Ok(subscription) => {
@@ -226,6 +238,7 @@ impl JetStream {
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.env.commits.wake_watcher();
+        self.put_off.wake();
         self.subscriptions.lock().clear();
         for account in self.accounts() {
             for host in account.streams() {

@@ -10,6 +10,7 @@ pub mod connz;
 pub mod expvarz;
 pub mod gatewayz;
 pub mod healthz;
+#[cfg(feature = "monitoring")]
 pub mod http;
 pub mod jsz;
 pub mod leafz;
@@ -17,6 +18,7 @@ pub mod metrics;
 mod number;
 mod process;
 mod query;
+#[cfg(feature = "monitoring")]
 mod root;
 pub mod routez;
 mod source;
@@ -27,6 +29,7 @@ pub mod varz;
 
 pub use broker::BrokerSource;
 pub(crate) use connz::client_kind;
+#[cfg(feature = "monitoring")]
 pub use http::{Access, Limits as MonitorLimits, Monitor, serve};
 pub use process::{ProcessMeter, ProcessUse};
 pub use query::BadRequest;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_protocol::jetstream::account_info::ApiStats;
 use headwater_protocol::jetstream::consumer_info::ConsumerInfo;
 use headwater_protocol::jetstream::stream_info::StreamInfo;
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 
 use super::number::zero;

@@ -6,15 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use headwater_protocol::client::{Info, encode_err, encode_info};
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::proxy;
-use super::tls::{
-    HandshakeError, HandshakeFirst, LoadedTls, cipher_suite_name, looks_like_tls, version_name,
-};
+use super::tls::{Accepted, HandshakeError, HandshakeFirst, LoadedTls, looks_like_tls};
 use super::transport::Transport;
 use crate::ids;
 use crate::router::{CloseReason, ConnectionKind, Receiver};
@@ -126,20 +124,17 @@ impl Opening<'_> {
             return None;
         }
         log::debug!("{} - Starting TLS client connection handshake", self.client.log_name());
-        let stream = match tls.accept(self.stream).await {
-            Ok(stream) => stream,
+        let Accepted { stream, certificates, facts } = match tls.accept(self.stream).await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 handshake_failed(self.server, self.client, &error);
                 return None;
             }
         };
-        let session = stream.get_ref().1;
-        let certificates = session.peer_certificates().unwrap_or_default().into();
-        if let (Some(version), Some(suite)) = (session.protocol_version(), session.negotiated_cipher_suite())
-        {
-            let (version, cipher) = (version_name(version), cipher_suite_name(suite.suite()));
+        if let Some(facts) = facts {
+            let TlsFacts { version, cipher } = facts;
             log::debug!("{} - TLS handshake complete, version {version}, {cipher}", self.client.log_name());
-            self.client.set_tls(TlsFacts { version, cipher });
+            self.client.set_tls(facts);
         }
         if tls_first {
             self.client.send_line(&info_line(&self.info));

@@ -1,6 +1,6 @@
 //! One connection's memory of where its subjects lead.
 
-use super::{Matches, SubjectHash, SubjectIndex};
+use super::{Matches, Route, SubjectHash, SubjectIndex};
 
 /// Slots of a fresh cache.
 const SLOTS_MIN: usize = 8;
@@ -22,11 +22,7 @@ pub struct RouteCache {
 struct Slot {
     /// Of the subject seen last.
     hash: u64,
-    subject: Box<[u8]>,
-    /// 0 while there is no answer.
-    generation: u64,
-    generation_slot: usize,
-    matches: Matches,
+    route: Route,
 }
 
 impl RouteCache {
@@ -47,8 +43,7 @@ impl RouteCache {
             self.note(hash);
             return None;
         }
-        slot.refresh(index, subject);
-        Some(deliver(&slot.matches))
+        Some(deliver(slot.route.find(index, subject)))
     }
 
     /// Forgets everything and gives the memory back.
@@ -82,23 +77,5 @@ impl RouteCache {
                 }
             }
         }
-    }
-}
-
-impl Slot {
-    /// Makes sure that the answer is for this subject, and true.
-    fn refresh(&mut self, index: &SubjectIndex, subject: &[u8]) {
-        let known = *self.subject == *subject;
-        if known && self.generation == index.generation(self.generation_slot) {
-            return;
-        }
-        if !known {
-            self.subject = subject.into();
-            self.generation_slot = SubjectIndex::generation_slot(subject);
-        }
-        // Asked for before the look-up, so that a change in between makes the answer old rather than wrong.
-        self.generation = index.generation(self.generation_slot);
-        self.matches.clear();
-        index.collect(subject, &mut self.matches);
     }
 }

@@ -30,7 +30,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use headwater_protocol::client::{ConnectOptions, Parser};
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 use tokio::time::Sleep;
 
 pub use self::client::{Client, ClientSnapshot, TlsFacts};

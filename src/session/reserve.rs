@@ -8,8 +8,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// What is reserved at a time is counted in these units, so that the numbers fit.
 const UNIT_BYTES: usize = 1024;
 
-/// Without a bound of its own the inbox has room for this many units: 4 TiB.
-const UNITS_UNBOUNDED: usize = u32::MAX as usize;
+/// Without a bound of its own the inbox has room for this many units: 4 TiB, or as much as can be counted with 32 bits.
+const UNITS_UNBOUNDED: usize = min(u32::MAX as usize, Semaphore::MAX_PERMITS);
 
 static INBOX: Semaphore = Semaphore::const_new(UNITS_UNBOUNDED);
 
@@ -31,6 +31,10 @@ pub(super) async fn reserve(bytes: usize) -> Option<Reserved> {
 /// Memory for `bytes` if it is free.
 pub(super) fn try_reserve(bytes: usize) -> Option<Reserved> {
     INBOX.try_acquire_many(units(bytes)).ok()
+}
+
+const fn min(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
 }
 
 fn units(bytes: usize) -> u32 {

@@ -63,6 +63,11 @@ pub enum InDoubt {
 }
 
 impl InDoubt {
+    /// Whether it brought nothing.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, InDoubt::Messages(seqs) if seqs.is_empty())
+    }
+
     /// The last commit brought this message.
     pub(crate) fn note(&mut self, seq: u64) {
         match self {
@@ -161,13 +166,24 @@ impl Store {
     /// and logs handed out before refuse everything. A failed write or sync leaves nothing that could be relied upon but
     /// what the disk tells when it is read again.
     pub fn recover(&self) -> Result<(Vec<RecoveredStream>, RecoveryReport), StoreError> {
+        self.recover_with(&|_| {})
+    }
+
+    /// [`Store::recover`]; `settle` removes from each stream what messages in doubt had pushed out. That is committed before
+    /// anything else is, and as long as it has not been, the messages stay in doubt, however often the store is opened.
+    pub fn recover_with(
+        &self,
+        settle: &dyn Fn(&mut RecoveredStream),
+    ) -> Result<(Vec<RecoveredStream>, RecoveryReport), StoreError> {
         let lock = self.lock.lock();
         if lock.is_none() {
             return Err(closed());
         }
         self.abandon();
-        let recovered = recovery::recover(&self.options, Arc::clone(&self.disk), &self.kept)?;
+        let mut recovered = recovery::recover(&self.options, Arc::clone(&self.disk), &self.kept)?;
         let shared = Arc::new(recovered.shared);
+        recovered.streams.iter_mut().for_each(settle);
+        shared.journal.commit_settlement()?;
         shared.registry.lock().number_above(self.kept.last_stream.load(Ordering::Relaxed));
         for observer in self.observers.lock().iter() {
             observer.reopened(shared.journal.durable());

@@ -120,6 +120,14 @@ impl Janitor {
         if sparse.is_some() || !shared.wastes_space() || !self.is_idle(shared) {
             return Ok(sparse);
         }
+        let victim = self.idle_victim(shared)?;
+        if victim.is_none() {
+            shared.give_back_prepared()?;
+        }
+        Ok(victim)
+    }
+
+    fn idle_victim(&mut self, shared: &Shared) -> Result<Option<u32>, StoreError> {
         let Some(left) = self.activity.idle_copies_left.checked_sub(1) else { return Ok(None) };
         shared.leave_segment()?;
         let victim = self.sparsest(shared, FULL_PERCENT, true);
@@ -170,7 +178,8 @@ impl Janitor {
 /// When something was stored last, and what may be done until something is again.
 #[derive(Default)]
 struct Activity {
-    payload_bytes: u64,
+    /// What had been stored by then; `None` at the start, which counts as something.
+    payload_bytes: Option<u64>,
     /// What was live then.
     live_bytes: u64,
     since: Option<Instant>,
@@ -184,11 +193,12 @@ impl Activity {
         let (live_bytes, segments) =
             shared.journal.with_core(|core| (core.usage.totals().1, core.usage.count()));
         let much = u64::from(shared.journal.options().segment_bytes) / LEAVE_SHARE;
-        if self.payload_bytes != payload_bytes {
+        let stored = self.payload_bytes.replace(payload_bytes) != Some(payload_bytes);
+        if stored {
             self.since = None;
         }
-        if self.payload_bytes != payload_bytes || self.live_bytes.abs_diff(live_bytes) > much {
-            (self.payload_bytes, self.live_bytes) = (payload_bytes, live_bytes);
+        if stored || self.live_bytes.abs_diff(live_bytes) > much {
+            self.live_bytes = live_bytes;
             self.idle_copies_left = segments;
         }
         self.since.get_or_insert_with(Instant::now).elapsed()
@@ -219,6 +229,14 @@ impl Shared {
             self.journal.flush()?;
         }
         Ok(())
+    }
+
+    /// Gives back a segment that was made ready, if it is not needed soon.
+    fn give_back_prepared(&self) -> Result<(), StoreError> {
+        match self.journal.with_core(|core| core.take_prepared()) {
+            Some(id) => self.journal.files.remove(id),
+            None => Ok(()),
+        }
     }
 
     /// Gives dead segments back, or makes one the next.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::wrapped::{Device, WrappedDisk};
 
@@ -16,10 +16,14 @@ pub struct Controls {
     pub sync_fails: AtomicBool,
     /// Writes fail.
     pub write_fails: AtomicBool,
+    /// Reads of at least so many bytes and less than twice as many fail.
+    pub unreadable: AtomicUsize,
     /// fdatasync calls so far.
     pub syncs: AtomicU64,
     /// Write calls so far.
     pub writes: AtomicU64,
+    /// Segments made so far.
+    pub made: AtomicU64,
     /// Read calls so far.
     pub reads: AtomicU64,
 }
@@ -34,8 +38,11 @@ pub fn faulty(dir: &Path) -> (Arc<WrappedDisk<Controls>>, Arc<Controls>) {
 }
 
 impl Device for Controls {
-    fn read(&self, _: usize) {
+    fn read(&self, bytes: usize) -> io::Result<()> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        let least = self.unreadable.load(Ordering::Relaxed);
+        let fails = (least..2 * least).contains(&bytes);
+        works_unless(&AtomicBool::new(fails))
     }
 
     fn write(&self) -> io::Result<()> {
@@ -49,6 +56,7 @@ impl Device for Controls {
     }
 
     fn preallocate(&self) -> io::Result<()> {
+        self.made.fetch_add(1, Ordering::Relaxed);
         if self.full.load(Ordering::Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 

@@ -8,8 +8,9 @@ use headwater::store::disk::{Disk, DiskFile, DiskLock, RealDisk};
 
 /// What a device does before the real one is asked. A call that fails here does not get that far.
 pub trait Device: Send + Sync + 'static {
-    fn read(&self, bytes: usize) {
+    fn read(&self, bytes: usize) -> io::Result<()> {
         let _ = bytes;
+        Ok(())
     }
 
     fn write(&self) -> io::Result<()> {
@@ -99,7 +100,7 @@ impl<D: Device> Disk for WrappedDisk<D> {
 
 impl<D: Device> DiskFile for WrappedFile<D> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.device.read(buf.len());
+        self.device.read(buf.len())?;
         self.inner.read_at(buf, offset)
     }
 

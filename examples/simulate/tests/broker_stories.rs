@@ -21,12 +21,12 @@ fn world() -> World {
 }
 
 fn create(world: &World, config: &str) {
-    world.publish(
-        "$JS.API.STREAM.CREATE.S",
-        "",
-        b"",
-        format!(r#"{{"name":"S","subjects":["s.>"],{config}}}"#).as_bytes(),
-    );
+    create_stream(world, "S", "s.>", config);
+}
+
+fn create_stream(world: &World, name: &str, subject: &str, config: &str) {
+    let config = format!(r#"{{"name":"{name}","subjects":["{subject}"],{config}}}"#);
+    world.publish(&format!("$JS.API.STREAM.CREATE.{name}"), "", b"", config.as_bytes());
     commit(world);
 }
 
@@ -35,7 +35,11 @@ fn commit(world: &World) {
 }
 
 fn live(world: &World) -> Vec<u64> {
-    let host = world.host("S").unwrap();
+    live_in(world, "S")
+}
+
+fn live_in(world: &World, stream: &str) -> Vec<u64> {
+    let host = world.host(stream).unwrap();
     let state = host.lock();
     (1..=state.log.state().last_seq).filter(|seq| state.log.meta(*seq).is_some()).collect()
 }
@@ -229,6 +233,35 @@ fn a_stream_is_within_its_limits_after_a_crash() {
         tear_off(&world, 48);
         world.start().unwrap();
         assert_eq!(live(&world), [2], "{limit}");
+    }
+}
+
+/// The length of a short message's record, and of a removal of a stream's first messages.
+const RECORD_BYTES: usize = 48;
+
+/// What a message had pushed out, itself in this case, was to be removed at the start. The commit that should have done it was
+/// not finished either, and its whole part vouched for the message.
+#[test]
+fn a_message_that_its_stream_has_no_room_for_stays_away_however_many_commits_are_not_finished() {
+    for lost in 1..=3 {
+        let mut world = world();
+        for (name, subject) in [("S", "s.>"), ("T", "t.>"), ("U", "u.>")] {
+            create_stream(&world, name, subject, r#""max_bytes":100"#);
+        }
+        world.publish("s.a", "", b"", &[1; 200]);
+        world.publish("t.a", "", b"", &[1; 200]);
+        commit(&world);
+        world.kill();
+        tear_off(&world, 2 * RECORD_BYTES);
+        for _ in 0..3 {
+            world.start().unwrap();
+            world.publish("u.a", "", b"", b"x");
+            commit(&world);
+            world.kill();
+            tear_off(&world, lost * RECORD_BYTES);
+        }
+        world.start().unwrap();
+        assert_eq!((live_in(&world, "S"), live_in(&world, "T")), (vec![], vec![]), "{lost} lost");
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn disk_of(seed: u64) -> SimDisk {
     SimDisk::new(Rng::new(seed), 1 << 30, Lie::None)
 }
 
-fn options() -> StoreOptions {
+pub(super) fn options() -> StoreOptions {
     StoreOptions {
         segment_bytes: 4096,
         compact_below_percent: 90,
@@ -26,12 +26,12 @@ fn options() -> StoreOptions {
     }
 }
 
-fn open(disk: &SimDisk) -> Opened {
+pub(super) fn open(disk: &SimDisk) -> Opened {
     Store::open_on(Arc::new(disk.clone()), options()).unwrap()
 }
 
 /// Opens a store that holds one stream.
-fn open_one(disk: &SimDisk) -> (Arc<Store>, RecoveredStream) {
+pub(super) fn open_one(disk: &SimDisk) -> (Arc<Store>, RecoveredStream) {
     let (store, mut streams, _) = open(disk);
     assert_eq!(streams.len(), 1);
     (store, streams.remove(0))

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use headwater::store::disk::Disk;
-use headwater::store::{MessageLog, Opened, RecoveredStream, StorageKind, Store, StoreOptions};
+use headwater::store::{MessageLog, StorageKind, Store};
 
-use super::stories::{disk, disk_of, message, offset_of};
+use super::stories::{disk, disk_of, message, offset_of, open, open_one, options};
 use crate::disk::{Faults, Mood, SimDisk};
 
 /// Bytes a message takes besides its payload, padding included.
@@ -13,27 +13,6 @@ const AROUND_BYTES: usize = 48;
 
 /// Bytes at the end of a segment that no message takes.
 const END_BYTES: usize = 40 + 64;
-
-fn options() -> StoreOptions {
-    StoreOptions {
-        segment_bytes: 4096,
-        compact_below_percent: 0,
-        catalog: false,
-        threads: false,
-        ..StoreOptions::default()
-    }
-}
-
-fn open(disk: &SimDisk) -> Opened {
-    Store::open_on(Arc::new(disk.clone()), options()).unwrap()
-}
-
-/// Opens a store that holds one stream.
-fn open_one(disk: &SimDisk) -> (Arc<Store>, RecoveredStream) {
-    let (store, mut streams, _) = open(disk);
-    assert_eq!(streams.len(), 1);
-    (store, streams.remove(0))
-}
 
 /// Appends a message that leaves so much room in a segment of 4096 bytes of which `used` are taken.
 fn fill_segment(log: &mut dyn MessageLog, seq: u64, used: usize, room: usize) {

@@ -11,7 +11,7 @@ use super::run_consumers::Parcel;
 use crate::jetstream::advisories;
 use crate::jetstream::consumer::Delivery;
 use crate::jetstream::consumers::ConsumerKey;
-use crate::router::{Dispatch, Message};
+use crate::router::{Dispatch, Message, Route};
 use crate::store::StoredMessage;
 
 /// A delivery that reached nobody.
@@ -29,6 +29,8 @@ pub(super) struct Untaken {
 pub(super) struct Wrapping {
     reply: Vec<u8>,
     headers: Vec<u8>,
+    /// Most of a round goes one way.
+    route: Route,
 }
 
 impl StreamHost {
@@ -50,7 +52,7 @@ impl StreamHost {
                 }
                 Parcel::Status { to, headers, reply, group } => {
                     let status = Message { subject: &to, reply: &reply, headers: &headers, payload: b"" };
-                    self.send_to(cx, &to, group.as_deref(), &status);
+                    self.send_to(cx, &mut wrapping.route, (&to, group.as_deref()), &status);
                 }
                 Parcel::Event { consumer, advisory } => {
                     advisories::consumer_event(self, cx, &consumer, &advisory);
@@ -60,6 +62,7 @@ impl StreamHost {
                 Parcel::Gone { consumer } => self.delete_unused_consumer(cx, &consumer),
             }
         }
+        wrapping.route.clear();
         untaken
     }
 
@@ -69,18 +72,25 @@ impl StreamHost {
         delivery: &Delivery,
         stored: &StoredMessage,
         group: Option<&[u8]>,
-        wrapping: &Wrapping,
+        wrapping: &mut Wrapping,
     ) -> bool {
         let payload: &[u8] = if delivery.headers_only { b"" } else { &stored.payload };
-        let headers: &[u8] = if wrapping.headers.is_empty() { &stored.headers } else { &wrapping.headers };
-        let message = Message { subject: &stored.subject, reply: &wrapping.reply, headers, payload };
-        self.send_to(cx, &delivery.to, group, &message)
+        let Wrapping { reply, headers, route } = wrapping;
+        let headers: &[u8] = if headers.is_empty() { &stored.headers } else { headers };
+        let message = Message { subject: &stored.subject, reply, headers, payload };
+        self.send_to(cx, route, (&delivery.to, group), &message)
     }
 
-    fn send_to(&self, cx: &mut Dispatch, to: &[u8], group: Option<&[u8]>, message: &Message<'_>) -> bool {
+    fn send_to(
+        &self,
+        cx: &mut Dispatch,
+        route: &mut Route,
+        (to, group): (&[u8], Option<&[u8]>),
+        message: &Message<'_>,
+    ) -> bool {
         match group {
-            Some(group) => self.account.deliver_to_queue(cx, to, group, message),
-            None => self.account.deliver_to(cx, to, message),
+            Some(group) => self.account.deliver_to_queue(cx, route, (to, group), message),
+            None => self.account.deliver_to(cx, route, to, message),
         }
     }
 }

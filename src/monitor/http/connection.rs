@@ -13,26 +13,26 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Answer, Monitor};
 use crate::net::tls::ServerTls;
+use crate::net::transport::ByteStream;
 
 /// A request's head must be complete within this time.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Answers the requests of a connection until either side ends it or a limit is reached.
 pub(super) async fn run(stream: TcpStream, monitor: Arc<Monitor>, tls: Option<Arc<ServerTls>>) {
-    let Some(tls) = tls else { return answer_all(stream, monitor).await };
+    let Some(tls) = tls else { return answer_all(Box::new(stream), monitor).await };
     match tls.current().accept(stream).await {
-        Ok(stream) => answer_all(stream, monitor).await,
+        Ok(accepted) => answer_all(Box::new(accepted.stream), monitor).await,
         Err(error) => log::debug!("monitoring: {error}"),
     }
 }
 
-async fn answer_all<S: AsyncRead + AsyncWrite + Unpin>(stream: S, monitor: Arc<Monitor>) {
+async fn answer_all(stream: Box<dyn ByteStream>, monitor: Arc<Monitor>) {
     let limits = monitor.limits;
     let requests = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&requests);

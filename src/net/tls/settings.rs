@@ -79,7 +79,9 @@ pub enum TlsError {
     NoCertificate,
     /// A file that cannot be read or does not hold what it should.
     Files(String),
-    Rustls(rustls::Error),
+    Rustls(String),
+    /// The program was built without the feature `tls`.
+    NotBuiltIn,
 }
 
 impl fmt::Display for TlsError {
@@ -93,16 +95,19 @@ impl fmt::Display for TlsError {
                 write!(f, "unsupported TLS version: TLS {version}")
             }
             Self::NoCertificate => f.write_str("missing 'cert_file' in TLS configuration"),
-            Self::Files(what) => f.write_str(what),
-            Self::Rustls(error) => error.fmt(f),
+            Self::Files(what) | Self::Rustls(what) => f.write_str(what),
+            Self::NotBuiltIn => {
+                f.write_str("a tls block is configured, and this program was built without TLS")
+            }
         }
     }
 }
 
 impl std::error::Error for TlsError {}
 
+#[cfg(feature = "tls")]
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
-        Self::Rustls(error)
+        Self::Rustls(error.to_string())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use headwater_protocol::client::{encode_err, encode_info};
-use rustls::pki_types::CertificateDer;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -16,7 +16,7 @@ use super::request::Request;
 use super::stream::WebSocketStream;
 use super::upgrade::{Upgrade, upgrade};
 use crate::net::handshake::give_up;
-use crate::net::tls::{LoadedTls, cipher_suite_name, version_name};
+use crate::net::tls::{Accepted, LoadedTls};
 use crate::net::transport::{ByteStream, Transport};
 use crate::router::{CloseReason, ConnectionKind};
 use crate::server::{ServedConnection, Server, WebSocketSide};
@@ -82,12 +82,7 @@ async fn encrypted(server: &Server, side: &WebSocketSide, stream: TcpStream) -> 
         return Err(io::Error::other("connection throttling is active"));
     }
     let tls: Arc<LoadedTls> = tls.current();
-    let stream = tls.accept(stream).await.map_err(io::Error::other)?;
-    let session = stream.get_ref().1;
-    let certificates = session.peer_certificates().unwrap_or_default().into();
-    let facts = session.protocol_version().zip(session.negotiated_cipher_suite()).map(|(version, suite)| {
-        TlsFacts { version: version_name(version), cipher: cipher_suite_name(suite.suite()) }
-    });
+    let Accepted { stream, certificates, facts } = tls.accept(stream).await.map_err(io::Error::other)?;
     Ok(Carrier { io: Box::new(stream), tls: facts, certificates })
 }
 

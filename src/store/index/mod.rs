@@ -1,6 +1,7 @@
 //! The index of one stream: where its messages lie and which subjects they have.
 
 pub mod filter;
+mod open_page;
 pub mod pages;
 pub mod plan;
 pub mod postings;

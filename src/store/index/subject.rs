@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound as RangeBound, ControlFlow};
 use std::sync::Arc;
 
+use super::open_page::{LastFound, OpenPage};
 use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::postings::Postings;
 use super::seeker::{Seeker, Verdict};
@@ -34,6 +35,7 @@ pub struct SubjectIndex {
     pub(super) written_by: u32,
     pub(super) resident_bytes: usize,
     pub(super) pages_walked: u64,
+    pub(super) last_found: LastFound,
     /// Where the directory of the pages is stored.
     pub(super) chunks: BTreeMap<u64, StoredPage>,
     /// Chunks that have lost a page since they were stored.
@@ -65,6 +67,7 @@ impl Default for SubjectIndex {
             written_by: 0,
             resident_bytes: 0,
             pages_walked: 0,
+            last_found: LastFound::default(),
             chunks: BTreeMap::new(),
             touched: BTreeSet::new(),
             gone: Vec::new(),
@@ -113,10 +116,10 @@ impl SubjectIndex {
 
     /// The messages of a literal subject.
     pub fn get(&mut self, subject: &[u8]) -> Result<Option<Postings>, StoreError> {
-        let bytes = &*self.page_of(subject)?.bytes;
-        match subject_page::find(bytes, subject).ok_or_else(damaged)? {
+        let mut page = self.page_of(subject)?;
+        match page.find(subject).ok_or_else(damaged)? {
             Spot::Held { postings, .. } => {
-                subject_page::postings(bytes, &postings).ok_or_else(damaged).map(Some)
+                subject_page::postings(page.bytes, &postings).ok_or_else(damaged).map(Some)
             }
             Spot::Vacant { .. } => Ok(None),
         }
@@ -128,12 +131,11 @@ impl SubjectIndex {
         subject: &[u8],
         change: impl FnOnce(Option<Postings>) -> Option<Postings>,
     ) -> Result<(), StoreError> {
-        let OpenPage { dirty, bytes } = self.page_of(subject)?;
-        *dirty = true;
-        let before = bytes.capacity();
-        let subjects = change_in_page(bytes, subject, change).ok_or_else(damaged)?;
-        let after = bytes.len();
-        let capacity = bytes.capacity();
+        let mut page = self.page_of(subject)?;
+        *page.dirty = true;
+        let before = page.bytes.capacity();
+        let subjects = page.change(subject, change).ok_or_else(damaged)?;
+        let (after, capacity) = (page.bytes.len(), page.bytes.capacity());
         self.subjects = self.subjects.saturating_add_signed(subjects);
         self.resident_bytes = (self.resident_bytes + capacity).saturating_sub(before);
         if after == 0 || after > PAGE_BYTES_MAX {
@@ -219,6 +221,7 @@ impl SubjectIndex {
         self.resident_bytes = (self.resident_bytes + bytes.capacity()).saturating_sub(page.memory());
         page.bytes = Some(bytes);
         page.dirty = true;
+        self.last_found.forget();
         self.drop_if_empty(fence);
     }
 
@@ -231,6 +234,7 @@ impl SubjectIndex {
 
     fn forget_page(&mut self, fence: &[u8]) {
         let Some(page) = self.pages.remove(fence) else { return };
+        self.last_found.forget();
         self.resident_bytes = self.resident_bytes.saturating_sub(page.memory());
         if let Some(stored) = page.stored {
             self.gone.push(stored);
@@ -290,6 +294,7 @@ impl SubjectIndex {
 
     /// The page a subject belongs to, in memory.
     fn page_of(&mut self, subject: &[u8]) -> Result<OpenPage<'_>, StoreError> {
+        self.drop_fetched();
         let below = (RangeBound::Unbounded, RangeBound::Included(subject));
         let (fence, page) = self.pages.range_mut::<[u8], _>(below).next_back().ok_or_else(damaged)?;
         if let (None, Some(stored)) = (&page.bytes, page.stored) {
@@ -297,10 +302,9 @@ impl SubjectIndex {
             self.resident_bytes += bytes.capacity();
             self.fetched.push(fence.clone(), bytes.capacity());
             page.bytes = Some(bytes);
-            self.drop_fetched();
         }
-        let (_, page) = self.pages.range_mut::<[u8], _>(below).next_back().ok_or_else(damaged)?;
-        Ok(OpenPage { dirty: &mut page.dirty, bytes: page.bytes.get_or_insert_default() })
+        let (id, bytes) = (page.id, page.bytes.get_or_insert_default());
+        Ok(OpenPage { id, dirty: &mut page.dirty, bytes, last_found: &mut self.last_found })
     }
 
     fn drop_fetched(&mut self) {
@@ -310,33 +314,6 @@ impl SubjectIndex {
                 self.resident_bytes = self.resident_bytes.saturating_sub(page.evict());
             }
         }
-    }
-}
-
-/// A page that is in memory.
-struct OpenPage<'a> {
-    dirty: &'a mut bool,
-    bytes: &'a mut Vec<u8>,
-}
-
-/// Changes what a page holds of a subject; returns by how much its number of subjects changes, `None` when it is damaged.
-fn change_in_page(
-    bytes: &mut Vec<u8>,
-    subject: &[u8],
-    change: impl FnOnce(Option<Postings>) -> Option<Postings>,
-) -> Option<i64> {
-    match subject_page::find(bytes, subject)? {
-        Spot::Held { start, postings: at } => match change(Some(subject_page::postings(bytes, &at)?)) {
-            Some(postings) => {
-                subject_page::replace(bytes, at, &postings);
-                Some(0)
-            }
-            None => subject_page::remove(bytes, start).map(|()| -1),
-        },
-        spot => match change(None) {
-            Some(postings) => subject_page::insert(bytes, &spot, subject, &postings).map(|()| 1),
-            None => Some(0),
-        },
     }
 }
 

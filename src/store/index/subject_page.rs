@@ -76,6 +76,11 @@ pub fn find(page: &[u8], subject: &[u8]) -> Option<Spot> {
     }
 }
 
+/// The spot of the entry that starts at `start`; `None` when the page is damaged.
+pub fn held_at(page: &[u8], start: usize) -> Option<Spot> {
+    entry_at(page, start).map(|entry| Spot::Held { start, postings: entry.postings })
+}
+
 /// The postings at a held spot.
 pub fn postings(page: &[u8], at: &Range<usize>) -> Option<Postings> {
     Postings::decode(Reader::new(page.get(at.clone())?).prefixed()?)

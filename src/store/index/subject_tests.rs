@@ -27,6 +27,7 @@ fn filled(steps: &[(String, bool, u64)]) -> (SubjectIndex, Model) {
     let (mut index, mut model) = (SubjectIndex::default(), Model::new());
     for (seq, (subject, add, pick)) in (1..).zip(steps) {
         let subject = subject.as_bytes();
+        assert_eq!(count(&mut index, subject), model.get(subject).map(|seqs| seqs.len() as u64));
         if *add {
             assert_eq!(index.add(subject, seq).unwrap(), !model.contains_key(subject));
             model.entry(subject.to_vec()).or_default().insert(seq);
@@ -39,8 +40,13 @@ fn filled(steps: &[(String, bool, u64)]) -> (SubjectIndex, Model) {
                 model.remove(subject);
             }
         }
+        assert_eq!(count(&mut index, subject), model.get(subject).map(|seqs| seqs.len() as u64));
     }
     (index, model)
+}
+
+fn count(index: &mut SubjectIndex, subject: &[u8]) -> Option<u64> {
+    index.get(subject).unwrap().map(|postings| postings.count())
 }
 
 proptest! {

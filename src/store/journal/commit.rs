@@ -27,7 +27,13 @@ pub(super) struct CommitState {
 impl Journal {
     /// Writes everything that waits, and makes it durable if the policy is to sync always. False when nothing waited.
     pub fn commit(&self) -> Result<bool, StoreError> {
-        self.commit_with(self.commit.lock())
+        self.commit_with(self.commit.lock(), true)
+    }
+
+    /// Like [`Journal::commit`], of what settles doubts about the last commit before a crash: it must not vouch for that. If it
+    /// is not finished either, the doubts are still there.
+    pub(crate) fn commit_settlement(&self) -> Result<bool, StoreError> {
+        self.commit_with(self.commit.lock(), false)
     }
 
     /// Makes everything written durable. Commits go on meanwhile.
@@ -63,8 +69,12 @@ impl Journal {
         done.map_err(|error| self.fail(error))
     }
 
-    pub(super) fn commit_with(&self, mut state: MutexGuard<'_, CommitState>) -> Result<bool, StoreError> {
-        let taken = self.take(state.unsynced.is_empty() && !state.syncing);
+    pub(super) fn commit_with(
+        &self,
+        mut state: MutexGuard<'_, CommitState>,
+        vouches: bool,
+    ) -> Result<bool, StoreError> {
+        let taken = self.take(vouches && state.unsynced.is_empty() && !state.syncing);
         let batch = match taken {
             Ok(Some(batch)) => batch,
             Ok(None) => return Ok(false),

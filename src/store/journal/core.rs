@@ -25,6 +25,10 @@ const END_LEN: u64 = HEADER_LEN as u64 + SEGMENT_TRAILER_LEN as u64;
 /// they leave to others, so that nobody has to wait for it.
 const READY_SHARE: u32 = 8;
 
+/// When one that was ready has been given back at rest, so many parts more of the active one are used before the next is made
+/// ready; and only where messages have twice that to go until they are down to what they leave to others.
+const REST_SHARE: u32 = 16;
+
 /// What may use the last of the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -55,6 +59,8 @@ pub struct JournalCore {
     /// Where the next record goes.
     offset: u32,
     prepared: BTreeMap<u32, Arc<Segment>>,
+    /// The next segment is not made ready before here in the active one.
+    ready_from: u32,
     next_id: u32,
     pending: Pending,
     deferred: Deferred,
@@ -104,6 +110,7 @@ impl JournalCore {
             active: resume.active,
             offset: resume.offset.max(SEGMENT_HEADER_LEN),
             prepared,
+            ready_from: 0,
             next_id,
             pending: Pending::default(),
             deferred: Deferred::with_floors(resume.floors),
@@ -303,6 +310,7 @@ impl JournalCore {
         let sealed = std::mem::replace(&mut self.active, next);
         let filled = self.offset.saturating_sub(SEGMENT_HEADER_LEN + END_LEN as u32);
         self.offset = SEGMENT_HEADER_LEN;
+        self.ready_from = 0;
         let lsn = self.deferred_lsn();
         self.usage.seal(sealed.id, Some(filled), lsn);
         self.chore = true;

@@ -13,7 +13,9 @@ use super::core::{Appended, Class, JournalCore};
 use super::deferred::Removal;
 use super::files::SegmentFiles;
 use super::observers::CommitObserver;
+use super::read_ahead::{Found, PIECE_BYTES, ReadAhead};
 use super::record::{Draft, HEADER_LEN, Header, Location, Record};
+use super::segment::Segment;
 use super::tail::TailCache;
 use crate::store::index_meter::IndexMeter;
 use crate::store::options::StoreOptions;
@@ -27,6 +29,7 @@ pub struct Journal {
     /// Signalled when something waits for a commit.
     pub(super) wake: Condvar,
     pub(super) tail: RwLock<TailCache>,
+    read_ahead: ReadAhead,
     /// Raised when there is housekeeping to do.
     pub(crate) chores: Signal,
     /// The segments on disk.
@@ -70,6 +73,7 @@ impl Journal {
             core: Mutex::new(core),
             wake: Condvar::new(),
             tail: RwLock::new(TailCache::new(options.tail_cache_bytes_max)),
+            read_ahead: ReadAhead::default(),
             chores: Signal::default(),
             files,
             commit: Mutex::default(),
@@ -139,8 +143,27 @@ impl Journal {
         if let Some(bytes) = self.recent(at, len) {
             return Ok(segment.trusted(bytes));
         }
+        if let Some(record) = self.ahead(&segment, at, len).and_then(|bytes| segment.record(bytes)) {
+            return Ok(Some(record));
+        }
         let bytes = segment.read(at.offset, len)?;
         Ok(segment.record(bytes))
+    }
+
+    /// A record that was read with one before, or is with some that follow.
+    fn ahead(&self, segment: &Segment, at: Location, len: usize) -> Option<Bytes> {
+        match self.read_ahead.find(at, len) {
+            Found::Piece(bytes) => Some(bytes),
+            Found::Next => {
+                let written = Location::from(self.written());
+                let end = if written.segment == at.segment { written.offset } else { segment.len };
+                let room = end.checked_sub(at.offset)? as usize;
+                let piece = segment.read(at.offset, room.min(PIECE_BYTES)).ok()?;
+                self.read_ahead.put(at, len, piece.clone());
+                (len <= piece.len()).then(|| piece.slice(..len))
+            }
+            Found::Apart => None,
+        }
     }
 
     /// Up to where everything has been written.

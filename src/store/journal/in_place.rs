@@ -45,7 +45,7 @@ impl Journal {
 
     fn commit_timed_with(&self, state: MutexGuard<'_, CommitState>) -> Result<Option<Duration>, StoreError> {
         let start = Instant::now();
-        if !self.commit_with(state)? {
+        if !self.commit_with(state, true)? {
             return Ok(None);
         }
         let took = start.elapsed();

@@ -10,6 +10,7 @@
 //! | [`committer`], [`in_place`] | who commits: a thread, or where that is quick whoever appends |
 //! | [`observers`] | who is told |
 //! | [`tail`] | recent bytes, for readers near the tail |
+//! | [`read_ahead`] | bytes to come, for readers in sequence |
 //! | [`usage`] | how much of each segment is still wanted |
 //! | [`scan`], [`replay`], [`model`] | reading it all back |
 //! | [`assure`] | what was read is made certain before anything is built on it |
@@ -28,6 +29,7 @@ pub mod model;
 pub mod observers;
 pub mod pending;
 pub mod quarantine;
+pub mod read_ahead;
 pub mod record;
 mod repair;
 pub mod replay;

@@ -42,8 +42,8 @@ const ROUNDS_MAX: u32 = 10_000_000;
 pub enum Held {
     /// There is no such file.
     Nothing,
-    /// It cannot be read, or is damaged.
-    Damaged,
+    /// It cannot be read, or is damaged: in words, with its name.
+    Useless(String),
     /// The store's own key, sealed.
     Key([u8; LEN]),
 }
@@ -55,13 +55,16 @@ pub fn read(disk: &dyn Disk, name: &str) -> Result<Held, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             return Err(io_error(&format!("open {name}"), &error));
         }
-        Err(_) => return Ok(Held::Damaged),
+        Err(error) => return Ok(Held::Useless(format!("{name} cannot be opened: {error}"))),
         Ok(file) => file,
     };
     let mut bytes = [0; LEN];
-    let read = file.read_at(&mut bytes, 0).unwrap_or(0);
-    if read < LEN || !is_whole(&bytes) {
-        return Ok(Held::Damaged);
+    match file.read_at(&mut bytes, 0) {
+        Err(error) => return Ok(Held::Useless(format!("{name} cannot be read: {error}"))),
+        Ok(read) if read < LEN || !is_whole(&bytes) => {
+            return Ok(Held::Useless(format!("{name} is damaged")));
+        }
+        Ok(_) => {}
     }
     match word(&bytes, 8) {
         VERSION => Ok(Held::Key(bytes)),

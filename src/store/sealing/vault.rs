@@ -12,6 +12,8 @@ use crate::store::StoreError;
 use crate::store::disk::Disk;
 use crate::store::error::io_error;
 
+const NO_KEY: &str = "the store is encrypted, and no key is configured";
+
 /// The keys of an encrypted store that is open.
 pub(crate) struct Vault {
     data_key: [u8; KEY_BYTES],
@@ -29,8 +31,7 @@ impl Vault {
         let held = [key_file::read(disk, KEY_FILE)?, key_file::read(disk, KEY_COPY)?];
         let nothing = held.iter().all(|held| matches!(held, Held::Nothing));
         let Some(encryption) = encryption else {
-            let refused = || StoreError::Io("the store is encrypted, and no key is configured".into());
-            return if nothing { Ok(None) } else { Err(refused()) };
+            return if nothing { Ok(None) } else { Err(refused(&held, NO_KEY)) };
         };
         let vault =
             if nothing { Self::draw(disk, encryption) } else { Self::unseal(disk, encryption, &held) };
@@ -102,7 +103,7 @@ impl Vault {
     fn unseal(disk: &dyn Disk, encryption: &Encryption, held: &[Held; 2]) -> Result<Self, StoreError> {
         let sealed = held.iter().filter_map(|held| match held {
             Held::Key(bytes) => Some(bytes),
-            Held::Nothing | Held::Damaged => None,
+            Held::Nothing | Held::Useless(_) => None,
         });
         let sealed: Vec<_> = sealed.collect();
         let with = |key: &str| sealed.iter().find_map(|bytes| key_file::unseal(bytes, key));
@@ -119,11 +120,19 @@ impl Vault {
             log::info!("the store's key is sealed with the new encryption key from now on");
             return Self::new(disk, encryption, data_key, false, true);
         }
-        Err(StoreError::Io(match sealed.is_empty() {
-            true => format!("{KEY_FILE} and {KEY_COPY} are both damaged; put back one of them from a backup"),
-            false => "wrong encryption key".to_owned(),
-        }))
+        Err(refused(held, "wrong encryption key"))
     }
+}
+
+/// Why a store cannot be opened that has files with a key of its own: what is wrong with the key that is configured, if there is
+/// one to hold it against, and what is wrong with the files.
+fn refused(held: &[Held; 2], key: &str) -> StoreError {
+    let useless = held.iter().filter_map(|held| match held {
+        Held::Useless(why) => Some(why.as_str()),
+        Held::Nothing | Held::Key(_) => None,
+    });
+    let key = held.iter().any(|held| matches!(held, Held::Key(_))).then_some(key);
+    StoreError::Io(key.into_iter().chain(useless).collect::<Vec<_>>().join("; "))
 }
 
 fn drawn(disk: &dyn Disk) -> Result<u64, StoreError> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Class, END_LEN, JournalCore, READY_SHARE};
+use super::{Class, END_LEN, JournalCore, READY_SHARE, REST_SHARE};
 use crate::store::StoreError;
 use crate::store::journal::deferred;
 use crate::store::journal::record::Draft;
@@ -44,9 +44,23 @@ impl JournalCore {
         self.full = matches!(error, StoreError::DiskFull);
     }
 
+    /// Takes back a segment that was made ready, if the active one has room enough without: the next is made ready when more
+    /// of that is used.
+    pub fn take_prepared(&mut self) -> Option<u32> {
+        let step = self.active.len / REST_SHARE;
+        let kept = self.deferred.bytes() + self.reserves.deletes + self.reserves.copies + 2 * u64::from(step);
+        if self.room() < kept || self.full || self.files.is_disk_short() {
+            return None;
+        }
+        let (id, _) = self.prepared.pop_last()?;
+        self.ready_from = self.offset + step;
+        self.usage.forget_segment(id);
+        Some(id)
+    }
+
     /// Whether so much of the active segment is used that the next should be ready.
     pub(super) fn is_well_filled(&self) -> bool {
-        self.offset > self.active.len / READY_SHARE
+        self.offset > self.ready_from.max(self.active.len / READY_SHARE)
     }
 
     /// Bytes left in the active segment.
