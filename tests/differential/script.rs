@@ -84,14 +84,15 @@ impl Step {
 ///
 /// - All streams have the same retention and storage: consumers go by the retention their stream had when they were made.
 /// - Consumers keep their filters: one that loses them is not signalled.
-/// - All have the same ack policy, and if that is `all` no message is removed: that acknowledges those before it.
+/// - All have the same ack policy, and if that is `all` no message is removed but by purges: that acknowledges those before
+///   it.
+/// - Consumers begin with the last messages only where none is removed: a pull ends at one that has gone meanwhile.
 /// - Subjects are not transformed under interest retention, nor where consumers want `>`: a filter that equals the stream's
 ///   subject is none.
 /// - Under interest retention the duplicate window stays, because ids of messages that nobody wanted are forgotten when it
 ///   changes; and nothing is purged up to a sequence, because one that ends before such a message leaves the first sequence.
-/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement, do not begin with the last
-///   messages, and nothing is asked for again at once: they do not go on when a purge made room, pass over what comes after
-///   it, and forget what was to be redelivered.
+/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement, and nothing is asked for again
+///   at once: they do not go on when a purge made room, and forget what was to be redelivered.
 pub fn sequence(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9));
     dice.fixed = vec![
@@ -215,7 +216,7 @@ fn consumer_create(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
     config.insert(key.into(), consumer.into());
     let (small, lower) = (1 + dice.below(3), stream.to_lowercase());
     let policies = ["all", "last", "new", "by_start_sequence", "last_per_subject"];
-    let deliver = dice.pick(if dice.purges { &policies[..4] } else { &policies });
+    let deliver = dice.pick(if dice.removes() { &policies[..4] } else { &policies });
     let fields: [(u64, &str, Value); 13] = [
         (95, "ack_policy", dice.ack_policy.into()),
         (35, "deliver_policy", deliver.into()),
