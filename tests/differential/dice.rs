@@ -15,11 +15,6 @@ impl Dice {
         Self { state: seed, fixed: Vec::new(), ack_policy: "explicit", filters: &[], purges: false }
     }
 
-    /// Whether messages may go that a consumer wants.
-    pub fn removes(&self) -> bool {
-        self.purges || self.ack_policy != "all"
-    }
-
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
