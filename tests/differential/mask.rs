@@ -67,7 +67,7 @@ pub fn without_floors(told: &str) -> String {
 }
 
 /// An answer without how many messages are pending. To nats-server those are pending, too, that come before the one a
-/// consumer was told to go on with.
+/// consumer was told to go on with, or before a rollup.
 pub fn without_pending(told: &str) -> String {
     let without = |told: String, before: &str| {
         let mut parts = told.split(before);

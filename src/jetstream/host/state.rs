@@ -206,10 +206,17 @@ impl StreamState {
 
     /// Goes on with another configuration.
     pub fn reconfigure(&mut self, config: StreamConfig, env: &Env) -> Result<(), StoreError> {
-        self.machine.reconfigure(config, self.log.as_mut(), env.now())?;
+        let now = env.now();
+        let was_per_subject = self.machine.config().max_msgs_per_subject;
+        self.machine.reconfigure(config, self.log.as_mut(), now)?;
         self.read_transform();
+        let per_subject_changed = self.machine.config().max_msgs_per_subject != was_per_subject;
         for key in self.consumers.keys() {
             if let Some(hosted) = self.consumers.get_mut(key) {
+                if per_subject_changed {
+                    // What cannot be looked up now is noticed at the next redelivery.
+                    let _ = hosted.machine.forget_purged(self.log.as_ref(), now);
+                }
                 let traits = StreamTraits::of(self.machine.config(), env.settings.payload_bytes_max);
                 hosted.machine.update_stream(traits);
             }
