@@ -68,7 +68,7 @@ impl Player {
             goes_ahead |= step.goes_ahead();
             let mut received = self.step(&step.with_streams_named(&self.mark())).replace(&self.mark(), "");
             if purged {
-                received = mask::without_floors(&received);
+                received = mask::without_positions(&received);
             }
             if goes_ahead {
                 received = mask::without_pending(&received);

@@ -95,8 +95,8 @@ impl Step {
 /// - Consumers begin with the last messages only where none is removed: a pull ends at one that has gone meanwhile.
 /// - Subjects are not transformed under interest retention, nor where consumers want `>`: a filter that equals the stream's
 ///   subject is none.
-/// - Under interest retention the duplicate window stays, because ids of messages that nobody wanted are forgotten when it
-///   changes; and nothing is purged up to a sequence, because one that ends before such a message leaves the first sequence.
+/// - Under interest retention the duplicate window stays: ids of messages that nobody wanted are forgotten when it changes.
+/// - Files are not purged up to a sequence: if that is the end and has been removed, the first sequence stays.
 /// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement, and nothing is asked for again
 ///   at once: they do not go on when a purge made room, and forget what was to be redelivered.
 /// - Only there are consumers told where to begin: how many messages are pending is wrong then, and whether a pull that does
@@ -346,10 +346,10 @@ fn get(dice: &mut Dice, stream: &str) -> Step {
 /// that the other matches are lost to it.
 fn purge(dice: &mut Dice, stream: &str) -> Step {
     let kinds = if dice.filters.len() > 1 { 2 } else { 5 };
-    let interest = dice.fixed.contains(&("retention", "interest"));
+    let in_memory = dice.fixed.contains(&("storage", "memory"));
     let body = match dice.below(kinds) {
         0 => json!({}),
-        1 if interest => json!({}),
+        1 if !in_memory => json!({}),
         1 => json!({"seq": dice.below(8)}),
         2 | 3 => json!({"filter": subject(dice, stream)}),
         _ => json!({"filter": subject(dice, stream), "keep": dice.below(3)}),
