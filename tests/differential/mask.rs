@@ -58,7 +58,7 @@ fn forget_sequence_zero(state: &mut Map<String, Value>) {
     }
 }
 
-/// An answer without a consumer's positions. When some of its subjects have been purged, nats-server's floor can name a
+/// An answer without a consumer's positions. When some of its messages have been purged, nats-server's floor can name a
 /// delivery above one that is still pending, and what it has looked at counts as delivered.
 pub fn without_positions(told: &str) -> String {
     [r#""ack_floor":"#, r#""delivered":"#].iter().fold(told.to_owned(), |told, position| {

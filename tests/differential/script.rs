@@ -43,10 +43,10 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// Whether a purge is asked for that leaves other subjects alone.
-    pub fn purges_some_subjects(&self) -> bool {
+    /// Whether a purge is asked for that leaves other messages alone.
+    pub fn purges_some(&self) -> bool {
         match self {
-            Self::Call { subject, body } => subject.starts_with("STREAM.PURGE") && body.contains("filter"),
+            Self::Call { subject, body } => subject.starts_with("STREAM.PURGE") && !body.is_empty(),
             Self::Publish { headers, .. } => {
                 headers.iter().any(|header| *header == ("Nats-Rollup".into(), "sub".into()))
             }
