@@ -88,8 +88,8 @@ impl Step {
 /// The sequence of a seed. What nats-server does not do well is left out:
 ///
 /// - All streams have the same retention and storage: consumers go by the retention their stream had when they were made.
-/// - Consumers keep their filters: one that loses them is not signalled. Those that have some are not reset: to where goes by
-///   what they have looked at.
+/// - Consumers keep their filters: one that loses them is not signalled. Those that have some are not reset, nor is any to its
+///   floor where something is purged: to where goes by what they have looked at.
 /// - All have the same ack policy, and if that is `all` no message is removed but by purges: that acknowledges those before
 ///   it.
 /// - Consumers begin with the last messages only where none is removed: a pull ends at one that has gone meanwhile.
@@ -139,7 +139,7 @@ fn step(dice: &mut Dice) -> Step {
         94..96 => list(dice, stream),
         96..98 => call(&format!("CONSUMER.DELETE.{stream}.{consumer}"), &json!({})),
         98 => {
-            let seq = if dice.purges { dice.below(6) } else { 0 };
+            let seq = if dice.purges { 1 + dice.below(5) } else { 0 };
             call(&format!("CONSUMER.RESET.{stream}.{}", CONSUMERS[0]), &json!({"seq": seq}))
         }
         _ => call(&format!("STREAM.DELETE.{stream}"), &json!({})),
