@@ -4,6 +4,7 @@ use bytes::Bytes;
 use headwater_protocol::jetstream::error::ErrorCode;
 use headwater_protocol::jetstream::stream_config::{Storage, StreamConfig};
 use headwater_protocol::jetstream::timestamp::Timestamp;
+use headwater_protocol::subject::has_wildcards;
 use headwater_protocol::subject::transform::Transform;
 
 use super::StreamHost;
@@ -189,7 +190,11 @@ impl StreamState {
             None => Some(state.first_seq),
         };
         let first = first.unwrap_or(state.last_seq.saturating_add(1));
-        for key in self.consumers.keys() {
+        let concerned = match filter {
+            Some(subject) if !has_wildcards(subject) => self.consumers.wanting(subject),
+            _ => self.consumers.keys(),
+        };
+        for key in concerned {
             let Some(hosted) = self.consumers.get_mut(key) else { continue };
             match hosted.machine.concern_of(filter) {
                 Concern::Nothing => continue,
