@@ -191,6 +191,29 @@ fn a_consumer_that_is_sent_beyond_the_end_has_acknowledged_nothing() {
 }
 
 #[test]
+fn a_change_of_a_consumer_releases_nothing_unless_its_filter_changes() {
+    let broker = Broker::under_test_with("jetstream {}");
+    let mut peer = peer(&broker, MODERN);
+    ask(&mut peer, "$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"],"retention":"interest"}"#);
+    let consumer = |filter: &str, wait: u32| {
+        format!(
+            r#"{{"stream_name":"S","config":{{"durable_name":"C","ack_policy":"explicit","filter_subject":"{filter}","ack_wait":{wait}}}}}"#
+        )
+    };
+    // It begins behind the message, which is stored for it nevertheless.
+    let ahead = r#"{"stream_name":"S","config":{"durable_name":"A","ack_policy":"explicit","deliver_policy":"by_start_sequence","opt_start_seq":2}}"#;
+    ask(&mut peer, "$JS.API.CONSUMER.CREATE.S.A", ahead);
+    ask(&mut peer, "s.a", "first");
+    for (body, messages) in
+        [(consumer("s.b", 1000), 1), (consumer("s.b", 2000), 1), (consumer("s.c", 2000), 0)]
+    {
+        ask(&mut peer, "$JS.API.CONSUMER.CREATE.S.C", &body);
+        let info = ask(&mut peer, "$JS.API.STREAM.INFO.S", "");
+        assert!(info.contains(&format!(r#""messages":{messages},"#)), "{body}: {info}");
+    }
+}
+
+#[test]
 fn a_rollup_takes_consumers_along_even_if_it_removes_nothing() {
     let broker = Broker::under_test_with("jetstream {}");
     let mut peer = peer(&broker, MODERN);

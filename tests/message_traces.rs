@@ -55,6 +55,11 @@ fn in_one_account() -> (Broker, Tracer, Peer) {
     (broker, tracer, peer)
 }
 
+/// A delivery to a client of account A.
+fn egress(name: &str, subscribed: &str) -> String {
+    format!(r#"{{"type":"eg","name":"{name}","sub":"{subscribed}"}}"#)
+}
+
 fn ingress(subject: &str) -> String {
     format!(r#"{{"type":"in","name":"pub","acc":"A","subj":"{subject}"}}"#)
 }
@@ -100,10 +105,7 @@ fn a_message_that_is_only_traced_is_delivered_to_nobody() {
     for value in ["true", "1", "On"] {
         let only = format!("Nats-Trace-Dest: trace.to\r\nNats-Trace-Only: {value}\r\n");
         peer.send(&hpub("foo.a answer", &only, "hi"));
-        assert_eq!(
-            tracer.events(),
-            format!(r#"{},{{"type":"eg","name":"pub","sub":"foo.*"}}"#, ingress("foo.a"))
-        );
+        assert_eq!(tracer.events(), format!("{},{}", ingress("foo.a"), egress("pub", "foo.*")));
     }
     // Nor does the subscription end by it.
     peer.send("PUB foo.a 2\r\nhi\r\n");
@@ -127,10 +129,7 @@ fn a_mapping_is_told() {
     peer.send(&only_traced("drop"));
     assert_eq!(
         tracer.events(),
-        format!(
-            r#"{},{{"type":"sm","to":"mapped.x"}},{{"type":"eg","name":"pub","sub":"mapped.*"}}"#,
-            ingress("map.x")
-        )
+        format!(r#"{},{{"type":"sm","to":"mapped.x"}},{}"#, ingress("map.x"), egress("pub", "mapped.*"))
     );
     assert_eq!(tracer.events(), format!(r#"{},{{"type":"sm","to":""}}"#, ingress("drop")));
 }
@@ -236,7 +235,7 @@ fn a_recorded_w3c_trace_is_traced_where_the_account_says_so() {
     peer.send("SUB foo 1\r\n");
     peer.send(&hpub("foo", &format!("{SAMPLED}Nats-Trace-Only: true\r\n"), "hi"));
     assert!(peer.line().starts_with("HMSG foo 1 "), "delivered: only Nats-Trace-Dest makes it a mere trace");
-    assert_eq!(tracer.events(), format!(r#"{},{{"type":"eg","name":"pub","sub":"foo"}}"#, ingress("foo")));
+    assert_eq!(tracer.events(), format!("{},{}", ingress("foo"), egress("pub", "foo")));
     peer.send(&hpub("bar", &SAMPLED.replace("-01\r", "-00\r"), "hi"));
     let mut other = Tracer::over(named(&broker, "b", "b"));
     other.0.send(&hpub("bar", SAMPLED, "hi"));

@@ -71,6 +71,9 @@ async fn consumers_lag_and_the_stores_work_are_measured() {
     assert_eq!(of("jetstream_server_total_messages"), 10.0);
     assert_eq!(of("jetstream_stream_last_seq"), 10.0);
     assert_eq!(of("jetstream_stream_limit_bytes"), -1.0);
+    // As nats-server has it where every write is synced; and there is no limit.
+    assert_eq!(of("gnatsd_varz_jetstream_config_sync_interval"), 120e9);
+    assert_eq!(of("gnatsd_varz_jetstream_limits_default_max_consumers"), -1.0);
     assert_eq!(of("jetstream_consumer_num_pending"), 6.0);
     assert_eq!(of("jetstream_consumer_num_ack_pending"), 3.0);
     assert_eq!(of("jetstream_consumer_ack_floor_stream_seq"), 1.0);

@@ -5,9 +5,8 @@ mod store_support;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use headwater::store::disk::Disk;
 use headwater::store::{MessageLog, Store, StoreError, StoreOptions};
-use store_support::cached::CachedDisk;
+use store_support::cached::cached;
 use store_support::disk::{Controls, faulty};
 use store_support::{Model, create, message, tiny};
 
@@ -56,16 +55,16 @@ fn a_failed_write_is_got_over_and_nothing_durable_is_lost() {
 #[test]
 fn what_a_failed_sync_left_in_the_cache_is_on_disk_before_it_is_relied_upon() {
     let dir = tempfile::tempdir().unwrap();
-    let disk = Arc::new(CachedDisk::new(dir.path()));
+    let (disk, cache) = cached(dir.path());
     let options = StoreOptions { catalog: false, ..tiny() };
-    let (store, ..) = Store::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options.clone()).unwrap();
+    let (store, ..) = Store::open_on(disk.clone(), options.clone()).unwrap();
     let (mut log, mut model) = (create(&store, "S"), Model::default());
     (1..=5).for_each(|seq| append(&mut *log, &mut model, seq));
     store.flush().unwrap();
     (6..=9).for_each(|seq| append(&mut *log, &mut model, seq));
-    disk.sync_fails.store(true, Ordering::Relaxed);
+    cache.sync_fails.store(true, Ordering::Relaxed);
     assert!(store.flush().is_err());
-    disk.sync_fails.store(false, Ordering::Relaxed);
+    cache.sync_fails.store(false, Ordering::Relaxed);
     let mut anew = recovered(&store);
     let last = anew.state().last_seq;
     model.messages.retain(|seq, _| *seq <= last);
@@ -73,7 +72,7 @@ fn what_a_failed_sync_left_in_the_cache_is_on_disk_before_it_is_relied_upon() {
     store.flush().unwrap();
     model.check(&*anew);
     drop((anew, log, store));
-    disk.power_cut();
+    cache.power_cut();
     let (_store, mut streams, report) = Store::open_on(disk, options).unwrap();
     assert_eq!(report.damaged_regions, 0);
     model.check(&*streams.remove(0).log);

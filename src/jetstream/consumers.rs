@@ -221,6 +221,13 @@ impl Consumers {
         self.by_key.keys().copied().collect()
     }
 
+    /// The keys of those whose filters match a literal subject.
+    pub fn wanting(&self, subject: &[u8]) -> Vec<ConsumerKey> {
+        let mut keys = Vec::new();
+        self.waiting.for_each_group(subject, &mut |members| keys.extend_from_slice(members));
+        keys
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.by_key.len()

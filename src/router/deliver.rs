@@ -40,6 +40,16 @@ pub fn fan_out_to_queue(
     delivered
 }
 
+/// A client that gets a message.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'s> {
+    pub(super) subscription: &'s Arc<Subscription>,
+    /// What the index knows the subscription as: itself or a shadow.
+    pub(super) found: &'s Arc<Subscription>,
+    pub(super) subscriber: &'s Arc<Subscriber>,
+    pub(super) sid: &'s [u8],
+}
+
 /// One message on its way to several receivers.
 pub(super) struct Delivery<'a> {
     message: &'a Message<'a>,
@@ -64,9 +74,11 @@ impl<'a> Delivery<'a> {
 
     fn deliver(&mut self, cx: &mut Dispatch, subscription: &Arc<Subscription>) -> bool {
         match subscription.sink() {
-            Sink::Client { subscriber, sid } => {
-                self.hand_over(cx, self.message, (subscription, subscription), subscriber, sid)
-            }
+            Sink::Client { subscriber, sid } => self.hand_over(
+                cx,
+                self.message,
+                Target { subscription, found: subscription, subscriber, sid },
+            ),
             Sink::Service(service) => serve(cx, (subscription, service), self.message, self.path),
             Sink::Shadow(shadow) if cx.is_traced() => self.export_traced(cx, subscription, shadow),
             Sink::Shadow(shadow) => self.deliver_to_original(cx, subscription, shadow),
@@ -74,17 +86,10 @@ impl<'a> Delivery<'a> {
     }
 
     #[inline]
-    fn hand_over(
-        &mut self,
-        cx: &mut Dispatch,
-        message: &Message<'_>,
-        subscription: (&Arc<Subscription>, &Arc<Subscription>),
-        subscriber: &Arc<Subscriber>,
-        sid: &[u8],
-    ) -> bool {
+    fn hand_over(&mut self, cx: &mut Dispatch, message: &Message<'_>, target: Target<'_>) -> bool {
         match cx.is_traced() {
-            false => self.deliver_to_client(cx, message, subscription, subscriber, sid),
-            true => self.hand_over_traced(cx, message, subscription, subscriber, sid),
+            false => self.deliver_to_client(cx, message, target),
+            true => self.hand_over_traced(cx, message, target),
         }
     }
 
@@ -104,7 +109,7 @@ impl<'a> Delivery<'a> {
         let original = shadow.original();
         match original.sink() {
             Sink::Client { subscriber, sid } => {
-                self.hand_over(cx, &message, (original, found), subscriber, sid)
+                self.hand_over(cx, &message, Target { subscription: original, found, subscriber, sid })
             }
             Sink::Service(service) => serve(cx, (original, service), &message, &Path::direct(&name)),
             Sink::Shadow(_) => false,
@@ -136,15 +141,13 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// `found` is what the index knows the subscription as: itself or a shadow.
     pub(super) fn deliver_to_client(
         &mut self,
         cx: &mut Dispatch,
         message: &Message<'_>,
-        (subscription, found): (&Arc<Subscription>, &Arc<Subscription>),
-        subscriber: &Arc<Subscriber>,
-        sid: &[u8],
+        target: Target<'_>,
     ) -> bool {
+        let Target { subscription, found, subscriber, .. } = target;
         if cx.suppresses_echo_to(subscriber.cid()) {
             return false;
         }
@@ -160,7 +163,7 @@ impl<'a> Delivery<'a> {
             Admission::DeliverLast => cx.expired.push(found.clone()),
             Admission::Refuse => return false,
         }
-        if !self.push(cx, message, subscriber, sid) {
+        if !self.push(cx, message, target) {
             return false;
         }
         if let Some(filter) = filter.filter(|_| !message.reply.is_empty()) {
@@ -174,8 +177,7 @@ impl<'a> Delivery<'a> {
         &mut self,
         cx: &mut Dispatch,
         message: &Message<'_>,
-        subscriber: &Arc<Subscriber>,
-        sid: &[u8],
+        Target { subscriber, sid, .. }: Target<'_>,
     ) -> bool {
         if !self.prepared {
             self.frame.prepare(message, self.sizes.as_deref());

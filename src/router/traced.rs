@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::deliver::Delivery;
+use super::deliver::{Delivery, Target};
 use super::{Dispatch, InTrace, Message, Path, Receiver, Service, Subscriber, Subscription};
 use crate::trace::{Trace, Undelivered, disabled};
 
@@ -48,14 +48,13 @@ impl Delivery<'_> {
         &mut self,
         cx: &mut Dispatch,
         message: &Message<'_>,
-        (subscription, found): (&Arc<Subscription>, &Arc<Subscription>),
-        subscriber: &Arc<Subscriber>,
-        sid: &[u8],
+        target: Target<'_>,
     ) -> bool {
+        let Target { subscription, found, subscriber, .. } = target;
         let mut undelivered = undelivered(cx, message, subscription, subscriber);
         if undelivered.is_none() && !cx.is_trace_only() {
             let crowded = cx.skips(&**subscriber);
-            if !self.deliver_to_client(cx, message, (subscription, found), subscriber, sid) {
+            if !self.deliver_to_client(cx, message, target) {
                 undelivered = Some(if crowded {
                     Undelivered::Crowded
                 } else if subscriber.outbound().close_reason().is_some() {

@@ -33,7 +33,7 @@ pub fn restore(catalog: &Arc<Catalog>, files: &SegmentFiles) -> Result<Option<Re
     let mut model = Model {
         deletions: root.deletions.clone(),
         tombstone_bytes: root.tombstones.clone(),
-        compactions: root.compactions.clone(),
+        compactions: root.compactions.iter().copied().collect(),
         last_stream: root.last_stream,
         ..Model::default()
     };

@@ -92,12 +92,19 @@ impl StreamIndex {
         (&mut self.subjects, messages)
     }
 
-    /// Takes in a message that has just been appended.
-    pub fn insert(&mut self, seq: u64, ts: i64, subject: &[u8], entry: Entry) -> Result<(), StoreError> {
+    /// Takes in a message that has just been appended; returns where it lay before, if it is a copy.
+    pub fn insert(
+        &mut self,
+        seq: u64,
+        ts: i64,
+        subject: &[u8],
+        entry: Entry,
+    ) -> Result<Option<Entry>, StoreError> {
         self.changed = true;
         self.headers_up_to = self.headers_up_to.max(if entry.has_headers { seq } else { 0 });
-        if let Some(moved) = self.seqs.insert(seq, entry)? {
-            self.forget_bytes(&moved);
+        let moved = self.seqs.insert(seq, entry)?;
+        if let Some(moved) = &moved {
+            self.forget_bytes(moved);
         } else {
             self.subjects.add(subject, seq)?;
             self.messages += 1;
@@ -109,7 +116,7 @@ impl StreamIndex {
             self.last_seq = seq;
             self.last_ts = ts;
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Gives sequences away up to `last_seq`; `ts` is when that was.

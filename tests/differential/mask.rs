@@ -58,16 +58,18 @@ fn forget_sequence_zero(state: &mut Map<String, Value>) {
     }
 }
 
-/// An answer without the acknowledgement floors. When some of a consumer's subjects have been purged, nats-server's floor
-/// can name a delivery above one that is still pending.
-pub fn without_floors(told: &str) -> String {
-    let mut parts = told.split(r#""ack_floor":"#);
-    let head = parts.next().unwrap_or_default().to_owned();
-    parts.fold(head, |told, part| told + part.split_once('}').map_or(part, |(_, rest)| rest))
+/// An answer without a consumer's positions. When some of its messages have been purged, nats-server's floor can name a
+/// delivery above one that is still pending, and what it has looked at counts as delivered.
+pub fn without_positions(told: &str) -> String {
+    [r#""ack_floor":"#, r#""delivered":"#].iter().fold(told.to_owned(), |told, position| {
+        let mut parts = told.split(position);
+        let head = parts.next().unwrap_or_default().to_owned();
+        parts.fold(head, |told, part| told + part.split_once('}').map_or(part, |(_, rest)| rest))
+    })
 }
 
 /// An answer without how many messages are pending. To nats-server those are pending, too, that come before the one a
-/// consumer was told to go on with.
+/// consumer was told to go on with, or before a rollup.
 pub fn without_pending(told: &str) -> String {
     let without = |told: String, before: &str| {
         let mut parts = told.split(before);

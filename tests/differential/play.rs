@@ -64,11 +64,11 @@ impl Player {
         let mut told = Vec::new();
         let (mut purged, mut goes_ahead) = (false, false);
         for step in steps {
-            purged |= step.purges_some_subjects();
+            purged |= step.purges_some();
             goes_ahead |= step.goes_ahead();
             let mut received = self.step(&step.with_streams_named(&self.mark())).replace(&self.mark(), "");
             if purged {
-                received = mask::without_floors(&received);
+                received = mask::without_positions(&received);
             }
             if goes_ahead {
                 received = mask::without_pending(&received);

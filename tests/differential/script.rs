@@ -43,15 +43,26 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// Whether a purge is asked for that leaves other subjects alone.
-    pub fn purges_some_subjects(&self) -> bool {
-        matches!(self, Self::Call { subject, body } if subject.starts_with("STREAM.PURGE") && body.contains("filter"))
+    /// Whether a purge is asked for that leaves other messages alone.
+    pub fn purges_some(&self) -> bool {
+        match self {
+            Self::Call { subject, body } => subject.starts_with("STREAM.PURGE") && !body.is_empty(),
+            Self::Publish { headers, .. } => {
+                headers.iter().any(|header| *header == ("Nats-Rollup".into(), "sub".into()))
+            }
+            _ => false,
+        }
     }
 
-    /// Whether a consumer is told to go on with a message that may not have come yet.
+    /// Whether a consumer is told to go on with a message that may not have come yet, or gone past those before a rollup.
     pub fn goes_ahead(&self) -> bool {
-        let names_one = |subject: &str, body: &str| subject.starts_with("CONSUMER.RESET") && !body.is_empty();
-        matches!(self, Self::Call { subject, body } if body.contains("by_start_sequence") || names_one(subject, body))
+        match self {
+            Self::Call { subject, body } => {
+                body.contains("by_start_sequence") || subject.starts_with("CONSUMER.RESET")
+            }
+            Self::Publish { headers, .. } => headers.iter().any(|(name, _)| name == "Nats-Rollup"),
+            _ => false,
+        }
     }
 
     /// The same with a mark in the streams' names.
@@ -77,14 +88,19 @@ impl Step {
 /// The sequence of a seed. What nats-server does not do well is left out:
 ///
 /// - All streams have the same retention and storage: consumers go by the retention their stream had when they were made.
-/// - Consumers keep their filters: one that loses them is not signalled.
-/// - All have the same ack policy, and if that is `all` no message is removed: that acknowledges those before it.
+/// - Consumers keep their filters: one that loses them is not signalled. Those that have some are not reset, nor is any to its
+///   floor where something is purged: to where goes by what they have looked at.
+/// - All have the same ack policy, and if that is `all` no message is removed but by purges: that acknowledges those before
+///   it.
+/// - Consumers begin with the last messages only where none is removed: a pull ends at one that has gone meanwhile.
 /// - Subjects are not transformed under interest retention, nor where consumers want `>`: a filter that equals the stream's
 ///   subject is none.
-/// - Under interest retention the duplicate window stays, because ids of messages that nobody wanted are forgotten when it
-///   changes; and nothing is purged up to a sequence, because one that ends before such a message leaves the first sequence.
-/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement and nothing is asked for again
-///   at once: they do not go on when a purge made room, and it has them forget what was to be redelivered.
+/// - Under interest retention the duplicate window stays: ids of messages that nobody wanted are forgotten when it changes.
+/// - Files are not purged up to a sequence: if that is the end and has been removed, the first sequence stays.
+/// - Where something is purged or rolled up, consumers do not bound what awaits acknowledgement, and nothing is asked for again
+///   at once: they do not go on when a purge made room, and forget what was to be redelivered.
+/// - Only there are consumers told where to begin: how many messages are pending is wrong then, and whether a pull that does
+///   not wait is answered goes by that where too much awaits acknowledgement.
 pub fn sequence(seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed.wrapping_mul(0x9E37_79B9));
     dice.fixed = vec![
@@ -122,7 +138,10 @@ fn step(dice: &mut Dice) -> Step {
         91..94 if dice.purges => purge(dice, stream),
         94..96 => list(dice, stream),
         96..98 => call(&format!("CONSUMER.DELETE.{stream}.{consumer}"), &json!({})),
-        98 => call(&format!("CONSUMER.RESET.{stream}.{consumer}"), &json!({"seq": dice.below(6)})),
+        98 => {
+            let seq = if dice.purges { 1 + dice.below(5) } else { 0 };
+            call(&format!("CONSUMER.RESET.{stream}.{}", CONSUMERS[0]), &json!({"seq": seq}))
+        }
         _ => call(&format!("STREAM.DELETE.{stream}"), &json!({})),
     }
 }
@@ -207,7 +226,12 @@ fn consumer_create(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
     let key = if dice.chance(70) { "durable_name" } else { "name" };
     config.insert(key.into(), consumer.into());
     let (small, lower) = (1 + dice.below(3), stream.to_lowercase());
-    let deliver = dice.pick(&["all", "last", "new", "last_per_subject", "by_start_sequence"]);
+    let policies = match (dice.purges, dice.ack_policy) {
+        (true, _) => &["all", "last", "new", "by_start_sequence"][..],
+        (false, "all") => &["all", "last", "new", "last_per_subject"],
+        (false, _) => &["all", "last", "new"],
+    };
+    let deliver = dice.pick(policies);
     let fields: [(u64, &str, Value); 13] = [
         (95, "ack_policy", dice.ack_policy.into()),
         (35, "deliver_policy", deliver.into()),
@@ -322,10 +346,10 @@ fn get(dice: &mut Dice, stream: &str) -> Step {
 /// that the other matches are lost to it.
 fn purge(dice: &mut Dice, stream: &str) -> Step {
     let kinds = if dice.filters.len() > 1 { 2 } else { 5 };
-    let interest = dice.fixed.contains(&("retention", "interest"));
+    let in_memory = dice.fixed.contains(&("storage", "memory"));
     let body = match dice.below(kinds) {
         0 => json!({}),
-        1 if interest => json!({}),
+        1 if !in_memory => json!({}),
         1 => json!({"seq": dice.below(8)}),
         2 | 3 => json!({"filter": subject(dice, stream)}),
         _ => json!({"filter": subject(dice, stream), "keep": dice.below(3)}),

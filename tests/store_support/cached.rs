@@ -3,19 +3,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use headwater::store::disk::{Disk, DiskFile, DiskLock, RealDisk};
+use headwater::store::disk::DiskFile;
 use parking_lot::Mutex;
+
+use super::wrapped::{Device, WrappedDisk};
 
 /// Bytes the cache knows one state of.
 const SECTOR_BYTES: u64 = 512;
 
-/// A real directory that has been synced to, and what the cache holds on top of it.
-pub struct CachedDisk {
-    inner: RealDisk,
+/// What the cache holds on top of what has been synced to the disk.
+#[derive(Default)]
+pub struct Cache {
     files: Mutex<HashMap<String, Arc<CachedFile>>>,
     pub sync_fails: Arc<AtomicBool>,
 }
@@ -31,75 +33,32 @@ struct Sector {
     dirty: bool,
 }
 
-impl CachedDisk {
-    pub fn new(dir: &std::path::Path) -> Self {
-        let inner = RealDisk::new(dir).unwrap();
-        Self { inner, files: Mutex::default(), sync_fails: Arc::default() }
-    }
+/// A real directory that has been synced to, and the cache before it.
+pub fn cached(dir: &Path) -> (Arc<WrappedDisk<Cache>>, Arc<Cache>) {
+    let cache = Arc::default();
+    (Arc::new(WrappedDisk::new(dir, &cache)), cache)
+}
 
+impl Cache {
     /// The power goes: what was not synced is no more.
     pub fn power_cut(&self) {
         self.files.lock().values().for_each(|file| file.sectors.lock().clear());
     }
+}
 
-    fn wrap(&self, path: &str, inner: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+impl Device for Cache {
+    fn file(self: &Arc<Self>, path: &str, inner: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
         let mut files = self.files.lock();
         let fresh =
             || CachedFile { inner, sectors: Mutex::default(), sync_fails: Arc::clone(&self.sync_fails) };
         files.entry(path.to_owned()).or_insert_with(|| Arc::new(fresh())).clone()
     }
-}
 
-impl Disk for CachedDisk {
-    fn create_dir(&self, dir: &str) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-
-    fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.files.lock().remove(path);
-        self.inner.create(path).map(|file| self.wrap(path, file))
-    }
-
-    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.inner.open(path).map(|file| self.wrap(path, file))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)?;
+    fn renamed(&self, from: &str, to: Option<&str>) {
         let mut files = self.files.lock();
-        if let Some(file) = files.remove(from) {
+        if let (Some(file), Some(to)) = (files.remove(from), to) {
             files.insert(to.to_owned(), file);
         }
-        Ok(())
-    }
-
-    fn remove(&self, path: &str) -> io::Result<()> {
-        self.files.lock().remove(path);
-        self.inner.remove(path)
-    }
-
-    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn sync_dir(&self, dir: &str) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.inner.free_bytes()
-    }
-
-    fn catalog_dir(&self) -> Option<PathBuf> {
-        None
-    }
-
-    fn random(&self) -> io::Result<u64> {
-        self.inner.random()
-    }
-
-    fn lock(&self, path: &str) -> io::Result<Box<dyn DiskLock>> {
-        self.inner.lock(path)
     }
 }
 

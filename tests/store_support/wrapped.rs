@@ -29,6 +29,20 @@ pub trait Device: Send + Sync + 'static {
     fn free_bytes(&self) -> Option<u64> {
         None
     }
+
+    /// A file that was opened, as the store sees it.
+    fn file(self: &Arc<Self>, path: &str, inner: Arc<dyn DiskFile>) -> Arc<dyn DiskFile>
+    where
+        Self: Sized,
+    {
+        let _ = path;
+        Arc::new(WrappedFile { inner, device: Arc::clone(self) })
+    }
+
+    /// A file has another name, or none any more.
+    fn renamed(&self, from: &str, to: Option<&str>) {
+        let _ = (from, to);
+    }
 }
 
 /// A real directory behind a [`Device`].
@@ -46,10 +60,6 @@ impl<D: Device> WrappedDisk<D> {
     pub fn new(dir: &Path, device: &Arc<D>) -> Self {
         Self { inner: RealDisk::new(dir).unwrap(), device: Arc::clone(device) }
     }
-
-    fn wrap(&self, inner: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(WrappedFile { inner, device: Arc::clone(&self.device) })
-    }
 }
 
 impl<D: Device> Disk for WrappedDisk<D> {
@@ -58,18 +68,22 @@ impl<D: Device> Disk for WrappedDisk<D> {
     }
 
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.inner.create(path).map(|file| self.wrap(file))
+        self.device.renamed(path, None);
+        self.inner.create(path).map(|file| self.device.file(path, file))
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.inner.open(path).map(|file| self.wrap(file))
+        self.inner.open(path).map(|file| self.device.file(path, file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
+        self.inner.rename(from, to)?;
+        self.device.renamed(from, Some(to));
+        Ok(())
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
+        self.device.renamed(path, None);
         self.inner.remove(path)
     }
 

@@ -53,7 +53,7 @@ impl Reasons {
         Self::among(stream, now, &|_| true)
     }
 
-    /// The reasons there are in a stream for messages that go beside those of the live ones that are `there`.
+    /// The reasons there are in a stream for messages that go beside those that are `there`.
     pub fn among(stream: &StreamModel, now: i64, there: &dyn Fn(u64) -> bool) -> Self {
         let mut reasons =
             Self { now, after: BTreeMap::new(), rolled_up: 0, rolled_up_by_subject: BTreeMap::new() };
@@ -66,7 +66,7 @@ impl Reasons {
             messages += 1;
             *same += 1;
         }
-        for (seq, stored) in &stream.messages {
+        for (seq, stored) in stream.messages.iter().filter(|(seq, _)| there(**seq)) {
             match stored.header(names::ROLLUP) {
                 Some(b"all") => reasons.rolled_up = *seq,
                 Some(_) => drop(reasons.rolled_up_by_subject.insert(stored.subject().to_owned(), *seq)),

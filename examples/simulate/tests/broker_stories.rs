@@ -236,6 +236,24 @@ fn a_stream_is_within_its_limits_after_a_crash() {
     }
 }
 
+/// The stream was made in the commit that tore, so that all its limits were looked at, in another order than when the messages
+/// came: one had to go that had been within them.
+#[test]
+fn a_crash_costs_no_message_that_the_limits_had_left() {
+    let mut world = world();
+    let config = r#"{"name":"S","subjects":["s.>"],"max_msgs":3,"max_msgs_per_subject":1}"#;
+    world.publish("$JS.API.STREAM.CREATE.S", "", b"", config.as_bytes());
+    for subject in ["s.b", "s.a", "s.a", "s.a"] {
+        world.publish(subject, "", b"", b"x");
+    }
+    assert_eq!(live(&world), [1, 4]);
+    commit(&world);
+    world.kill();
+    tear_off(&world, RECORD_BYTES);
+    world.start().unwrap();
+    assert_eq!(live(&world), [1, 4]);
+}
+
 /// The length of a short message's record, and of a removal of a stream's first messages.
 const RECORD_BYTES: usize = 48;
 

@@ -1,9 +1,12 @@
 //! What seeds have found, told shortly.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater::store::disk::Disk;
-use headwater::store::{Lsn, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions};
+use headwater::store::{
+    Lsn, MessageLog, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions, SyncPolicy,
+};
 
 use crate::disk::{Faults, Lie, Mood, SimDisk};
 use crate::rng::Rng;
@@ -30,6 +33,13 @@ pub(super) fn open(disk: &SimDisk) -> Opened {
     Store::open_on(Arc::new(disk.clone()), options()).unwrap()
 }
 
+/// Opens a new store and makes a stream, whose creation ends there.
+pub(super) fn open_new(disk: &SimDisk) -> (Arc<Store>, Box<dyn MessageLog>, Lsn) {
+    let (store, _, _) = open(disk);
+    let (_, log, put) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    (store, log, put)
+}
+
 /// Opens a store that holds one stream.
 pub(super) fn open_one(disk: &SimDisk) -> (Arc<Store>, RecoveredStream) {
     let (store, mut streams, _) = open(disk);
@@ -49,8 +59,7 @@ pub(super) fn offset_of(lsn: Lsn) -> usize {
 #[test]
 fn the_first_messages_on_a_new_disk_survive_a_power_cut() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     log.append(&message(1, b"x")).unwrap();
     store.commit().unwrap();
     disk.cut_power(Mood::Forgetful);
@@ -61,8 +70,7 @@ fn the_first_messages_on_a_new_disk_survive_a_power_cut() {
 #[test]
 fn what_did_not_count_once_never_counts() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     log.append(&message(1, b"stays")).unwrap();
     let hole = offset_of(log.append(&message(2, &[2; 3000])).unwrap());
     log.remove(2).unwrap();
@@ -94,8 +102,7 @@ fn what_did_not_count_once_never_counts() {
 fn what_is_there_after_a_failed_sync_and_a_restart_stays_there() {
     for seed in 0..100 {
         let disk = disk_of(seed);
-        let (store, _, _) = open(&disk);
-        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        let (store, mut log, _) = open_new(&disk);
         store.commit().unwrap();
         log.append(&message(1, &[1; 2000])).unwrap();
         disk.set_faults(Faults { syncs: 1, ..Faults::default() });
@@ -115,8 +122,7 @@ fn what_is_there_after_a_failed_sync_and_a_restart_stays_there() {
 #[test]
 fn an_emptied_stream_still_knows_when_its_last_message_came() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     for seq in 1..=3 {
         log.append(&message(seq, &[0; 3000])).unwrap();
     }
@@ -134,8 +140,7 @@ fn an_emptied_stream_still_knows_when_its_last_message_came() {
 fn what_lies_in_a_segment_that_another_process_named_stays() {
     for seed in 1..60 {
         let disk = disk_of(seed);
-        let (store, _, _) = open(&disk);
-        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        let (store, mut log, _) = open_new(&disk);
         log.append(&message(1, &[1; 2500])).unwrap();
         store.commit().unwrap();
         disk.set_faults(Faults { others: 3, ..Faults::default() });
@@ -157,8 +162,7 @@ fn what_lies_in_a_segment_that_another_process_named_stays() {
 fn a_flipped_bit_in_a_segments_header_costs_nothing() {
     for bit in 0..64 * 8 {
         let disk = disk();
-        let (store, _, _) = open(&disk);
-        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        let (store, mut log, _) = open_new(&disk);
         log.append(&message(1, b"x")).unwrap();
         store.commit().unwrap();
         drop((log, store));
@@ -175,8 +179,7 @@ fn a_flipped_bit_in_a_segments_header_costs_nothing() {
 #[test]
 fn a_segment_that_the_disk_does_not_read_just_now_is_not_given_up() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     log.append(&message(1, b"x")).unwrap();
     store.commit().unwrap();
     drop((log, store));
@@ -222,8 +225,7 @@ fn a_stream_has_its_number_for_itself() {
 #[test]
 fn nothing_is_written_behind_the_end_of_a_segment() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     log.append(&message(1, &[1; 2500])).unwrap();
     store.commit().unwrap();
     log.append(&message(2, &[2; 100])).unwrap();
@@ -248,8 +250,7 @@ fn nothing_is_written_behind_the_end_of_a_segment() {
 fn a_damaged_message_does_not_make_those_before_it_old() {
     for damaged in 1..=9 {
         let disk = disk();
-        let (store, _, _) = open(&disk);
-        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        let (store, mut log, _) = open_new(&disk);
         let mut ends = vec![0];
         for seq in 1..=9 {
             ends.push(offset_of(log.append(&message(seq, b"")).unwrap()));
@@ -298,8 +299,7 @@ fn what_was_kept_behind_a_hole_is_kept_for_good() {
 #[test]
 fn messages_with_headers_are_found_without_looking_at_the_others() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     for seq in 1..=20 {
         let headers: &[u8] = if seq % 7 == 0 { b"NATS/1.0\r\nA: b\r\n\r\n" } else { b"" };
         log.append(&NewMessage { headers, ..message(seq, b"x") }).unwrap();
@@ -340,4 +340,29 @@ fn a_consumer_outlives_the_deletion_of_its_predecessor() {
     let (_store, stream) = open_one(&disk);
     let consumer = &stream.consumers[0];
     assert_eq!((&consumer.config[..], &consumer.deltas[..]), (&b"new"[..], &[b"+1".to_vec()][..]));
+}
+
+/// With `sync_interval`, nothing that follows an orderly close says for long that what came before was durable. The record that
+/// said so was written over, and an old damage taken for a commit that was never finished: the removals behind it did not count.
+#[test]
+fn what_was_durable_when_the_store_was_closed_is_so_after_it_was_opened() {
+    let disk = disk();
+    let (store, mut log, _) = open_new(&disk);
+    log.append(&message(1, b"stays")).unwrap();
+    let end = offset_of(log.append(&message(2, &[2; 100])).unwrap());
+    log.append(&message(3, b"goes")).unwrap();
+    store.close();
+    drop((log, store));
+    disk.kill();
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 40], end as u64 - 48).unwrap();
+
+    let options = StoreOptions { sync: SyncPolicy::Interval(Duration::from_secs(3600)), ..options() };
+    let (store, mut streams, _) = Store::open_on(Arc::new(disk.clone()), options).unwrap();
+    streams[0].log.remove(3).unwrap();
+    store.commit().unwrap();
+    drop((store, streams));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    let held: Vec<u64> = (1..=3).filter(|seq| stream.log.meta(*seq).is_some()).collect();
+    assert_eq!((held, stream.log.state().last_seq), (vec![1], 3));
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use headwater::store::disk::Disk;
-use headwater::store::{MessageLog, StorageKind, Store};
+use headwater::store::{MessageLog, StorageKind, Store, StoreOptions};
 
-use super::stories::{disk, disk_of, message, offset_of, open, open_one, options};
+use super::stories::{disk, disk_of, message, offset_of, open, open_new, open_one, options};
 use crate::disk::{Faults, Mood, SimDisk};
 
 /// Bytes a message takes besides its payload, padding included.
 const AROUND_BYTES: usize = 48;
+
+/// Bytes of what says that a message was removed.
+const TOMBSTONE_BYTES: usize = 48;
 
 /// Bytes at the end of a segment that no message takes.
 const END_BYTES: usize = 40 + 64;
@@ -34,8 +37,7 @@ fn give_back(disk: &SimDisk, store: &Store, log: &mut dyn MessageLog, seq: u64, 
 #[test]
 fn the_hole_of_a_commit_that_was_never_finished_is_no_damage_ever_after() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, _) = open_new(&disk);
     let used = offset_of(log.append(&message(1, b"stays")).unwrap());
     store.commit().unwrap();
     let hole = offset_of(log.append(&message(2, &[2; 40])).unwrap());
@@ -64,8 +66,7 @@ fn the_hole_of_a_commit_that_was_never_finished_is_no_damage_ever_after() {
 #[test]
 fn the_beginning_of_a_group_stays_when_its_end_has_been_given_back() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, put) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, put) = open_new(&disk);
     fill_segment(&mut *log, 1, offset_of(put), 200);
     let rest = vec![3; 4096 - END_BYTES - 64 - AROUND_BYTES];
     log.append_group(&[message(2, &[2; 100]), message(3, &rest)]).unwrap();
@@ -135,8 +136,7 @@ fn a_consumer_that_was_to_replace_another_does_not_go_on_where_that_was() {
 #[test]
 fn a_sequence_that_a_torn_commit_gave_is_not_given_again_however_often_the_broker_dies() {
     let disk = disk();
-    let (store, _, _) = open(&disk);
-    let (_, mut log, put) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    let (store, mut log, put) = open_new(&disk);
     store.commit().unwrap();
     log.append(&message(1, &[1; 600])).unwrap();
     store.commit().unwrap();
@@ -159,8 +159,7 @@ fn a_sequence_that_a_torn_commit_gave_is_not_given_again_however_often_the_broke
 fn a_hole_is_filled_when_all_before_it_is_on_disk() {
     for seed in 0..200 {
         let disk = disk_of(seed);
-        let (store, _, _) = open(&disk);
-        let (_, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+        let (store, mut log, _) = open_new(&disk);
         store.commit().unwrap();
         let group =
             [message(1, &[1; 1500]), message(2, &[2; 1500]), message(3, &[3; 1500]), message(4, &[4; 1500])];
@@ -177,4 +176,78 @@ fn a_hole_is_filled_when_all_before_it_is_on_disk() {
         let held = (1..=4).filter(|seq| stream.log.meta(*seq).is_some()).count();
         assert!(held == 0 || held == 4, "disk {seed}: {held} of a group are there");
     }
+}
+
+/// A disk on which the commit that copied segment 1 forward was never finished: of the copies, only that of message 2 is left, and
+/// nothing of what announced them.
+fn half_copied() -> SimDisk {
+    let disk = disk();
+    let (store, mut log, _) = open_new(&disk);
+    log.append(&message(1, b"stays")).unwrap();
+    log.append(&message(2, &[2; 100])).unwrap();
+    log.append(&message(3, &[3; 3400])).unwrap();
+    let copies = offset_of(log.append(&message(4, &[4; 200])).unwrap()) + TOMBSTONE_BYTES;
+    log.remove(3).unwrap();
+    store.commit().unwrap();
+    let mut original = vec![0; 4096];
+    disk.open("journal/0000000001.seg").unwrap().read_at(&mut original, 0).unwrap();
+    store.maintain().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.create("journal/0000000001.seg").unwrap().write_at(&original, 0).unwrap();
+    // What says that copies follow, the stream's configuration, and message 1.
+    disk.open("journal/0000000002.seg").unwrap().write_at(&[0; 40 + 48 + 48], copies as u64).unwrap();
+    disk
+}
+
+/// That a segment was being copied forward was lost with the commit, and not all that had been copied. A copied message was
+/// removed, the segment of the copy went, with it the need to say that the message was removed – and the original was there.
+#[test]
+fn the_original_of_a_message_does_not_come_back_when_it_is_not_known_that_it_was_copied() {
+    let disk = half_copied();
+    let never_compacts = StoreOptions { compact_below_percent: 0, ..options() };
+    let (store, mut streams, _) = Store::open_on(Arc::new(disk.clone()), never_compacts).unwrap();
+    let log = &mut *streams[0].log;
+    assert!([1, 2, 4].iter().all(|seq| log.meta(*seq).is_some()) && log.meta(3).is_none());
+    log.remove(2).unwrap();
+    for seq in 4..7 {
+        log.append(&message(seq + 1, &[4; 3800])).unwrap();
+        log.remove(seq).unwrap();
+        store.flush().unwrap();
+        store.maintain().unwrap();
+    }
+    assert!(disk.open("journal/0000000002.seg").is_err());
+    drop((store, streams));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    let held: Vec<u64> = (1..=7).filter(|seq| stream.log.meta(*seq).is_some()).collect();
+    assert_eq!(held, [1, 7]);
+}
+
+/// The last message was removed, and what should have said which sequence it had was not written. Its record said so, until
+/// the segment went.
+#[test]
+fn the_last_sequence_is_remembered_when_only_a_removed_message_tells_it() {
+    let disk = disk();
+    let (store, mut log, _) = open_new(&disk);
+    let (_, other, _) = store.create_stream("A", "T", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"stays")).unwrap();
+    let end = offset_of(log.append(&message(2, &[2; 100])).unwrap());
+    store.commit().unwrap();
+    log.remove(2).unwrap();
+    store.commit().unwrap();
+    drop((log, other, store));
+    disk.kill();
+    let state = (end + TOMBSTONE_BYTES) as u64;
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 100], state).unwrap();
+
+    let (store, mut streams, _) = open(&disk);
+    assert_eq!((streams[0].log.state().messages, streams[0].log.state().last_seq), (1, 2));
+    fill_segment(&mut *streams[1].log, 1, 64, 0);
+    store.flush().unwrap();
+    store.maintain().unwrap();
+    assert!(disk.open("journal/0000000001.seg").is_err());
+    drop((store, streams));
+    disk.kill();
+    assert_eq!(open(&disk).1[0].log.state().last_seq, 2);
 }

@@ -107,7 +107,9 @@ impl ConsumerMachine {
 
     /// Acknowledges everything up to a message.
     pub(super) fn acknowledge_through(&mut self, turn: &mut Turn<'_>, seq: u64, consumer_seq: u64) {
-        let from = self.state.ack_floor.stream.saturating_add(1);
+        // The floor goes past what was given up, which is acknowledged all the same.
+        let given_up = self.state.given_up.first_key_value().map_or(u64::MAX, |(seq, _)| *seq);
+        let from = self.state.ack_floor.stream.saturating_add(1).min(given_up);
         if seq < from {
             return;
         }

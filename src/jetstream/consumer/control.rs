@@ -84,9 +84,12 @@ impl ConsumerMachine {
 
     /// `CONSUMER.RESET`: goes back to the first message that was not acknowledged, or to `seq` if that is not 0. Returns
     /// the sequence it went to. On an interest stream, what lies before it may now be free to go.
-    pub fn reset(&mut self, turn: &Turn<'_>, seq: u64) -> Result<u64, ResetError> {
+    pub fn reset(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<u64, ResetError> {
         let target = match seq {
-            0 => self.state.ack_floor.stream.saturating_add(1),
+            0 => {
+                self.drop_removed(turn);
+                self.state.ack_floor.stream.saturating_add(1)
+            }
             seq => {
                 self.check_reset(turn, seq)?;
                 seq

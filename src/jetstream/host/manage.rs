@@ -133,13 +133,20 @@ impl StreamState {
         let key = self.consumers.key(name).ok_or_else(|| ErrorCode::ConsumerNotFound.error())?;
         self.write_config(host, key, &config)?;
         let group = config.deliver_group.clone();
+        let filters = self.consumers.get(key).map(|hosted| hosted.machine.filters().to_vec());
         self.with_consumer(host, key, now, |machine, turn| machine.update_config(turn, config));
         self.consumers.refilter(key);
         if let Some(hosted) = self.consumers.get_mut(key) {
             hosted.deliver_group = (!group.is_empty()).then(|| group.as_bytes().into());
         }
-        let floor = self.consumers.get(key).map_or(0, |hosted| hosted.machine.ack_floor());
-        self.release_unneeded(host, floor);
+        let changed = self
+            .consumers
+            .get(key)
+            .map(|hosted| &hosted.machine)
+            .filter(|machine| filters.is_some_and(|before| *before != *machine.filters()));
+        if let Some(floor) = changed.map(|machine| machine.ack_floor()) {
+            self.release_unneeded(host, floor);
+        }
         Ok(key)
     }
 

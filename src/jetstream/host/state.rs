@@ -4,6 +4,7 @@ use bytes::Bytes;
 use headwater_protocol::jetstream::error::ErrorCode;
 use headwater_protocol::jetstream::stream_config::{Storage, StreamConfig};
 use headwater_protocol::jetstream::timestamp::Timestamp;
+use headwater_protocol::subject::has_wildcards;
 use headwater_protocol::subject::transform::Transform;
 
 use super::StreamHost;
@@ -189,7 +190,11 @@ impl StreamState {
             None => Some(state.first_seq),
         };
         let first = first.unwrap_or(state.last_seq.saturating_add(1));
-        for key in self.consumers.keys() {
+        let concerned = match filter {
+            Some(subject) if !has_wildcards(subject) => self.consumers.wanting(subject),
+            _ => self.consumers.keys(),
+        };
+        for key in concerned {
             let Some(hosted) = self.consumers.get_mut(key) else { continue };
             match hosted.machine.concern_of(filter) {
                 Concern::Nothing => continue,
@@ -206,10 +211,17 @@ impl StreamState {
 
     /// Goes on with another configuration.
     pub fn reconfigure(&mut self, config: StreamConfig, env: &Env) -> Result<(), StoreError> {
-        self.machine.reconfigure(config, self.log.as_mut(), env.now())?;
+        let now = env.now();
+        let was_per_subject = self.machine.config().max_msgs_per_subject;
+        self.machine.reconfigure(config, self.log.as_mut(), now)?;
         self.read_transform();
+        let per_subject_changed = self.machine.config().max_msgs_per_subject != was_per_subject;
         for key in self.consumers.keys() {
             if let Some(hosted) = self.consumers.get_mut(key) {
+                if per_subject_changed {
+                    // What cannot be looked up now is noticed at the next redelivery.
+                    let _ = hosted.machine.forget_purged(self.log.as_ref(), now);
+                }
                 let traits = StreamTraits::of(self.machine.config(), env.settings.payload_bytes_max);
                 hosted.machine.update_stream(traits);
             }

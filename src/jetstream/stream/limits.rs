@@ -64,14 +64,18 @@ impl StreamMachine {
         keep_newest_of_subject(turn.log, subject, max, &mut |seq| audience.removed(subject, seq))
     }
 
-    /// Brings a stream within its limits after a crash: what messages of the last commit pushed out may be there again.
+    /// Brings a stream within its limits after a crash: what messages of the last commit pushed out may be there again. Those of
+    /// a subject go first, as they had gone when the others came.
     pub fn enforce_limits_after_crash(
         &mut self,
         log: &mut dyn MessageLog,
         in_doubt: &InDoubt,
     ) -> Result<(), StoreError> {
         let seqs = match in_doubt {
-            InDoubt::All => return self.enforce_all_limits(log),
+            InDoubt::All => {
+                self.enforce_subject_limits(log)?;
+                return self.enforce_limits(log, &Later::default());
+            }
             InDoubt::Messages(seqs) if seqs.is_empty() => return Ok(()),
             InDoubt::Messages(seqs) => seqs,
         };
@@ -88,6 +92,10 @@ impl StreamMachine {
     /// Brings a stream whose limits were tightened within them.
     pub fn enforce_all_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
         self.enforce_limits(log, &Later::default())?;
+        self.enforce_subject_limits(log)
+    }
+
+    fn enforce_subject_limits(&self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
         if let Some(max) = limit(self.config.max_msgs_per_subject) {
             for subject in subjects_over(log, max) {
                 keep_newest_of_subject(log, &subject, max, &mut |_| {})?;

@@ -1,10 +1,11 @@
 //! From a stream sequence to the place of its record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
+use super::directory::Directory;
+use super::pages::{Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::seq_page::{self, Entry, PAGE_SEQS};
 use crate::store::StoreError;
 
@@ -35,12 +36,7 @@ pub struct SeqIndex {
     /// The checkpoint that may still be on its way to the disk.
     pub(super) written_by: u32,
     pub(super) resident_bytes: usize,
-    /// Where the directory of the pages is stored.
-    pub(super) chunks: BTreeMap<u64, StoredPage>,
-    /// Chunks that have lost a page since they were stored.
-    pub(super) touched: BTreeSet<u64>,
-    /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<StoredPage>,
+    pub(super) directory: Directory,
 }
 
 /// One page.
@@ -73,9 +69,7 @@ impl Default for SeqIndex {
             fetched: Fetched::default(),
             written_by: 0,
             resident_bytes: 0,
-            chunks: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            gone: Vec::new(),
+            directory: Directory::default(),
         }
     }
 }
@@ -428,10 +422,7 @@ impl SeqIndex {
         if let Body::Packed(packed) = &slot.body {
             self.resident_bytes -= packed.len();
         }
-        if let Some(stored) = slot.stored {
-            self.gone.push(stored);
-            self.touched.insert(page / CHUNK_PAGES);
-        }
+        self.directory.forget(page, slot.stored);
     }
 }
 

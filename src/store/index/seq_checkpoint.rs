@@ -13,7 +13,7 @@ impl SeqIndex {
     pub fn restored(source: Arc<dyn PageSource>, chunks: &[(u64, StoredPage, Box<[u8]>)]) -> Option<Self> {
         let mut index = Self { source, ..Self::default() };
         for (chunk, stored, bytes) in chunks {
-            index.chunks.insert(*chunk, *stored);
+            index.directory.found(*chunk, *stored);
             let mut reader = Reader::new(bytes);
             while !reader.is_empty() {
                 let page = chunk.checked_mul(CHUNK_PAGES)?.checked_add(reader.number()?)?;
@@ -27,12 +27,13 @@ impl SeqIndex {
 
     /// Where the directory is stored.
     pub fn chunks(&self) -> impl Iterator<Item = (u64, StoredPage)> + '_ {
-        self.chunks.iter().map(|(chunk, stored)| (*chunk, *stored))
+        self.directory.chunks()
     }
 
     /// Everything that is stored, pages and directory.
     pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
-        self.pages.values().filter_map(|page| page.stored).chain(self.chunks.values().copied())
+        let chunks = self.directory.chunks().map(|(_, stored)| stored);
+        self.pages.values().filter_map(|page| page.stored).chain(chunks)
     }
 
     /// Hands over every page and chunk that has changed, as if it were stored already.
@@ -45,10 +46,9 @@ impl SeqIndex {
                 Body::Stored => continue,
             };
             slot.dirty = false;
-            self.touched.insert(page / CHUNK_PAGES);
+            self.directory.touch(*page);
         }
-        self.gone.drain(..).for_each(|stored| out.drop(Some(stored)));
-        for chunk in std::mem::take(&mut self.touched) {
+        for chunk in self.directory.take_touched(out) {
             self.write_chunk(chunk, out);
         }
     }
@@ -60,15 +60,9 @@ impl SeqIndex {
         for (page, slot) in self.pages.iter_mut().filter(|(_, slot)| written(slot.stored)) {
             slot.stored = None;
             slot.dirty = true;
-            self.touched.insert(page / CHUNK_PAGES);
+            self.directory.touch(*page);
         }
-        self.gone.retain(|stored| stored.checkpoint != checkpoint);
-        let unwritten: Vec<u64> =
-            self.chunks().filter(|(_, stored)| written(Some(*stored))).map(|(chunk, _)| chunk).collect();
-        for chunk in unwritten {
-            self.chunks.remove(&chunk);
-            self.touched.insert(chunk);
-        }
+        self.directory.unwrite(checkpoint);
     }
 
     /// Drops pages that are stored, lowest sequences first, until `bytes` are freed or none is left.
@@ -93,13 +87,7 @@ impl SeqIndex {
             varint::put(&mut bytes, u64::from(slot.live));
             stored.encode(&mut bytes);
         }
-        let old = self.chunks.remove(&chunk);
-        if bytes.is_empty() {
-            out.drop(old);
-        } else {
-            let stored = out.put(&bytes, old);
-            self.chunks.insert(chunk, stored);
-        }
+        self.directory.write(chunk, &bytes, out);
     }
 }
 

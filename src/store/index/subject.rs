@@ -1,15 +1,21 @@
 //! From a subject to its messages, for all live subjects of one stream.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Bound as RangeBound, ControlFlow};
 use std::sync::Arc;
 
+use super::directory::Directory;
 use super::open_page::{LastFound, OpenPage};
-use super::pages::{CHUNK_PAGES, Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
+use super::pages::{Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
 use super::postings::Postings;
 use super::seeker::{Seeker, Verdict};
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
+
+type Pages = BTreeMap<Box<[u8]>, Page>;
+
+/// A page and its fence.
+type FoundPage<'p> = (&'p Box<[u8]>, &'p Page);
 
 /// A page is split when it grows beyond this.
 const PAGE_BYTES_MAX: usize = 1536;
@@ -20,7 +26,7 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 /// The live subjects of one stream in byte order, in front-coded pages of some sixty subjects.
 pub struct SubjectIndex {
     /// Pages by a lower fence of their subjects; the first fence is empty.
-    pub(super) pages: BTreeMap<Box<[u8]>, Page>,
+    pub(super) pages: Pages,
     pub(super) subjects: u64,
     pub(super) next_page_id: u64,
     pub(crate) source: Arc<dyn PageSource>,
@@ -31,12 +37,7 @@ pub struct SubjectIndex {
     pub(super) resident_bytes: usize,
     pub(super) pages_walked: u64,
     pub(super) last_found: LastFound,
-    /// Where the directory of the pages is stored.
-    pub(super) chunks: BTreeMap<u64, StoredPage>,
-    /// Chunks that have lost a page since they were stored.
-    pub(super) touched: BTreeSet<u64>,
-    /// Pages that are stored and not needed any more.
-    pub(super) gone: Vec<StoredPage>,
+    pub(super) directory: Directory,
 }
 
 /// One page.
@@ -63,9 +64,7 @@ impl Default for SubjectIndex {
             resident_bytes: 0,
             pages_walked: 0,
             last_found: LastFound::default(),
-            chunks: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            gone: Vec::new(),
+            directory: Directory::default(),
         }
     }
 }
@@ -143,21 +142,10 @@ impl SubjectIndex {
     /// Visits the subjects that `seeker` takes in byte order, with their encoded postings.
     pub fn visit(&mut self, mut seeker: Seeker<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         let mut at = seeker.target().to_vec();
-        loop {
-            let below = (RangeBound::Unbounded, RangeBound::Included(at.as_slice()));
-            let (fence, page) = self.pages.range::<[u8], _>(below).next_back().ok_or_else(damaged)?;
-            let Some(bytes) = &page.bytes else {
-                self.page_of(&at)?;
-                continue;
-            };
-            let above = (RangeBound::Excluded(&**fence), RangeBound::Unbounded);
-            let behind = self.pages.range::<[u8], _>(above).next().map(|(fence, _)| &**fence);
-            self.pages_walked += 1;
-            let flow = walk_page(bytes, behind, &mut seeker, visit)?;
-            let (ControlFlow::Continue(()), Some(behind)) = (flow, behind) else { return Ok(()) };
-            at.clear();
-            at.extend_from_slice(behind.max(seeker.target()));
+        while let Walk::Wants = walk(&self.pages, &mut at, &mut seeker, visit, &mut self.pages_walked)? {
+            self.page_of(&at)?;
         }
+        Ok(())
     }
 
     /// Grows with every page that is looked at for a [`visit`](Self::visit).
@@ -242,10 +230,7 @@ impl SubjectIndex {
         let Some(page) = self.pages.remove(fence) else { return };
         self.last_found.forget();
         self.resident_bytes = self.resident_bytes.saturating_sub(page.memory());
-        if let Some(stored) = page.stored {
-            self.gone.push(stored);
-            self.touched.insert(page.id / CHUNK_PAGES);
-        }
+        self.directory.forget(page.id, page.stored);
     }
 
     fn keep_in_size(&mut self, fence: &[u8], len: usize) -> Result<(), StoreError> {
@@ -287,13 +272,11 @@ impl SubjectIndex {
 
     /// The fence of the page a subject belongs to.
     fn fence(&self, subject: &[u8]) -> Box<[u8]> {
-        let below = (RangeBound::Unbounded, RangeBound::Included(subject));
-        self.pages.range::<[u8], _>(below).next_back().map(|(fence, _)| fence.clone()).unwrap_or_default()
+        page_at(&self.pages, subject).map(|(fence, _)| fence.clone()).unwrap_or_default()
     }
 
     fn fence_after(&self, fence: &[u8]) -> Option<Box<[u8]>> {
-        let above = (RangeBound::Excluded(fence), RangeBound::Unbounded);
-        self.pages.range::<[u8], _>(above).next().map(|(fence, _)| fence.clone())
+        page_behind(&self.pages, fence).map(|(fence, _)| fence.clone())
     }
 
     fn page(&mut self, fence: &[u8]) -> Result<&Vec<u8>, StoreError> {
@@ -344,28 +327,78 @@ impl Page {
     }
 }
 
-/// Visits the subjects of one page that `seeker` takes; breaks when the visitor does or none can follow. The next page has
-/// only subjects from `behind` on.
-fn walk_page(
-    bytes: &[u8],
-    behind: Option<&[u8]>,
+/// How a walk over pages ended.
+enum Walk {
+    /// There is nothing more to visit.
+    Done,
+    /// The page it has come to is not in memory.
+    Wants,
+}
+
+/// Visits the subjects that `seeker` takes, from `at` on. A seek looks for the page to go on in once, and reads nothing
+/// between.
+fn walk(
+    pages: &Pages,
+    at: &mut Vec<u8>,
     seeker: &mut Seeker<'_>,
     visit: &mut Visit<'_>,
-) -> Result<ControlFlow<()>, StoreError> {
-    let mut walker = Walker::new(bytes);
-    walker.seek(seeker.target());
+    walked: &mut u64,
+) -> Result<Walk, StoreError> {
+    let mut found = page_at(pages, at)?;
+    while let Some(bytes) = &found.1.bytes {
+        *walked += 1;
+        let mut walker = Walker::new(bytes);
+        walker.seek(at);
+        let next = match walk_page(pages, found.1, &mut walker, seeker, visit)? {
+            ControlFlow::Break(()) => return Ok(Walk::Done),
+            ControlFlow::Continue(Some(elsewhere)) => elsewhere,
+            ControlFlow::Continue(None) => match page_behind(pages, found.0) {
+                Some((fence, _)) if **fence < *seeker.target() => page_at(pages, seeker.target())?,
+                Some(behind) => behind,
+                None => return Ok(Walk::Done),
+            },
+        };
+        found = next;
+        at.clear();
+        at.extend_from_slice(seeker.target().max(found.0));
+    }
+    Ok(Walk::Wants)
+}
+
+/// Visits subjects of one page; breaks when the visitor does or none can follow. If they go on in another page than the one
+/// behind, that is returned.
+fn walk_page<'p>(
+    pages: &'p Pages,
+    page: &Page,
+    walker: &mut Walker<'_>,
+    seeker: &mut Seeker<'_>,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<(), Option<FoundPage<'p>>>, StoreError> {
     while let Some((subject, state)) = walker.step() {
         match seeker.judge(subject) {
             Verdict::Match if visit(subject, state).is_break() => return Ok(ControlFlow::Break(())),
             Verdict::Match | Verdict::Next => {}
-            Verdict::Seek if behind.is_some_and(|behind| behind <= seeker.target()) => {
-                return Ok(ControlFlow::Continue(()));
+            Verdict::Seek => {
+                let found = page_at(pages, seeker.target())?;
+                if !std::ptr::eq(found.1, page) {
+                    return Ok(ControlFlow::Continue(Some(found)));
+                }
+                walker.seek(seeker.target());
             }
-            Verdict::Seek => walker.seek(seeker.target()),
             Verdict::End => return Ok(ControlFlow::Break(())),
         }
     }
-    if walker.is_complete() { Ok(ControlFlow::Continue(())) } else { Err(damaged()) }
+    if walker.is_complete() { Ok(ControlFlow::Continue(None)) } else { Err(damaged()) }
+}
+
+/// The page a subject belongs to, with its fence.
+fn page_at<'p>(pages: &'p Pages, subject: &[u8]) -> Result<FoundPage<'p>, StoreError> {
+    let below = (RangeBound::Unbounded, RangeBound::Included(subject));
+    pages.range::<[u8], _>(below).next_back().ok_or_else(damaged)
+}
+
+fn page_behind<'p>(pages: &'p Pages, fence: &[u8]) -> Option<FoundPage<'p>> {
+    pages.range::<[u8], _>((RangeBound::Excluded(fence), RangeBound::Unbounded)).next()
 }
 
 fn damaged() -> StoreError {

@@ -17,7 +17,7 @@ impl SubjectIndex {
     ) -> Option<Self> {
         let mut index = Self { source, subjects, ..Self::default() };
         for (chunk, stored, bytes) in chunks {
-            index.chunks.insert(*chunk, *stored);
+            index.directory.found(*chunk, *stored);
             let mut reader = Reader::new(bytes);
             while !reader.is_empty() {
                 let fence = reader.prefixed()?.into();
@@ -32,12 +32,13 @@ impl SubjectIndex {
 
     /// Where the directory is stored.
     pub fn chunks(&self) -> impl Iterator<Item = (u64, StoredPage)> + '_ {
-        self.chunks.iter().map(|(chunk, stored)| (*chunk, *stored))
+        self.directory.chunks()
     }
 
     /// Everything that is stored, pages and directory.
     pub fn stored(&self) -> impl Iterator<Item = StoredPage> + '_ {
-        self.pages.values().filter_map(|page| page.stored).chain(self.chunks.values().copied())
+        let chunks = self.directory.chunks().map(|(_, stored)| stored);
+        self.pages.values().filter_map(|page| page.stored).chain(chunks)
     }
 
     /// Hands over every page and chunk that has changed, as if it were stored already.
@@ -47,10 +48,9 @@ impl SubjectIndex {
             let Some(bytes) = &page.bytes else { continue };
             page.stored = Some(out.put(bytes, page.stored));
             page.dirty = false;
-            self.touched.insert(page.id / CHUNK_PAGES);
+            self.directory.touch(page.id);
         }
-        self.gone.drain(..).for_each(|stored| out.drop(Some(stored)));
-        let touched = std::mem::take(&mut self.touched);
+        let touched = self.directory.take_touched(out);
         let mut chunks: BTreeMap<u64, Vec<u8>> =
             touched.into_iter().map(|chunk| (chunk, Vec::new())).collect();
         for (fence, page) in &self.pages {
@@ -61,7 +61,7 @@ impl SubjectIndex {
             }
         }
         for (chunk, bytes) in chunks {
-            self.write_chunk(chunk, bytes, out);
+            self.directory.write(chunk, &bytes, out);
         }
     }
 
@@ -72,15 +72,9 @@ impl SubjectIndex {
         for page in self.pages.values_mut().filter(|page| written(page.stored)) {
             page.stored = None;
             page.dirty = true;
-            self.touched.insert(page.id / CHUNK_PAGES);
+            self.directory.touch(page.id);
         }
-        self.gone.retain(|stored| stored.checkpoint != checkpoint);
-        let unwritten: Vec<u64> =
-            self.chunks().filter(|(_, stored)| written(Some(*stored))).map(|(chunk, _)| chunk).collect();
-        for chunk in unwritten {
-            self.chunks.remove(&chunk);
-            self.touched.insert(chunk);
-        }
+        self.directory.unwrite(checkpoint);
     }
 
     /// Drops pages that are stored until `bytes` are freed or none is left.
@@ -94,15 +88,5 @@ impl SubjectIndex {
         }
         self.resident_bytes = self.resident_bytes.saturating_sub(freed);
         freed
-    }
-
-    fn write_chunk(&mut self, chunk: u64, bytes: Vec<u8>, out: &mut PageWrites<'_>) {
-        let old = self.chunks.remove(&chunk);
-        if bytes.is_empty() {
-            out.drop(old);
-        } else {
-            let stored = out.put(&bytes, old);
-            self.chunks.insert(chunk, stored);
-        }
     }
 }

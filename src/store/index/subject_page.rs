@@ -228,16 +228,17 @@ fn entry_at(page: &[u8], start: usize) -> Option<RawEntry<'_>> {
 
 /// Passes over the entries from `at` on that share more than `matched` bytes with the one before, as far as their lengths
 /// take a byte each: most of those that a search passes.
-fn pass_over(page: &[u8], mut at: usize, matched: usize) -> usize {
-    while let Some([shared, rest, after @ ..]) = page.get(at..) {
-        let Some(postings) = after.get(usize::from(*rest)) else { break };
-        let end = at + 3 + usize::from(*rest) + usize::from(*postings);
-        if (shared | rest | postings) & 0x80 != 0 || usize::from(*shared) <= matched || end > page.len() {
+fn pass_over(page: &[u8], at: usize, matched: usize) -> usize {
+    let mut left = page.get(at..).unwrap_or_default();
+    while let [shared, rest, after @ ..] = left {
+        let Some([postings, after @ ..]) = after.get(usize::from(*rest)..) else { break };
+        let Some(next) = after.get(usize::from(*postings)..) else { break };
+        if (shared | rest | postings) & 0x80 != 0 || usize::from(*shared) <= matched {
             break;
         }
-        at = end;
+        left = next;
     }
-    at
+    page.len() - left.len()
 }
 
 fn put_key(out: &mut Vec<u8>, shared: usize, rest: &[u8]) {

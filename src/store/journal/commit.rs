@@ -7,7 +7,7 @@ use parking_lot::MutexGuard;
 
 use super::Journal;
 use super::pending::Batch;
-use super::record::{Draft, HEADER_LEN, Kind, Location};
+use super::record::{Draft, FLAG_SYNCED, HEADER_LEN, Kind, Location};
 use super::segment::Segment;
 use crate::store::options::SyncPolicy;
 use crate::store::stats::Counters;
@@ -110,7 +110,8 @@ impl Journal {
         let Some(at) = state.closed.take() else { return Ok(()) };
         let segment = self.files.get(at.segment)?;
         let mut record = Vec::with_capacity(HEADER_LEN);
-        Draft::new(Kind::Opened, 0).encode(segment.seeds, None, &mut record);
+        let opened = Draft { flags: FLAG_SYNCED, ..Draft::new(Kind::Opened, 0) };
+        opened.encode(segment.seeds, None, &mut record);
         segment.write(at.offset, &record)?;
         segment.sync()
     }

@@ -1,6 +1,6 @@
 //! What the records of the journal add up to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 
@@ -30,6 +30,8 @@ pub struct ModelStream {
     pub state: Option<Placed>,
     /// Messages below are gone.
     pub floor: u64,
+    /// Its last message is gone, and no state record says which sequence that had.
+    pub end_untold: bool,
     /// Its consumers by name.
     pub consumers: BTreeMap<String, ModelConsumer>,
     /// Records of this stream below this position are part of what was loaded.
@@ -80,15 +82,15 @@ pub struct Model {
     pub tombstones: Vec<(Placed, u32)>,
     /// Bytes of tombstones the checkpoint has counted: segment, segment they name, bytes.
     pub tombstone_bytes: Vec<(u32, u32, u64)>,
-    /// Segments whose copying forward was begun, and where that was noted.
-    pub compactions: Vec<(u32, u32)>,
+    /// Segments whose copying forward was begun, and the first that may hold copies.
+    pub compactions: BTreeMap<u32, u32>,
     /// The latest complete checkpoint.
     pub checkpoint: u32,
     /// The highest stream number seen.
     pub last_stream: u32,
     /// Streams that were deleted; what is left of their records is void.
     pub deleted: HashSet<u32>,
-    /// Streams whose ends are known only from damaged records.
+    /// Streams whose ends are known only from damaged records, or from records that may go.
     pub unsure: HashSet<u32>,
     /// Messages that may have lain in places of which nothing can be read, all together.
     pub doubts: u64,
@@ -106,6 +108,7 @@ impl ModelStream {
             index: StreamIndex::new(stream),
             state: None,
             floor: 0,
+            end_untold: false,
             consumers: BTreeMap::new(),
             loaded_up_to: Lsn::ZERO,
             settled: 0,
@@ -144,7 +147,7 @@ impl Model {
                 self.consumer(placed, record, |consumer, body| consumer.deltas.push((body, placed)))
             }
             Kind::Compaction => {
-                self.compactions.push((header.seq as u32, at.segment));
+                self.copied(header.seq as u32, at.segment);
                 Ok(())
             }
             Kind::Checkpoint => {
@@ -207,6 +210,8 @@ impl Model {
             if doubts > 0 {
                 let last_ts = stream.index.last_ts;
                 stream.index.skip_to(stream.index.last_seq.saturating_add(doubts), last_ts);
+            }
+            if doubts > 0 || stream.end_untold {
                 self.unsure.insert(*number);
             }
         }
@@ -261,6 +266,7 @@ impl Model {
         }
         if header.seq > stream.index.last_seq {
             stream.settled = settled;
+            stream.end_untold = false;
         }
         let subject = record.subject();
         let entry = Entry {
@@ -270,7 +276,16 @@ impl Model {
             has_headers: header.headers_len > 0,
             sealed: header.is_sealed(),
         };
-        stream.index.insert(header.seq, header.ts, &subject, entry)
+        let moved = stream.index.insert(header.seq, header.ts, &subject, entry)?;
+        moved.iter().for_each(|original| self.copied(original.at.segment, placed.at.segment));
+        Ok(())
+    }
+
+    /// Segment `victim` has a copy in `to`. What announced that may be lost.
+    fn copied(&mut self, victim: u32, to: u32) {
+        if victim < to {
+            self.compactions.entry(victim).or_insert(to);
+        }
     }
 
     fn remove(&mut self, at: Location, record: &Record, files: &SegmentFiles) -> Result<(), StoreError> {
@@ -280,9 +295,15 @@ impl Model {
         }
         let seqs = body::decode_seqs(&record.payload()).unwrap_or_default();
         let stream = self.stream(header.stream, at.segment);
+        let mut originals = BTreeSet::new();
         for seq in seqs {
-            stream.index.remove(seq, None, files)?;
+            if let Some(entry) = stream.index.remove(seq, None, files)? {
+                originals.insert(entry.at.segment);
+                stream.end_untold |= seq == stream.index.last_seq;
+            }
         }
+        // A copy was removed that is lost.
+        originals.into_iter().for_each(|original| self.copied(original, header.seq as u32));
         Ok(())
     }
 
@@ -299,6 +320,7 @@ impl Model {
         let last_ts = payload.first_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
         stream.state = Some(placed);
         stream.floor = stream.floor.max(header.seq);
+        stream.end_untold &= last_seq < stream.index.last_seq;
         // Before the purge: beyond the end of the index it moves the end, of whose time it knows nothing.
         if last_seq > stream.index.last_seq {
             stream.index.skip_to(last_seq, last_ts);

@@ -140,3 +140,15 @@ fn a_message_removed_while_pending_is_terminated() {
     scene.turn(|consumer, turn| consumer.on_removed(turn, 3));
     assert_eq!(scene.info().num_ack_pending, 1);
 }
+
+#[test]
+fn what_was_given_up_is_acknowledged_although_a_purge_took_the_floor_past_it() {
+    let config = r#"{"durable_name":"C","ack_policy":"all","max_deliver":1,"ack_wait":200000000}"#;
+    let mut scene = Scene::new(&["s.1"], config);
+    scene.pull("r", "1");
+    scene.wait(SEC);
+    assert!(scene.consumer.needs(1, b"s.1"));
+    scene.turn(|consumer, turn| consumer.on_purged(1, turn.now));
+    scene.ack(1, 1, "");
+    assert!(!scene.consumer.needs(1, b"s.1"));
+}

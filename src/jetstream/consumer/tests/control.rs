@@ -88,6 +88,14 @@ fn a_reset_goes_back_to_what_was_not_acknowledged() {
 }
 
 #[test]
+fn a_reset_does_not_go_back_to_what_the_stream_has_removed() {
+    let mut scene = Scene::new(&SUBJECTS, EXPLICIT);
+    scene.pull("r", "2");
+    scene.log.purge_below(2).unwrap();
+    assert_eq!(reset(&mut scene, 0), Ok(2));
+}
+
+#[test]
 fn a_reset_goes_anywhere_if_everything_was_wanted() {
     let mut scene = used(EXPLICIT);
     assert_eq!(reset(&mut scene, 1), Ok(1));
