@@ -107,7 +107,7 @@ fn who_speaks_plainly_where_tls_is_required_is_cut_off() {
     let broker = certificate.broker(false);
     let mut peer = broker.peer();
     peer.send(&format!("CONNECT {QUIET}\r\nPING\r\n"));
-    broker.wait_until("the client is cut off", |server| server.clients().is_empty());
+    broker.wait_until("the client is cut off", |server| !server.clients().closed().is_empty());
     assert_eq!(broker.server().clients().closed()[0].reason.as_str(), "TLS Handshake Failure");
 }
 

@@ -233,6 +233,8 @@ fn a_full_disk_refuses_messages_reads_go_on_and_a_purge_makes_room() {
     let rig = Rig::start();
     let mut client = rig.client();
     client.api("STREAM.CREATE.S", STREAM);
+    // What is short of space has the next segment in advance.
+    rig.wait_until("ready", |rig| JetStreamMonitor::store(&*rig.jetstream).unwrap().stats.segments == 2);
     rig.disk.full.store(true, Ordering::SeqCst);
     let body = "x".repeat(900_000);
     let mut stored = 0;

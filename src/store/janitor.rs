@@ -242,7 +242,11 @@ impl Shared {
     /// Gives dead segments back, or makes one the next.
     pub fn reclaim(&self) -> Result<(), StoreError> {
         let safe = self.reclaimable_up_to();
-        let dead = self.journal.with_core(|core| core.usage.dead(safe));
+        let durable = self.journal.durable();
+        let dead = self.journal.with_core(|core| {
+            let last = core.usage.last_with_records(durable);
+            core.usage.dead(safe).into_iter().filter(|id| *id < last).collect::<Vec<_>>()
+        });
         for id in &dead {
             Counters::add(&self.journal.counters.segments_reclaimed, 1);
             self.prepare_next(Some(*id))?;

@@ -251,3 +251,50 @@ fn the_last_sequence_is_remembered_when_only_a_removed_message_tells_it() {
     disk.kill();
     assert_eq!(open(&disk).1[0].log.state().last_seq, 2);
 }
+
+/// A sync failed when a commit had gone over to the next segment. What was in doubt was written once more, but for the record
+/// that names the next segment; when the power went, it went, and the removal that followed counted no more.
+#[test]
+fn where_a_segment_ends_is_certain_when_a_sync_has_failed() {
+    for seed in 0..100 {
+        let disk = disk_of(seed);
+        let (store, mut log, put) = open_new(&disk);
+        fill_segment(&mut *log, 1, offset_of(put), 0);
+        store.commit().unwrap();
+        log.remove(1).unwrap();
+        disk.set_faults(Faults { syncs: 1, ..Faults::default() });
+        store.commit().unwrap_err();
+        disk.set_faults(Faults::default());
+        drop((log, store));
+        disk.kill();
+        let there = open_one(&disk).1.log.state().messages;
+        disk.cut_power(Mood::Forgetful);
+        assert_eq!(open_one(&disk).1.log.state().messages, there, "disk {seed}");
+    }
+}
+
+/// A segment held nothing but what was left of a torn commit, and was given back before there was a record behind it. The
+/// segment before named one that was not there, and streams passed over as many sequences as it might have held.
+#[test]
+fn a_segment_goes_only_when_a_record_behind_it_shows_that_it_was_given_back() {
+    for seed in 0..100 {
+        let disk = disk_of(seed);
+        let (store, mut log, put) = open_new(&disk);
+        fill_segment(&mut *log, 1, offset_of(put), 0);
+        store.commit().unwrap();
+        log.append_group(&[message(2, &[2; 1500]), message(3, &[3; 1500])]).unwrap();
+        disk.set_faults(Faults { syncs: 1, ..Faults::default() });
+        store.commit().unwrap_err();
+        disk.set_faults(Faults::default());
+        drop((log, store));
+        disk.cut_power(Mood::Random);
+        let (store, stream) = open_one(&disk);
+        let last_seq = stream.log.state().last_seq;
+        for _ in 0..3 {
+            store.maintain().unwrap();
+        }
+        drop((store, stream));
+        disk.cut_power(Mood::Random);
+        assert_eq!(open_one(&disk).1.log.state().last_seq, last_seq, "disk {seed}");
+    }
+}

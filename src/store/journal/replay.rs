@@ -169,7 +169,10 @@ impl<'a> Replay<'a> {
         }
         self.report.repaired_records += scanner.repairs();
         self.resume = last.or(self.resume);
-        self.unsure.ends.extend(last.map(|end| (id, end.offset)));
+        if let Some(last) = last {
+            let end = self.unsure.ends.entry(id).or_default();
+            *end = last.offset.max(*end);
+        }
         Ok(())
     }
 
@@ -258,6 +261,7 @@ impl<'a> Replay<'a> {
         let named = header.seq != 0;
         let id = if named { header.seq as u32 } else { at.segment.saturating_add(1) };
         self.next = Some(Next { id, named });
+        self.unsure.ends.insert(at.segment, at.offset + header.record_len() as u32);
         at
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::record::Location;
+use super::segment::SEGMENT_HEADER_LEN;
 use crate::store::Lsn;
 
 /// A record that is kept as long as nothing newer says the same.
@@ -165,6 +166,16 @@ impl Usage {
     /// that the tombstone would go while the original is still there.
     pub fn dead(&self, durable: Lsn) -> Vec<u32> {
         self.all_dead().filter(|(_, at)| *at <= durable).map(|(id, _)| id).collect()
+    }
+
+    /// The segment with the last record before `durable`. It stays, whatever is in it: the one before names it, and that it
+    /// was given back is known from a record that follows.
+    pub fn last_with_records(&self, durable: Lsn) -> u32 {
+        let Location { segment, offset } = durable.into();
+        if offset > SEGMENT_HEADER_LEN {
+            return segment;
+        }
+        self.segments.range(..segment).next_back().map_or(segment, |(id, _)| *id)
     }
 
     /// Whether a segment may not go before the journal is durable beyond `durable`.
