@@ -414,3 +414,30 @@ fn the_model_knows_the_messages_of_a_batch_that_a_marker_came_before() {
     }
     assert!(gone > 0);
 }
+
+/// The disk was too full to write down which messages went when their limit was lowered. The change was answered with an error,
+/// and was on disk; what it would have removed stayed.
+#[test]
+fn limits_lowered_on_a_full_disk_hold_as_soon_as_there_is_room() {
+    let world = world();
+    create(&world, r#""max_msgs_per_subject":-1"#);
+    world.disk.set_capacity(64 << 10);
+    let mut answered = Vec::new();
+    for n in 0..2000 {
+        world.publish(&format!("s.{}", n % 7), "_INBOX.change", b"", b"");
+        if n % 50 == 0 {
+            commit(&world);
+            answered.extend(answers(&world));
+        }
+    }
+    assert!(answered.iter().any(|answer| answer.contains("10023")));
+    let lowered = br#"{"name":"S","subjects":["s.>"],"max_msgs_per_subject":1}"#;
+    world.publish("$JS.API.STREAM.UPDATE.S", "_INBOX.change", b"", lowered);
+    let over = live(&world).len();
+    world.disk.set_capacity(1 << 30);
+    world.with_store(|store| store.maintain()).unwrap().unwrap();
+    world.pass(2_000_000_000);
+    rest(&world);
+    assert!(answers(&world).iter().any(|answer| answer.contains(r#""max_msgs_per_subject":1"#)));
+    assert_eq!((over > 7, live(&world).len()), (true, 7));
+}

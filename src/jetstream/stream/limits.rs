@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use headwater_protocol::jetstream::go_duration::SECOND;
 
 use super::expiry::load;
 use super::storing::Later;
 use super::turn::Turn;
 use super::{Discard, Ingest, StreamMachine};
+use crate::clock::UnixNanos;
 use crate::store::{InDoubt, MessageLog, StorageKind, StoreError};
 
 /// What a message counts against `max_bytes`: the sum nats-server reports for its file and memory stores.
@@ -25,6 +27,9 @@ pub(super) fn accounted_bytes(kind: StorageKind, message: &Ingest<'_>) -> u64 {
 pub(super) fn limit(configured: i64) -> Option<u64> {
     u64::try_from(configured).ok().filter(|limit| *limit > 0)
 }
+
+/// When what a full disk has not let go is tried again.
+const RETRY_AFTER: UnixNanos = SECOND;
 
 impl StreamMachine {
     /// Removes the oldest messages until the stream is within `max_msgs` and `max_bytes`. A stream that discards new
@@ -89,10 +94,36 @@ impl StreamMachine {
         self.enforce_limits(log, &Later::default())
     }
 
-    /// Brings a stream whose limits were tightened within them.
-    pub fn enforce_all_limits(&mut self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
-        self.enforce_limits(log, &Later::default())?;
-        self.enforce_subject_limits(log)
+    /// Brings a stream whose limits were tightened within them; where the disk is too full to write down what goes, as soon
+    /// as it is not.
+    pub(super) fn enforce_all_limits(
+        &mut self,
+        log: &mut dyn MessageLog,
+        now: UnixNanos,
+    ) -> Result<(), StoreError> {
+        let enforced =
+            self.enforce_limits(log, &Later::default()).and_then(|()| self.enforce_subject_limits(log));
+        let full = matches!(enforced, Err(StoreError::DiskFull));
+        self.limits_due = full.then_some(now.saturating_add(RETRY_AFTER));
+        if full { Ok(()) } else { enforced }
+    }
+
+    /// Tries again when it is time to; returns when that is.
+    pub(super) fn enforce_due_limits(
+        &mut self,
+        log: &mut dyn MessageLog,
+        now: UnixNanos,
+    ) -> Result<Option<UnixNanos>, StoreError> {
+        if self.limits_due.is_some_and(|due| due <= now) {
+            self.enforce_all_limits(log, now)?;
+        }
+        Ok(self.limits_due)
+    }
+
+    /// A start that finds more than there may be did not come to remove it before.
+    pub(super) fn find_limits_due(&mut self, log: &dyn MessageLog, now: UnixNanos) {
+        let over = self.config.discard == Discard::Old && self.over_limits(log, &Later::default());
+        self.limits_due = over.then_some(now);
     }
 
     fn enforce_subject_limits(&self, log: &mut dyn MessageLog) -> Result<(), StoreError> {

@@ -84,6 +84,8 @@ pub struct StreamMachine {
     republisher: Option<Republisher>,
     /// It was purged, or lost its last consumer, before it held a message.
     begun: bool,
+    /// When limits that a full disk has kept from being enforced are tried again.
+    limits_due: Option<UnixNanos>,
 }
 
 impl StreamMachine {
@@ -104,6 +106,7 @@ impl StreamMachine {
             meter: Some(meter),
             republisher,
             begun: false,
+            limits_due: None,
         }
     }
 
@@ -119,6 +122,7 @@ impl StreamMachine {
         machine.learn_ids(log, now)?;
         machine.learn_headers(log, now)?;
         machine.count_bytes(log);
+        machine.find_limits_due(log, now);
         Ok(machine)
     }
 
@@ -150,7 +154,7 @@ impl StreamMachine {
         if ttls_matter_now || schedules_matter_now {
             self.learn_headers(log, now)?;
         }
-        self.enforce_all_limits(log)
+        self.enforce_all_limits(log, now)
     }
 
     /// The stream was deleted: what it still holds is no longer counted.
@@ -170,8 +174,9 @@ impl StreamMachine {
         self.fast.time_out(turn.now);
         let expiry = self.expire(turn)?;
         self.fire_schedules(turn)?;
+        let limits = self.enforce_due_limits(turn.log, turn.now)?;
         self.count_bytes(turn.log);
-        let deadlines = [expiry, self.atomic.deadline(), self.fast.deadline(), self.schedules.next()];
+        let deadlines = [expiry, self.atomic.deadline(), self.fast.deadline(), self.schedules.next(), limits];
         Ok(deadlines.into_iter().flatten().min())
     }
 
