@@ -19,6 +19,7 @@ use super::record;
 use super::recovery::{PAUSE_MAX, PAUSE_MIN};
 use super::sourcing::ledger::Record;
 use super::stream::{Bounds, StreamMachine};
+use crate::clock::UnixNanos;
 use crate::store::{InDoubt, MessageLog, RecoveredConsumer, RecoveredStream};
 
 /// A stream in its place that is not in service yet, or not with all that belongs to it.
@@ -138,11 +139,11 @@ impl Waiting {
 }
 
 /// Removes what messages of the last commit before a crash had pushed out, and what may be there again.
-pub(super) fn settle_doubts(stream: &mut RecoveredStream) -> Result<(), String> {
+pub(super) fn settle_doubts(stream: &mut RecoveredStream, now: UnixNanos) -> Result<(), String> {
     if !stream.in_doubt.is_empty() {
         let (_, config) = record::read::<StreamConfig>(&stream.meta)?;
         let mut machine = StreamMachine::new(config, Bounds::default());
-        let settled = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt);
+        let settled = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt, now);
         settled.map_err(|error| error.to_string())?;
         stream.in_doubt = InDoubt::default();
     }
@@ -153,10 +154,11 @@ fn machine_of(
     account: &JsAccount,
     stream: &mut RecoveredStream,
 ) -> Result<(StreamMachine, Timestamp), String> {
-    settle_doubts(stream)?;
+    let now = account.env.now();
+    settle_doubts(stream, now)?;
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
     let log = stream.log.as_ref();
-    let machine = StreamMachine::recover(config, account.bounds(), log, account.env.now());
+    let machine = StreamMachine::recover(config, account.bounds(), log, now);
     machine.map(|machine| (machine, created)).map_err(|error| error.to_string())
 }
 

@@ -1,0 +1,92 @@
+//! What seeds have found in limits that a crash or a full disk has kept from being enforced, told shortly.
+
+use super::broker_stories::{answers, commit, create, end_of_journal, live, lose, pull, rest, world};
+use crate::world::World;
+
+/// The length of a short message's record.
+const MESSAGE_BYTES: usize = 48;
+
+/// A message had ended, and made room for another; the power went, and of that commit only the other message was left. The one
+/// that had ended was there again and counted, and a message that had been acknowledged had to go in its place.
+#[test]
+fn what_had_ended_before_a_crash_does_not_count_after_it() {
+    for limit in [r#""max_msgs":2"#, r#""max_msgs_per_subject":2"#, r#""max_bytes":140"#] {
+        let mut world = world();
+        create(&world, &format!(r#""allow_msg_ttl":true,{limit}"#));
+        world.publish("s.a", "", b"", b"stays");
+        world.publish("s.a", "", b"NATS/1.0\r\nNats-TTL: 1s\r\n\r\n", b"ends");
+        commit(&world);
+        let end = end_of_journal(&world);
+        world.pass(2_000_000_000);
+        world.run_tasks(3);
+        assert_eq!(live(&world), [1], "{limit}");
+        world.publish("s.a", "", b"", b"comes");
+        commit(&world);
+        assert_eq!(live(&world), [1, 3], "{limit}");
+        world.kill();
+        lose(&world, end + MESSAGE_BYTES, end_of_journal(&world) - end - MESSAGE_BYTES);
+        world.start().unwrap();
+        assert_eq!(live(&world), [1, 3], "{limit}");
+    }
+}
+
+/// Fills the disk with messages of subjects s.0 to s.6; returns what clients were told.
+fn fill_disk(world: &World) -> Vec<String> {
+    world.disk.set_capacity(64 << 10);
+    let mut answered = Vec::new();
+    for n in 0..2000 {
+        world.publish(&format!("s.{}", n % 7), "_INBOX.change", b"", b"");
+        if n % 50 == 0 {
+            commit(world);
+            answered.extend(answers(world));
+        }
+    }
+    answered
+}
+
+/// The disk has room again, and all that waited for it is done.
+fn make_room(world: &World) {
+    world.disk.set_capacity(1 << 30);
+    world.with_store(|store| store.maintain()).unwrap().unwrap();
+    world.pass(2_000_000_000);
+    rest(world);
+}
+
+const LOWERED: &[u8] = br#"{"name":"S","subjects":["s.>"],"max_msgs_per_subject":1}"#;
+
+/// The disk was too full to write down which messages went when their limit was lowered. The change was answered with an error,
+/// and was on disk; what it would have removed stayed.
+#[test]
+fn limits_lowered_on_a_full_disk_hold_as_soon_as_there_is_room() {
+    let world = world();
+    create(&world, r#""max_msgs_per_subject":-1"#);
+    let answered = fill_disk(&world);
+    assert!(answered.iter().any(|answer| answer.contains("10023")));
+    world.publish("$JS.API.STREAM.UPDATE.S", "_INBOX.change", b"", LOWERED);
+    let over = live(&world).len();
+    make_room(&world);
+    assert!(answers(&world).iter().any(|answer| answer.contains(r#""max_msgs_per_subject":1"#)));
+    assert_eq!((over > 7, live(&world).len()), (true, 7));
+}
+
+/// A consumer may have one message to acknowledge at a time, and that one went when there was room. Nobody told the consumer.
+#[test]
+fn what_goes_when_a_full_disk_has_room_again_keeps_no_consumer_waiting() {
+    let world = world();
+    create(&world, r#""max_msgs_per_subject":-1"#);
+    let config = br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit",
+        "ack_wait":3600000000000,"max_ack_pending":1,"filter_subject":"s.6"}}"#;
+    world.publish("$JS.API.CONSUMER.CREATE.S.C.s.6", "", b"", config);
+    // A message that stays, so that those which go are not the stream's first.
+    world.publish("s.first", "", b"", b"");
+    fill_disk(&world);
+    let first = pull(&world).unwrap();
+    assert!(first.starts_with("$JS.ACK.S.C.1.8."), "{first}");
+    world.publish("$JS.API.STREAM.UPDATE.S", "", b"", LOWERED);
+    assert!(live(&world).contains(&8));
+    make_room(&world);
+    assert!(!live(&world).contains(&8));
+    let newest = *live(&world).iter().rev().find(|seq| (*seq - 8) % 7 == 0).unwrap();
+    let next = pull(&world).unwrap();
+    assert!(next.starts_with(&format!("$JS.ACK.S.C.1.{newest}.")), "{next}");
+}
