@@ -1,6 +1,7 @@
 //! What was sent, and what a stream should hold of it.
 
 use headwater_protocol::headers::{self, names};
+use headwater_protocol::jetstream::go_duration::SECOND;
 
 use super::SIM_ID;
 
@@ -98,9 +99,7 @@ impl Stored {
 
     /// Its own end, from `Nats-TTL` in whole seconds.
     pub fn end(&self) -> Option<i64> {
-        let seconds = std::str::from_utf8(self.header(names::TTL)?).ok()?;
-        let seconds: i64 = seconds.trim_end_matches('s').parse().ok()?;
-        Some(self.ts + seconds * 1_000_000_000)
+        Some(self.ts + ttl_seconds(&self.content.as_ref()?.headers)? * SECOND)
     }
 
     /// What it counts against `max_bytes`.
@@ -120,6 +119,11 @@ impl Stored {
         let value: serde_json::Value = serde_json::from_slice(&self.content.as_ref()?.payload).ok()?;
         value.get("val")?.as_str()?.parse().ok()
     }
+}
+
+/// `Nats-TTL`, in whole seconds.
+pub fn ttl_seconds(block: &[u8]) -> Option<i64> {
+    std::str::from_utf8(headers::get(block, names::TTL)?).ok()?.trim_end_matches('s').parse().ok()
 }
 
 /// Which attempt a message is, by the simulator's own header.

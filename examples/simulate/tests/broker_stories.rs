@@ -5,8 +5,9 @@ use headwater::store::disk::Disk;
 
 use crate::broken::Checked;
 use crate::disk::{Faults, Lie, Mood, SimDisk};
+use crate::model::message::Attempt;
 use crate::model::restart::Crash;
-use crate::model::{Model, Request};
+use crate::model::{Model, Request, Sent};
 use crate::rng::Rng;
 use crate::run::Run;
 use crate::world::World;
@@ -382,6 +383,35 @@ fn a_message_that_only_a_lost_consumer_kept_is_delivered_at_the_start_and_goes()
     model.receive(&received[0]).unwrap();
 }
 
+/// A message went as soon as it had been delivered, before anybody had looked at it. The stream had raised its TTL to that of
+/// delete markers, and the model took what was delivered for another message.
+#[test]
+fn the_model_knows_a_raised_ttl_of_a_message_that_it_has_not_seen() {
+    let world = world();
+    let mut model = Model::default();
+    model.wanted.insert("S".into());
+    create(&world, r#""retention":"interest","allow_msg_ttl":true,"subject_delete_marker_ttl":5000000000"#);
+    let consumer = br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"none","deliver_subject":"push.c"}}"#;
+    world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", consumer);
+    commit(&world);
+    model.observe(&world).unwrap();
+    for (seq, ttl) in [(1, "4s"), (2, "5s"), (3, "6s")] {
+        let headers = format!("NATS/1.0\r\nNats-TTL: {ttl}\r\nA: b\r\n\r\n").into_bytes();
+        let (attempt, subject) = (model.number(), "s.a".to_owned());
+        world.publish(&subject, "", &headers, b"");
+        let sent = Attempt { subject, headers, payload: vec![], exact: true, batch: None, increment: None };
+        model.attempts.insert(attempt, sent);
+        model.sent = Sent { stream: 1, first_seq: seq, attempts: vec![attempt] };
+        commit(&world);
+        world.run_tasks(3);
+        assert_eq!(live(&world), [] as [u64; 0]);
+        model.observe(&world).unwrap();
+        let received = world.take_received();
+        assert!(received[0].subject == b"s.a" && received.len() == 1);
+        model.receive(&received[0]).unwrap();
+    }
+}
+
 /// A run in which a message has come to its end, and the first of a batch finds that out.
 fn batch_after_an_end(seed: u64) -> Checked<Run> {
     let mut run = Run::new(seed, Lie::None, false);
@@ -413,4 +443,26 @@ fn the_model_knows_the_messages_of_a_batch_that_a_marker_came_before() {
         }
     }
     assert!(gone > 0);
+}
+
+/// The disk did not take a stream's deletion. Nobody looked at what had been promised until the store had been opened anew and come
+/// past the place where the deletion should have been; then it was confirmed, and the stream was there.
+#[test]
+fn a_deletion_that_failed_is_not_confirmed_by_what_is_written_in_its_place() {
+    let world = with_consumer();
+    let journal = world.disk.open("journal/0000000001.seg").unwrap();
+    let mut held = vec![0; 8192];
+    journal.read_at(&mut held, 0).unwrap();
+    world.disk.set_faults(Faults { syncs: 1, ..Faults::default() });
+    world.publish("$JS.API.STREAM.DELETE.S", "_INBOX.change", b"", b"");
+    world.with_store(|store| store.commit()).unwrap().unwrap_err();
+    world.suspend();
+    world.disk.set_faults(Faults::default());
+    journal.write_at(&held, 0).unwrap();
+    world.recover().unwrap();
+    world.publish("s.a", "", b"", &[0; 500]);
+    commit(&world);
+    assert!(descriptions(&world).is_some());
+    let answers = answers(&world);
+    assert!(answers.len() == 1 && answers[0].contains("\"code\":503"), "{answers:?}");
 }
