@@ -139,7 +139,7 @@ impl Waiting {
 }
 
 /// Removes what messages of the last commit before a crash had pushed out, and what may be there again.
-pub(super) fn settle_doubts(stream: &mut RecoveredStream, now: UnixNanos) -> Result<(), String> {
+pub fn settle_doubts(stream: &mut RecoveredStream, now: UnixNanos) -> Result<(), String> {
     if !stream.in_doubt.is_empty() {
         let (_, config) = record::read::<StreamConfig>(&stream.meta)?;
         let mut machine = StreamMachine::new(config, Bounds::default());

@@ -131,9 +131,20 @@ impl Store {
     ///
     /// Fails with [`StoreError::Io`] when another process has it open.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Opened, StoreError> {
+        Self::open_with(dir, options, &|_| {})
+    }
+
+    /// [`Store::open`]; `settle` as with [`Store::recover_with`].
+    pub fn open_with(
+        dir: &Path,
+        options: StoreOptions,
+        settle: &dyn Fn(&mut RecoveredStream),
+    ) -> Result<Opened, StoreError> {
         let disk =
             RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
-        Self::open_on(Arc::new(disk), options)
+        let store = Self::claim(Arc::new(disk), options)?;
+        let (streams, report) = store.recover_with(settle)?;
+        Ok((store, streams, report))
     }
 
     /// Opens the store in `disk`'s directory.
