@@ -1,10 +1,16 @@
-//! What seeds have found in limits that a crash or a full disk has kept from being enforced, told shortly.
+//! What seeds have found on full disks, and in limits that a crash has kept from being enforced, told shortly.
+
+use headwater::store::disk::Disk;
+use headwater::store::{StorageKind, StoreError};
 
 use super::broker_stories::{answers, commit, create, end_of_journal, live, lose, pull, rest, world};
+use super::stories::{disk, message, offset_of, open, open_new};
+use super::torn_stories::fill_segment;
+use crate::disk::SimDisk;
 use crate::world::World;
 
 /// The length of a short message's record.
-const MESSAGE_BYTES: usize = 48;
+const SHORT_BYTES: usize = 48;
 
 /// A message had ended, and made room for another; the power went, and of that commit only the other message was left. The one
 /// that had ended was there again and counted, and a message that had been acknowledged had to go in its place.
@@ -24,7 +30,7 @@ fn what_had_ended_before_a_crash_does_not_count_after_it() {
         commit(&world);
         assert_eq!(live(&world), [1, 3], "{limit}");
         world.kill();
-        lose(&world, end + MESSAGE_BYTES, end_of_journal(&world) - end - MESSAGE_BYTES);
+        lose(&world, end + SHORT_BYTES, end_of_journal(&world) - end - SHORT_BYTES);
         world.start().unwrap();
         assert_eq!(live(&world), [1, 3], "{limit}");
     }
@@ -89,4 +95,49 @@ fn what_goes_when_a_full_disk_has_room_again_keeps_no_consumer_waiting() {
     let newest = *live(&world).iter().rev().find(|seq| (*seq - 8) % 7 == 0).unwrap();
     let next = pull(&world).unwrap();
     assert!(next.starts_with(&format!("$JS.ACK.S.C.1.{newest}.")), "{next}");
+}
+
+/// That a stream had come to message 2 was known from a damaged record alone. The start wanted to write that down, found no room
+/// for it, and failed.
+#[test]
+fn a_disk_too_full_for_what_a_start_owes_is_no_reason_not_to_start() {
+    let disk = disk();
+    let (store, mut log, _) = open_new(&disk);
+    let (_, mut other, _) = store.create_stream("A", "T", b"", StorageKind::File).unwrap();
+    let hit = offset_of(log.append(&message(1, b"stays")).unwrap());
+    fill_segment(&mut *log, 2, hit, SHORT_BYTES);
+    store.commit().unwrap();
+    // Says that all before it is on disk.
+    other.append(&message(1, b"x")).unwrap();
+    store.commit().unwrap();
+    drop((log, other, store));
+    disk.kill();
+    // Segments that had been made ready are gone, and somebody else has taken their room.
+    for name in disk.list("journal").unwrap().iter().filter(|name| *name != "0000000001.seg") {
+        disk.remove(&format!("journal/{name}")).unwrap();
+    }
+    disk.set_capacity(4096);
+    zero(&disk, hit + 100);
+
+    for _ in 0..2 {
+        let (store, mut streams, _) = open(&disk);
+        let log = &mut streams[0].log;
+        assert_eq!((log.state().messages, log.state().last_seq), (1, 2));
+        assert!(matches!(log.append(&message(3, b"x")), Err(StoreError::DiskFull)));
+        assert!(!store.commit().unwrap());
+        assert_eq!(log.load(1).unwrap().unwrap().payload, "stays");
+        drop((streams, store));
+        disk.kill();
+    }
+    disk.set_capacity(1 << 30);
+    drop(open(&disk));
+    disk.kill();
+    // What told so is gone, and what was written down says it.
+    zero(&disk, hit);
+    assert_eq!(open(&disk).1[0].log.state().last_seq, 2);
+}
+
+fn zero(disk: &SimDisk, at: usize) {
+    let file = disk.open("journal/0000000001.seg").unwrap();
+    file.write_at(&[0; 100], at as u64).unwrap();
 }
