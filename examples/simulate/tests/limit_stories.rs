@@ -112,11 +112,7 @@ fn a_disk_too_full_for_what_a_start_owes_is_no_reason_not_to_start() {
     store.commit().unwrap();
     drop((log, other, store));
     disk.kill();
-    // Segments that had been made ready are gone, and somebody else has taken their room.
-    for name in disk.list("journal").unwrap().iter().filter(|name| *name != "0000000001.seg") {
-        disk.remove(&format!("journal/{name}")).unwrap();
-    }
-    disk.set_capacity(4096);
+    take_room(&disk, 4096);
     zero(&disk, hit + 100);
 
     for _ in 0..2 {
@@ -135,6 +131,38 @@ fn a_disk_too_full_for_what_a_start_owes_is_no_reason_not_to_start() {
     // What told so is gone, and what was written down says it.
     zero(&disk, hit);
     assert_eq!(open(&disk).1[0].log.state().last_seq, 2);
+}
+
+/// The power went before it was written which message went, and after the start there was no room for that. The stream was not
+/// served until there was.
+#[test]
+fn a_stream_that_a_full_disk_keeps_beyond_its_limits_is_served() {
+    let mut world = world();
+    create(&world, r#""max_msgs_per_subject":1"#);
+    world.publish("s.a", "", b"", b"goes");
+    commit(&world);
+    let segment_end = 8192 - 104;
+    let rest = segment_end - end_of_journal(&world) - SHORT_BYTES;
+    world.publish("s.b", "", b"", &vec![1; rest - 43]);
+    commit(&world);
+    world.publish("s.a", "", b"", b"comes");
+    commit(&world);
+    assert_eq!(live(&world), [2, 3]);
+    world.kill();
+    lose(&world, segment_end, 40);
+    take_room(&world.disk, 8192);
+    world.start().unwrap();
+    assert_eq!((world.unserved().len(), live(&world)), (0, vec![1, 2, 3]));
+    make_room(&world);
+    assert_eq!(live(&world), [2, 3]);
+}
+
+/// Segments that had been made ready are gone, and somebody else has taken their room.
+fn take_room(disk: &SimDisk, segment_bytes: u64) {
+    for name in disk.list("journal").unwrap().iter().filter(|name| *name != "0000000001.seg") {
+        disk.remove(&format!("journal/{name}")).unwrap();
+    }
+    disk.set_capacity(segment_bytes);
 }
 
 fn zero(disk: &SimDisk, at: usize) {

@@ -131,6 +131,11 @@ impl StreamMachine {
         Ok(self.limits_due)
     }
 
+    /// A crash has left more than there may be, and the disk was too full to remove it.
+    pub fn owe_limits(&mut self, now: UnixNanos) {
+        self.limits_due = Some(now);
+    }
+
     /// A start that finds more than there may be did not come to remove it before.
     pub(super) fn find_limits_due(&mut self, log: &dyn MessageLog, now: UnixNanos) {
         self.limits_due = self.has_too_many(log).then_some(now);
