@@ -1,16 +1,26 @@
 //! What was sent, and what a stream should hold of it.
 
+use std::fmt;
+
 use headwater_protocol::headers::{self, names};
 use headwater_protocol::jetstream::go_duration::SECOND;
 
 use super::SIM_ID;
 
 /// A message's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Content {
     pub subject: String,
     pub headers: Vec<u8>,
     pub payload: Vec<u8>,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, headers, payload } = self;
+        let (headers, beginning) = (headers.escape_ascii(), &payload[..payload.len().min(8)]);
+        write!(f, "{subject} {headers} {} bytes {beginning:?}", payload.len())
+    }
 }
 
 /// A message that was sent to a stream.

@@ -91,6 +91,11 @@ impl StreamModel {
         self.config.storage == Storage::File
     }
 
+    /// Whether a message that a client has heard of went with the power before anybody looked: all of a stream in memory did.
+    pub fn went_unseen(&self, seq: u64) -> bool {
+        !self.is_file() && seq > self.last_seq
+    }
+
     /// Its live messages.
     pub fn live(&self) -> impl DoubleEndedIterator<Item = (u64, &Stored)> {
         self.messages.iter().filter(|(_, stored)| stored.is_live()).map(|(seq, stored)| (*seq, stored))

@@ -466,3 +466,22 @@ fn a_deletion_that_failed_is_not_confirmed_by_what_is_written_in_its_place() {
     let answers = answers(&world);
     assert!(answers.len() == 1 && answers[0].contains("\"code\":503"), "{answers:?}");
 }
+
+/// A stream in memory confirmed and delivered a message while the power was going. Nobody had looked at the stream since, and the
+/// model did not know the message.
+#[test]
+fn the_model_lets_a_stream_in_memory_go_with_the_power_and_what_was_just_heard_of_it() {
+    let mut run = Run::new(1, Lie::None, false);
+    run.start(true).unwrap();
+    run.model.wanted.insert("S".into());
+    create(&run.world, r#""storage":"memory""#);
+    let consumer = br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"none","deliver_subject":"push.c"}}"#;
+    run.world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", consumer);
+    run.look().unwrap();
+    run.world.disk.set_faults(Faults { power_goes_in: 1, ..Faults::default() });
+    let _ = run.world.disk.list("journal");
+    assert!(run.world.disk.is_down());
+    run.world.publish("s.a", "", b"", b"x");
+    run.world.run_tasks(3);
+    run.look().unwrap();
+}

@@ -407,3 +407,22 @@ fn a_message_damaged_in_what_was_read_ahead_is_read_from_the_disk_and_costs_no_o
         assert_eq!(set_aside, usize::from(still_damaged));
     }
 }
+
+/// Two bits flipped in a stream's configuration, one before a start and one after it. The start read over the first and left it.
+#[test]
+fn bits_that_flip_one_by_one_in_the_same_record_cost_nothing() {
+    for (one, two) in [(80, 90), (64, 90), (70, 110), (110, 66)] {
+        let disk = disk();
+        let (store, _, put) = open_new(&disk);
+        store.flush().unwrap();
+        drop(store);
+        assert!(offset_of(put) <= 112, "{put:?}");
+        for bit in [one, two] {
+            disk.kill();
+            flip(&disk, bit + 20);
+            let (store, stream) = open_one(&disk);
+            assert_eq!((&stream.account[..], &stream.name[..]), ("A", "S"), "bytes {one} and {two}");
+            drop((store, stream));
+        }
+    }
+}
