@@ -18,7 +18,7 @@ const TOMBSTONE_BYTES: usize = 48;
 const END_BYTES: usize = 40 + 64;
 
 /// Appends a message that leaves so much room in a segment of 4096 bytes of which `used` are taken.
-fn fill_segment(log: &mut dyn MessageLog, seq: u64, used: usize, room: usize) {
+pub(super) fn fill_segment(log: &mut dyn MessageLog, seq: u64, used: usize, room: usize) {
     let payload = 4096 - END_BYTES - used - AROUND_BYTES - room;
     let end = offset_of(log.append(&message(seq, &vec![seq as u8; payload])).unwrap());
     assert_eq!(end, 4096 - END_BYTES - room);

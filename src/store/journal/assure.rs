@@ -13,6 +13,8 @@ const PIECE_BYTES: usize = 1 << 20;
 /// What of the journal is not certain to be on disk as it was read.
 #[derive(Debug, Default)]
 pub struct Unsure {
+    /// What makes records good that have a flipped bit; a second one could not be told from the first.
+    pub repairs: Vec<(Location, u8)>,
     /// From here on nothing vouches for what was read: it may be in the system's cache only.
     pub from: Option<Location>,
     /// Where the records of each segment end.
@@ -74,9 +76,20 @@ impl Unsure {
     /// Makes it certain. With `rewrite`, what nothing vouches for is written once more: where an earlier sync has failed,
     /// the system may believe that it is on disk, and syncing it does nothing.
     pub fn settle(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
+        if let Err(error) = self.repair(files) {
+            log::warn!("journal: flipped bits stay: {error}");
+        }
         self.erase_void(files)?;
         self.assure(files, rewrite)?;
         self.fill_blanks(files)
+    }
+
+    fn repair(&self, files: &SegmentFiles) -> Result<(), StoreError> {
+        for (at, byte) in &self.repairs {
+            files.get(at.segment)?.write(at.offset, &[*byte])?;
+        }
+        let segments: BTreeSet<u32> = self.repairs.iter().map(|(at, _)| at.segment).collect();
+        segments.into_iter().try_for_each(|id| files.get(id)?.sync())
     }
 
     fn assure(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {

@@ -167,7 +167,9 @@ impl<'a> Replay<'a> {
                 Found::End(_) => {}
             }
         }
-        self.report.repaired_records += scanner.repairs();
+        let repairs = scanner.into_repairs();
+        self.report.repaired_records += repairs.len() as u64;
+        self.unsure.repairs.extend(repairs);
         self.resume = last.or(self.resume);
         if let Some(last) = last {
             let end = self.unsure.ends.entry(id).or_default();
