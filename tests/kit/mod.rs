@@ -12,6 +12,7 @@
 
 pub mod edge;
 pub mod jetstream;
+pub mod ports;
 pub mod users;
 pub mod websocket;
 
