@@ -376,9 +376,11 @@ fn walk_page<'p>(
 ) -> Result<ControlFlow<(), Option<FoundPage<'p>>>, StoreError> {
     while let Some((subject, state)) = walker.step() {
         match seeker.judge(subject) {
-            Verdict::Match if visit(subject, state).is_break() => return Ok(ControlFlow::Break(())),
+            Verdict::Match | Verdict::MatchAndSeek if visit(subject, state).is_break() => {
+                return Ok(ControlFlow::Break(()));
+            }
             Verdict::Match | Verdict::Next => {}
-            Verdict::Seek => {
+            Verdict::MatchAndSeek | Verdict::Seek => {
                 let found = page_at(pages, seeker.target())?;
                 if !std::ptr::eq(found.1, page) {
                     return Ok(ControlFlow::Continue(Some(found)));
