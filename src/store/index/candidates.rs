@@ -21,6 +21,16 @@ pub enum Towards {
     Start(u64),
 }
 
+impl Towards {
+    /// The same way on, behind a message.
+    pub fn beyond(self, seq: u64) -> Option<Self> {
+        match self {
+            Self::End(_) => seq.checked_add(1).map(Self::End),
+            Self::Start(_) => seq.checked_sub(1).map(Self::Start),
+        }
+    }
+}
+
 /// The nearest match, as far as it is known.
 pub struct Candidates {
     towards: Towards,
@@ -46,22 +56,25 @@ impl Candidates {
         Ok(candidates)
     }
 
-    /// Among the messages of all subjects that match, unless there are too many of those.
+    /// Among the messages of all subjects that match, unless there are too many of those or they lie in more than so many
+    /// pages.
     pub fn walked(
         index: &mut SubjectIndex,
         filters: &[Bytes],
         towards: Towards,
+        pages_max: u64,
     ) -> Result<Option<Self>, StoreError> {
         let (mut candidates, mut left) = (Self::none(towards), WALKED_SUBJECTS_MAX);
+        let pages_max = index.pages_walked().saturating_add(pages_max);
         for filter in filters {
-            index.visit(Seeker::new(filter, None), &mut |_, state| {
+            let all = index.visit_within(pages_max, Seeker::new(filter, None), &mut |_, state| {
                 if let Some(postings) = Postings::decode(state) {
                     candidates.take_in(&postings);
                 }
                 left -= 1;
                 if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
-            if left == 0 {
+            if left == 0 || !all {
                 return Ok(None);
             }
         }

@@ -50,8 +50,11 @@ pub struct Subjects {
     walked: Vec<Bytes>,
 }
 
-/// Messages that are looked at before the index is.
+/// Messages that are looked at one by one for a match that is near.
 const GLANCED_MAX: usize = 256;
+
+/// Pages of the index that cost less to walk over than those messages.
+const PAGES_BEFORE_GLANCE: u64 = 16;
 
 impl Subjects {
     /// Subjects over a stored index.
@@ -202,12 +205,30 @@ impl Subjects {
         if self.walked == filters || self.plans.hold(filters) {
             return Ok(None);
         }
-        if let Some(found) = glance(from, filters, messages)? {
+        self.without_plan(Towards::End(from), filters, messages)
+    }
+
+    /// The nearest match if few pages of the index hold all subjects that match, if it is one of the nearest messages, or if
+    /// a walk over more pages tells.
+    fn without_plan(
+        &mut self,
+        towards: Towards,
+        filters: &[Bytes],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<Option<u64>>, StoreError> {
+        let mut walk = |pages_max| {
+            let known = Candidates::walked(&mut self.index, filters, towards, pages_max)?;
+            Ok(known.and_then(|candidates| candidates.settled()))
+        };
+        if let Some(found) = walk(PAGES_BEFORE_GLANCE)? {
             return Ok(Some(found));
         }
+        if let Some(found) = glance(towards, filters, messages)? {
+            return Ok(Some(found));
+        }
+        let found = walk(u64::MAX)?;
         self.walked = filters.to_vec();
-        let known = Candidates::walked(&mut self.index, filters, Towards::End(from))?;
-        Ok(known.and_then(|candidates| candidates.settled()))
+        Ok(found)
     }
 
     /// The last live message at or before `up_to` that matches; filters must not be empty.
@@ -246,8 +267,7 @@ impl Subjects {
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
         if !self.plans.hold(filters) {
-            let known = Candidates::walked(&mut self.index, filters, Towards::Start(up_to))?;
-            if let Some(last) = known.and_then(|candidates| candidates.settled()) {
+            if let Some(last) = self.without_plan(Towards::Start(up_to), filters, messages)? {
                 return Ok(last);
             }
         }
@@ -313,19 +333,26 @@ impl Subjects {
     }
 }
 
-/// The first match, if it is one of the next few messages or they are the last.
+/// The nearest match, if it is one of the nearest messages or there are no others.
 fn glance(
-    from: u64,
+    towards: Towards,
     filters: &[Bytes],
     messages: &mut dyn Messages,
 ) -> Result<Option<Option<u64>>, StoreError> {
-    let mut at = from;
+    let mut at = Some(towards);
     for _ in 0..GLANCED_MAX {
-        let Some(seq) = messages.next_tagged(at, u64::MAX, None)? else { return Ok(Some(None)) };
-        if messages.subject(seq)?.is_some_and(|subject| filter::matches_any(filters, &subject)) {
-            return Ok(Some(Some(seq)));
+        let next = match at {
+            Some(Towards::End(from)) => messages.next_tagged(from, u64::MAX, None)?,
+            Some(Towards::Start(up_to)) => messages.prev_tagged(0, up_to, None)?,
+            None => None,
+        };
+        let Some(seq) = next else { return Ok(Some(None)) };
+        // What is damaged the index knows of.
+        let Some(subject) = messages.subject(seq)? else { return Ok(None) };
+        if filter::matches_any(filters, &subject) {
+            return Ok(Some(next));
         }
-        at = seq.saturating_add(1);
+        at = towards.beyond(seq);
     }
     Ok(None)
 }

@@ -95,22 +95,44 @@ proptest! {
     }
 }
 
+/// Hundred subjects each for so many things, one message a subject.
+fn things(count: usize) -> (Subjects, Model) {
+    filled((0..count * 100).map(|n| format!("u.{}.{}", n / 100, n % 100)))
+}
+
 #[test]
 fn a_match_that_is_near_is_found_without_a_plan() {
-    let (mut index, mut model) = filled((0..10_000).map(|n| format!("u.{}.{}", n / 100, n % 100)));
-    for from in [1, 777, 9_990] {
-        assert_eq!(index.next_match(from, &filter("u.>"), &mut model).unwrap(), Some(from));
-        assert!(!index.plans.hold(&filter("u.>")));
+    let (mut index, mut model) = things(100);
+    for at in [1, 777, 9_990] {
+        assert_eq!(index.next_match(at, &filter("u.>"), &mut model).unwrap(), Some(at));
+        assert_eq!(index.last_match(at, &filter("*.*.*"), &mut model).unwrap(), Some(at));
     }
-    assert_eq!(model.read, 3);
+    assert_eq!(model.read, 6);
+    assert_eq!(index.next_match(52, &filter("u.*.50"), &mut model).unwrap(), Some(151));
+    assert_eq!(index.last_match(9_950, &filter("u.*.50"), &mut model).unwrap(), Some(9_851));
+    assert!(!["u.>", "*.*.*", "u.*.50"].into_iter().any(|asked| index.plans.hold(&filter(asked))));
+}
+
+#[test]
+fn a_match_among_few_subjects_is_found_without_a_look_at_messages() {
+    let (mut index, mut model) = things(100);
+    assert_eq!(index.next_match(1, &filter("u.90.*"), &mut model).unwrap(), Some(9_001));
+    assert_eq!(index.last_match(9_999, &filter("u.90.*"), &mut model).unwrap(), Some(9_100));
+    assert_eq!(model.read, 0);
 }
 
 #[test]
 fn one_question_for_a_match_far_away_makes_no_plan_and_the_next_one_does() {
-    let (mut index, mut model) = filled((0..10_000).map(|n| format!("u.{}.{}", n / 100, n % 100)));
-    let asked = filter("u.90.*");
-    assert_eq!(index.next_match(1, &asked, &mut model).unwrap(), Some(9_001));
+    let (mut index, mut model) = things(100);
+    (1..=9_000).for_each(|seq| {
+        let subject = model.subjects.remove(&seq).unwrap();
+        index.remove(subject.as_bytes(), seq).unwrap();
+        index.add(format!("v.{seq}").as_bytes(), seq).unwrap();
+        model.subjects.insert(seq, format!("v.{seq}"));
+    });
+    let asked = filter("*.*.7");
+    assert_eq!(index.next_match(1, &asked, &mut model).unwrap(), Some(9_008));
     assert!(!index.plans.hold(&asked));
-    assert_eq!(index.next_match(2, &asked, &mut model).unwrap(), Some(9_001));
+    assert_eq!(index.next_match(2, &asked, &mut model).unwrap(), Some(9_008));
     assert!(index.plans.hold(&asked));
 }
