@@ -53,8 +53,11 @@ pub struct Subjects {
 /// Messages that are looked at one by one for a match that is near.
 const GLANCED_MAX: usize = 256;
 
-/// Pages of the index that cost less to walk over than those messages.
-const PAGES_BEFORE_GLANCE: u64 = 16;
+/// Of those, the ones that are looked at first: where most subjects match, one of them does.
+const GLANCED_FIRST_MAX: usize = 4;
+
+/// Pages of the index that cost less to walk over than looking at the others.
+const PAGES_BEFORE_GLANCE: u64 = 8;
 
 impl Subjects {
     /// Subjects over a stored index.
@@ -208,8 +211,7 @@ impl Subjects {
         self.without_plan(Towards::End(from), filters, messages)
     }
 
-    /// The nearest match if few pages of the index hold all subjects that match, if it is one of the nearest messages, or if
-    /// a walk over more pages tells.
+    /// The nearest match if it is one of the nearest messages, or if a walk over the subjects that match tells.
     fn without_plan(
         &mut self,
         towards: Towards,
@@ -220,10 +222,13 @@ impl Subjects {
             let known = Candidates::walked(&mut self.index, filters, towards, pages_max)?;
             Ok(known.and_then(|candidates| candidates.settled()))
         };
+        if let Some(found) = glance(towards, filters, messages, GLANCED_FIRST_MAX)? {
+            return Ok(Some(found));
+        }
         if let Some(found) = walk(PAGES_BEFORE_GLANCE)? {
             return Ok(Some(found));
         }
-        if let Some(found) = glance(towards, filters, messages)? {
+        if let Some(found) = glance(towards, filters, messages, GLANCED_MAX)? {
             return Ok(Some(found));
         }
         let found = walk(u64::MAX)?;
@@ -338,9 +343,10 @@ fn glance(
     towards: Towards,
     filters: &[Bytes],
     messages: &mut dyn Messages,
+    messages_max: usize,
 ) -> Result<Option<Option<u64>>, StoreError> {
     let mut at = Some(towards);
-    for _ in 0..GLANCED_MAX {
+    for _ in 0..messages_max {
         let next = match at {
             Some(Towards::End(from)) => messages.next_tagged(from, u64::MAX, None)?,
             Some(Towards::Start(up_to)) => messages.prev_tagged(0, up_to, None)?,
