@@ -139,12 +139,26 @@ impl SubjectIndex {
     }
 
     /// Visits the subjects that `seeker` takes in byte order, with their encoded postings.
-    pub fn visit(&mut self, mut seeker: Seeker<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+    pub fn visit(&mut self, seeker: Seeker<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        self.visit_within(u64::MAX, seeker, visit).map(|_| ())
+    }
+
+    /// The same until [`pages_walked`](Self::pages_walked) has come to `pages`; false if that was before the end.
+    pub fn visit_within(
+        &mut self,
+        pages: u64,
+        mut seeker: Seeker<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, StoreError> {
         let mut at = seeker.target().to_vec();
-        while let Walk::Wants = walk(&self.pages, &mut at, &mut seeker, visit, &mut self.pages_walked)? {
+        while self.pages_walked < pages {
+            let walked = &mut self.pages_walked;
+            if let Walk::Done = walk(&self.pages, &mut at, &mut seeker, visit, walked, pages)? {
+                return Ok(true);
+            }
             self.page_of(&at)?;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Grows with every page that is looked at for a [`visit`](Self::visit).
@@ -330,7 +344,7 @@ impl Page {
 enum Walk {
     /// There is nothing more to visit.
     Done,
-    /// The page it has come to is not in memory.
+    /// The page it has come to is not in memory, or it has walked far enough.
     Wants,
 }
 
@@ -342,9 +356,10 @@ fn walk(
     seeker: &mut Seeker<'_>,
     visit: &mut Visit<'_>,
     walked: &mut u64,
+    walked_max: u64,
 ) -> Result<Walk, StoreError> {
     let mut found = page_at(pages, at)?;
-    while let Some(bytes) = &found.1.bytes {
+    while let Some(bytes) = found.1.bytes.as_ref().filter(|_| *walked < walked_max) {
         *walked += 1;
         let mut walker = Walker::new(bytes);
         walker.seek(at);
@@ -375,9 +390,11 @@ fn walk_page<'p>(
 ) -> Result<ControlFlow<(), Option<FoundPage<'p>>>, StoreError> {
     while let Some((subject, state)) = walker.step() {
         match seeker.judge(subject) {
-            Verdict::Match if visit(subject, state).is_break() => return Ok(ControlFlow::Break(())),
+            Verdict::Match | Verdict::MatchAndSeek if visit(subject, state).is_break() => {
+                return Ok(ControlFlow::Break(()));
+            }
             Verdict::Match | Verdict::Next => {}
-            Verdict::Seek => {
+            Verdict::MatchAndSeek | Verdict::Seek => {
                 let found = page_at(pages, seeker.target())?;
                 if !std::ptr::eq(found.1, page) {
                     return Ok(ControlFlow::Continue(Some(found)));

@@ -7,6 +7,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::postings::Postings;
 use super::varint::{self, Reader, VARINT_BYTES_MAX};
 
@@ -143,13 +145,13 @@ pub fn remove(page: &mut Vec<u8>, start: usize) -> Option<()> {
 pub struct Walker<'a> {
     page: &'a [u8],
     at: usize,
-    subject: Vec<u8>,
+    subject: SmallVec<[u8; 64]>,
 }
 
 impl<'a> Walker<'a> {
     /// Starts at the first subject.
     pub fn new(page: &'a [u8]) -> Self {
-        Self { page, at: 0, subject: Vec::new() }
+        Self { page, at: 0, subject: SmallVec::new() }
     }
 
     /// The next subject and its encoded postings, without their length.
