@@ -171,14 +171,18 @@ impl Postings {
 
     /// What [`Postings::bounds`] says of what [`Postings::decode`] reads.
     pub fn decode_bounds(state: &[u8]) -> Option<Bounds> {
-        match *state {
-            // One message, as most subjects of a large stream have.
-            [head, ref seq @ ..] if head == 1 << COUNT_SHIFT => {
-                let only = Bound::exact(Reader::new(seq).number()?);
-                Some(Bounds { count: 1, first: only, last: only })
-            }
-            _ => Self::decode(state).map(|postings| postings.bounds()),
+        let mut reader = Reader::new(state);
+        let head = reader.number()?;
+        let count = head >> COUNT_SHIFT;
+        if head & BOUNDS != 0 {
+            return Bounds::decode(head, &mut reader);
         }
+        if count == 0 || count > LISTED_SEQS_MAX as u64 {
+            return None;
+        }
+        let first = reader.number()?;
+        let last = (1..count).try_fold(first, |last, _| last.checked_add(reader.number()?))?;
+        Some(Bounds { count, first: Bound::exact(first), last: Bound::exact(last) })
     }
 
     /// Reads what [`Postings::encode`] wrote, without the length.
@@ -305,6 +309,8 @@ mod tests {
                 postings.encode(&mut bytes);
                 let state = Reader::new(&bytes).prefixed().unwrap();
                 prop_assert_eq!(Postings::decode(state), Some(postings.clone()));
+                let bounds = Some(postings.bounds()).filter(|bounds| bounds.count > 0);
+                prop_assert_eq!(Postings::decode_bounds(state), bounds);
                 one_more_is_as_if_written_anew(&postings, state);
             }
         }

@@ -1,13 +1,13 @@
 //! From a subject to its messages, for all live subjects of one stream.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound as RangeBound, ControlFlow};
+use std::ops::{Bound as RangeBound, ControlFlow, Range};
 use std::sync::Arc;
 
 use super::directory::Directory;
 use super::open_page::{LastFound, OpenPage};
 use super::pages::{Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
-use super::postings::Postings;
+use super::postings::{Bounds, Postings};
 use super::seeker::{Seeker, Verdict};
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
@@ -100,11 +100,22 @@ impl SubjectIndex {
 
     /// The messages of a literal subject.
     pub fn get(&mut self, subject: &[u8]) -> Result<Option<Postings>, StoreError> {
+        self.held(subject, subject_page::postings)
+    }
+
+    /// How many messages a literal subject has and where they lie.
+    pub fn bounds(&mut self, subject: &[u8]) -> Result<Option<Bounds>, StoreError> {
+        self.held(subject, subject_page::bounds)
+    }
+
+    fn held<T>(
+        &mut self,
+        subject: &[u8],
+        read: fn(&[u8], &Range<usize>) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
         let mut page = self.page_of(subject)?;
         match page.find(subject).ok_or_else(damaged)? {
-            Spot::Held { postings, .. } => {
-                subject_page::postings(page.bytes, &postings).ok_or_else(damaged).map(Some)
-            }
+            Spot::Held { postings, .. } => read(page.bytes, &postings).ok_or_else(damaged).map(Some),
             Spot::Vacant { .. } => Ok(None),
         }
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::postings::Postings;
+use super::postings::{Bounds, Postings};
 use super::varint::{self, Reader, VARINT_BYTES_MAX};
 
 /// Where a subject is in a page, or would be.
@@ -86,6 +86,11 @@ pub fn held_at(page: &[u8], start: usize) -> Option<Spot> {
 /// The postings at a held spot.
 pub fn postings(page: &[u8], at: &Range<usize>) -> Option<Postings> {
     Postings::decode(Reader::new(page.get(at.clone())?).prefixed()?)
+}
+
+/// What the postings at a held spot come to.
+pub fn bounds(page: &[u8], at: &Range<usize>) -> Option<Bounds> {
+    Postings::decode_bounds(Reader::new(page.get(at.clone())?).prefixed()?)
 }
 
 /// Replaces the postings at a held spot.
