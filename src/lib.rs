@@ -37,6 +37,7 @@ pub mod monitoring;
 pub mod monitoring;
 pub mod net;
 pub mod operator;
+pub mod panics;
 pub mod reload;
 pub mod router;
 pub mod server;

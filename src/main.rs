@@ -6,13 +6,16 @@ use std::process::ExitCode;
 use headwater::broker::Broker;
 use headwater::cli::{self, Answer, Invocation, Start};
 use headwater::memory::{self, Shares};
-use headwater::{fatal, logging, threads};
+use headwater::{fatal, logging, panics, threads};
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match cli::parse(args) {
         Invocation::Answer(answer) => say(&answer),
-        Invocation::Doctor(request) => say(&request.run()),
+        Invocation::Doctor(request) => {
+            panics::begin_anew(|_| {});
+            say(&request.run())
+        }
         Invocation::Signal(request) => say(&cli::deliver(&request)),
         Invocation::Run(start) => run(*start),
     }
@@ -24,6 +27,11 @@ fn run(start: Start) -> ExitCode {
         Ok(log) => log,
         Err(error) => return say(&Answer::failure(format_args!("error opening file: {error}"))),
     };
+    let telling = log.clone();
+    panics::begin_anew(move |panic| {
+        fatal!("{panic}");
+        telling.flush();
+    });
     let ended = serve(start, &log);
     if let Err(error) = &ended {
         fatal!("{error}");

@@ -53,63 +53,18 @@ proptest! {
     }
 }
 
+/// What configurations are made of.
+#[rustfmt::skip]
+const WORDS: &[&str] = &[
+    "{", "}", "[", "]", "(", ")", ":", "=", ",", ";", "\n", " ", "\t", "\"", "'", "\\", "#", "//", "$",
+    "-", ".", "\\x4", "include ", "port", "authorization", "users", "user", "accounts", "tls",
+    "jetstream", "leafnodes", "remotes", "permissions", "publish", "true", "off", "10s", "1.5",
+    "9999999999999999999", "8MB", "2016-05-04", "$port", "websocket", "mappings", "weight", "exports",
+    "service", "\0", "é", "\r\n", "limits", "cluster", "routes",
+];
+
 fn word() -> impl Strategy<Value = String> {
-    const FIXED: &[&str] = &[
-        "{",
-        "}",
-        "[",
-        "]",
-        "(",
-        ")",
-        ":",
-        "=",
-        ",",
-        ";",
-        "\n",
-        " ",
-        "\t",
-        "\"",
-        "'",
-        "\\",
-        "#",
-        "//",
-        "$",
-        "-",
-        ".",
-        "\\x4",
-        "include ",
-        "port",
-        "authorization",
-        "users",
-        "user",
-        "accounts",
-        "tls",
-        "jetstream",
-        "leafnodes",
-        "remotes",
-        "permissions",
-        "publish",
-        "true",
-        "off",
-        "10s",
-        "1.5",
-        "9999999999999999999",
-        "8MB",
-        "2016-05-04",
-        "$port",
-        "websocket",
-        "mappings",
-        "weight",
-        "exports",
-        "service",
-        "\0",
-        "é",
-        "\r\n",
-        "limits",
-        "cluster",
-        "routes",
-    ];
-    prop_oneof![proptest::sample::select(FIXED).prop_map(str::to_owned), "[a-z0-9.]{1,4}"]
+    prop_oneof![proptest::sample::select(WORDS).prop_map(str::to_owned), "[a-z0-9.]{1,4}"]
 }
 
 fn map(depth: u32) -> impl Strategy<Value = serde_json::Value> {

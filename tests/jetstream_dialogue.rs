@@ -175,6 +175,24 @@ fn an_empty_stream_begins_at_one_once_it_was_purged_or_lost_its_last_consumer() 
 }
 
 #[test]
+fn an_empty_stream_begins_at_one_once_it_lost_a_consumer_that_was_ahead_of_it() {
+    let broker = Broker::under_test_with("jetstream {}");
+    let mut peer = peer(&broker, MODERN);
+    ask(&mut peer, "$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s"],"retention":"interest"}"#);
+    for name in ["AHEAD", "BEHIND", "LEFT"] {
+        let consumer =
+            format!(r#"{{"stream_name":"S","config":{{"durable_name":"{name}","ack_policy":"explicit"}}}}"#);
+        ask(&mut peer, &format!("$JS.API.CONSUMER.CREATE.S.{name}"), &consumer);
+    }
+    ask(&mut peer, "$JS.API.CONSUMER.RESET.S.AHEAD", r#"{"seq":5}"#);
+    for (name, begins_at) in [("BEHIND", "0"), ("AHEAD", "1")] {
+        ask(&mut peer, &format!("$JS.API.CONSUMER.DELETE.S.{name}"), "");
+        let info = ask(&mut peer, "$JS.API.STREAM.INFO.S", "");
+        assert_eq!(first_seq(&info), begins_at, "without {name}");
+    }
+}
+
+#[test]
 fn a_consumer_that_is_sent_beyond_the_end_has_acknowledged_nothing() {
     let broker = Broker::under_test_with("jetstream {}");
     let mut peer = peer(&broker, MODERN);

@@ -146,16 +146,8 @@ fn what_a_burst_needed_is_given_back() {
     assert!(broker.anonymous_bytes() < idle + 8 * MIB, "{} then {}", idle, broker.anonymous_bytes());
 }
 
-#[test]
-fn large_messages_on_their_way_in_wait_for_memory_instead_of_taking_it() {
-    let broker = Process::start("64MB");
-    let idle = broker.anonymous_bytes();
-    let mut receiver = broker.client();
-    receiver.send("SUB big 1\r\n");
-    receiver.fence();
-    let payload = vec![b'x'; 1_000_000];
-    let (head, rest) = payload.split_at(900_000);
-    // Hundred clients send most of a megabyte each, and then nothing for a while.
+/// Hundred clients that send most of a large message each, and then nothing for a while; with how much they could send.
+fn senders_that_stop(broker: &Process, head: &[u8]) -> (Vec<TcpStream>, Vec<usize>) {
     let mut senders: Vec<TcpStream> = (0..100)
         .map(|_| {
             let mut stream = broker.client().into_stream();
@@ -171,6 +163,19 @@ fn large_messages_on_their_way_in_wait_for_memory_instead_of_taking_it() {
         }
         std::thread::yield_now();
     }
+    (senders, sent)
+}
+
+#[test]
+fn large_messages_on_their_way_in_wait_for_memory_instead_of_taking_it() {
+    let broker = Process::start("64MB");
+    let idle = broker.anonymous_bytes();
+    let mut receiver = broker.client();
+    receiver.send("SUB big 1\r\n");
+    receiver.fence();
+    let payload = vec![b'x'; 1_000_000];
+    let (head, rest) = payload.split_at(900_000);
+    let (senders, sent) = senders_that_stop(&broker, head);
     assert!(broker.anonymous_bytes() < idle + 24 * MIB, "{} bytes", broker.anonymous_bytes());
     // All of them arrive nevertheless.
     let sending = std::thread::spawn({

@@ -4,12 +4,12 @@ mod kit;
 mod store_support;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use kit::jetstream::Client;
+use kit::ports::free_port;
 use kit::{MODERN, Peer};
 use store_support::small_disk::way;
 
@@ -19,10 +19,6 @@ fn headwater(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
     command.args(["-a", "127.0.0.1"]).args(args).stdin(Stdio::null());
     command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A running broker, stopped when dropped.

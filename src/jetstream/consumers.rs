@@ -14,6 +14,9 @@ use crate::account::{Account, InterestWatch, InterestWatcher};
 use crate::clock::UnixNanos;
 use crate::store::Lsn;
 
+/// So many consumers are asked for a message one by one rather than that its subject is read to know whom to ask.
+const ASKED_UNREAD_MAX: usize = 8;
+
 /// Where a consumer stands among its stream's; not given again while the stream lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerKey(u64);
@@ -267,6 +270,16 @@ impl Consumers {
         });
         self.needy = found;
         found.is_some()
+    }
+
+    /// The same, if it can be told without the message's subject, which is on disk.
+    pub fn need_unread(&self, seq: u64) -> Option<bool> {
+        let needy = self.needy.and_then(|key| self.get(key));
+        if needy.is_some_and(|hosted| hosted.machine.filters().is_empty() && hosted.machine.is_open(seq)) {
+            return Some(true);
+        }
+        let few = self.by_key.len() <= ASKED_UNREAD_MAX;
+        (few && !self.by_key.values().any(|hosted| hosted.machine.is_open(seq))).then_some(false)
     }
 
     /// Has a consumer run in the next round.

@@ -5,7 +5,6 @@
 //! everything. Values are cut into small pieces, because sled puts large ones into files it never syncs.
 
 use std::fs::{self, File};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use super::StoreError;
 use super::index::varint;
 use super::page_file::PageFile;
 use super::sealing::CatalogKey;
+use super::sled_panics;
 
 /// Bytes of a value kept in one entry.
 const PIECE_BYTES_MAX: usize = 4000;
@@ -54,7 +54,7 @@ pub struct Catalog {
 impl Catalog {
     /// Opens the catalogue in `path`, or makes a new one; with `key`, values and pages are sealed.
     pub fn open(path: PathBuf, key: Option<Arc<CatalogKey>>) -> Result<Self, StoreError> {
-        if path.with_file_name(DISTRUSTED).exists() {
+        if sled_panics::take_distrust() || path.with_file_name(DISTRUSTED).exists() {
             return Err(failed("open", "it was found damaged"));
         }
         let db = guarded("open", || config(&path).open())?;
@@ -205,14 +205,14 @@ fn config(path: &Path) -> sled::Config {
 
 /// Dropping sled writes, and may panic as anything else it does.
 fn close(db: Option<sled::Db>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    let _ = sled_panics::guarded(|| drop(db));
 }
 
 fn guarded<T>(verb: &str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-    match catch_unwind(AssertUnwindSafe(call)) {
+    match sled_panics::guarded(call) {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(failed(verb, &error.to_string())),
-        Err(_) => Err(failed(verb, "it panicked")),
+        Err(sled_panics::Panicked) => Err(failed(verb, "it panicked")),
     }
 }
 

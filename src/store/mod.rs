@@ -44,6 +44,7 @@ mod report;
 mod restore;
 mod sealing;
 mod signal;
+pub mod sled_panics;
 mod stats;
 mod stream_index;
 

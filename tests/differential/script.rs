@@ -328,12 +328,14 @@ fn info(dice: &mut Dice, stream: &str, consumer: &str) -> Step {
 
 fn get(dice: &mut Dice, stream: &str) -> Step {
     let subject = subject(dice, stream);
-    let body = match dice.below(6) {
+    let wild = format!("{}.{}", stream.to_lowercase(), dice.pick(&[">", "*", "*.c", "b.>"]));
+    let body = match dice.below(7) {
         0 => json!({"seq": dice.below(8)}),
         1 => json!({"last_by_subj": subject}),
         2 => json!({"next_by_subj": subject, "seq": dice.below(6)}),
-        3 => json!({"seq": dice.below(4), "next_by_subj": format!("{}.>", stream.to_lowercase())}),
-        4 => json!({"multi_last": [format!("{}.>", stream.to_lowercase())], "batch": 3}),
+        3 => json!({"seq": dice.below(4), "next_by_subj": wild}),
+        4 => json!({"last_by_subj": wild}),
+        5 => json!({"multi_last": [format!("{}.>", stream.to_lowercase())], "batch": 3}),
         _ => json!({"seq": 1 + dice.below(4), "batch": 1 + dice.below(3)}),
     };
     if dice.chance(50) || body.get("batch").is_some() {

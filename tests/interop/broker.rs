@@ -1,14 +1,20 @@
 //! A broker process under test: started on a fixed port and store, killed, started again.
 
+#[allow(clippy::duplicate_mod)] // Some tests use the kit as well.
+#[path = "../kit/ports.rs"]
+pub mod ports;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use self::ports::free_port;
 
 /// A debug build on a busy machine still answers well within this.
 const START_TIME_MAX: Duration = Duration::from_secs(30);
@@ -119,12 +125,6 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port that was free a moment ago; the broker needs a fixed one to come back to.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 fn spawn(binary: &Path, folder: &Path, port: u16) -> Child {

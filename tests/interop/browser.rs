@@ -9,8 +9,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crate::broker::Broker;
+use crate::broker::ports::free_port;
 use crate::provision;
-use crate::websocket::{Certificate, free_port};
+use crate::websocket::Certificate;
 
 const MESSAGES: u64 = 500;
 /// A browser takes some seconds to start on a busy machine.

@@ -68,7 +68,7 @@ impl Cli {
     /// Runs the CLI with `input` on its standard input.
     pub fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut child = Command::new(provision::nats_cli())
-            .args(["--no-context", "--timeout", "2s", "--server", &self.url])
+            .args(["--no-context", "--timeout", "6s", "--server", &self.url])
             .args(arguments)
             .env_remove("NATS_CONTEXT")
             .env("NO_COLOR", "1")
@@ -87,7 +87,7 @@ impl Cli {
     /// Starts a command that does not end by itself; it ends with what is returned.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let child = Command::new(provision::nats_cli())
-            .args(["--no-context", "--timeout", "2s", "--server", &self.url])
+            .args(["--no-context", "--timeout", "6s", "--server", &self.url])
             .args(arguments)
             .env_remove("NATS_CONTEXT")
             .env("NO_COLOR", "1")

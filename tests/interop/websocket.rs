@@ -1,6 +1,5 @@
 //! Promise: JavaScript's `wsconnect` publishes to a stream and consumes it over an encrypted WebSocket.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -9,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::broker::Broker;
+use crate::broker::ports::free_port;
 use crate::provision;
 
 const MESSAGES: u64 = 500;
@@ -68,9 +68,4 @@ impl Certificate {
     pub fn key_hash(&self) -> String {
         data_encoding::BASE64.encode(&Sha256::digest(&self.public_key))
     }
-}
-
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

@@ -12,6 +12,7 @@
 
 pub mod edge;
 pub mod jetstream;
+pub mod ports;
 pub mod users;
 pub mod websocket;
 
@@ -27,7 +28,7 @@ use headwater::server::{Options, RunningServer, Server};
 use tokio::runtime::Runtime;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A CONNECT of a client that knows everything and wants no `+OK`.
 pub const MODERN: &str =
@@ -53,7 +54,7 @@ impl Broker {
     pub fn start_on(host: &str, options: Options) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { host: host.to_owned(), ..options };
+        let options = Options { host: host.to_owned(), ..patient(options) };
         let running = runtime.block_on(Server::start(options)).unwrap();
         let addr = running.client_addr();
         Self { runtime, running: Some(running), addr }
@@ -144,6 +145,14 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.shutdown();
     }
+}
+
+/// A dialogue on a slow machine takes longer than a broker waits for a login, unless a test says how long, or before it asks
+/// whether its client is still there.
+fn patient(options: Options) -> Options {
+    let by_default = options.auth_timeout == Options::default().auth_timeout;
+    let auth_timeout = if by_default { PATIENCE } else { options.auth_timeout };
+    Options { auth_timeout, disable_short_first_ping: true, ..options }
 }
 
 /// What this text says, with any free port.

@@ -39,7 +39,7 @@ pub fn everything(addr: SocketAddr, user: usize, subscriptions: &[(String, Optio
 pub fn responses(addr: SocketAddr, user: usize) -> BTreeMap<String, (usize, bool)> {
     let (mut service, mut all) = (connect(addr, &format!("u{user}")), connect(addr, "all"));
     service.send("SUB svc 1\r\n");
-    service.fence();
+    lines_until_pong(&mut service);
     messages().into_iter().map(|reply| (reply.clone(), respond(&mut service, &mut all, &reply))).collect()
 }
 
@@ -47,12 +47,9 @@ fn respond(service: &mut Peer, all: &mut Peer, reply: &str) -> (usize, bool) {
     let mut refused = [0, 0];
     for (round, answers) in [RESPONSES, 1].into_iter().enumerate() {
         all.send(&format!("PUB svc {reply} 0\r\n\r\n"));
-        service.expect(&format!("MSG svc 1 {reply} 0\r\n\r\n"));
+        while service.line() != format!("MSG svc 1 {reply} 0") {}
         service.send(&format!("PUB {reply} 0\r\n\r\n").repeat(answers));
-        service.send("PING\r\n");
-        while service.line() != "PONG" {
-            refused[round] += 1;
-        }
+        refused[round] = lines_until_pong(service).iter().filter(|line| is_violation(line)).count();
     }
     (refused[0], refused[1] > 0)
 }
@@ -60,13 +57,8 @@ fn respond(service: &mut Peer, all: &mut Peer, reply: &str) -> (usize, bool) {
 fn deliver_all(addr: SocketAddr, peer: &mut Peer, sid: usize, outcome: &mut Outcome) {
     let mut all = connect(addr, "all");
     messages().iter().for_each(|subject| all.send(&format!("PUB {subject} 0\r\n\r\n")));
-    all.fence();
-    peer.send("PING\r\n");
-    loop {
-        let line = peer.line();
-        if line == "PONG" {
-            return;
-        }
+    lines_until_pong(&mut all);
+    for line in lines_until_pong(peer) {
         let words: Vec<&str> = line.split(' ').collect();
         if words[0] == "MSG" {
             assert_eq!(words[2], sid.to_string());
@@ -79,17 +71,20 @@ fn connect(addr: SocketAddr, user: &str) -> Peer {
     let mut peer = Peer::dial(addr);
     peer.read_info();
     peer.send(&format!("CONNECT {}\r\n", login(user, "p")));
-    peer.fence();
+    lines_until_pong(&mut peer);
     peer
 }
 
 fn is_refused(peer: &mut Peer) -> bool {
+    lines_until_pong(peer).iter().any(|line| is_violation(line))
+}
+
+fn is_violation(line: &str) -> bool {
+    line.starts_with("-ERR 'Permissions Violation")
+}
+
+/// What a server says before it answers a PING: a slow machine may give it the time to ask whether we are there.
+fn lines_until_pong(peer: &mut Peer) -> Vec<String> {
     peer.send("PING\r\n");
-    let mut refused = false;
-    loop {
-        match peer.line() {
-            line if line == "PONG" => return refused,
-            line => refused |= line.starts_with("-ERR 'Permissions Violation"),
-        }
-    }
+    std::iter::from_fn(|| Some(peer.line()).filter(|line| line != "PONG")).collect()
 }

@@ -80,7 +80,7 @@ impl Pair {
 fn config(users: &[Rules]) -> String {
     let user = |(n, rules)| format!("{{ user: u{n}, password: p, permissions: {{ {rules} }} }}\n");
     let users: String = users.iter().enumerate().map(user).collect();
-    format!("authorization {{ users: [ {{ user: all, password: p }}\n{users} ] }}\n")
+    format!("authorization {{ timeout: 60, users: [ {{ user: all, password: p }}\n{users} ] }}\n")
 }
 
 /// What a user subscribes to, each in a queue group of every kind.

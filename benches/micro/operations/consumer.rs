@@ -1,7 +1,7 @@
 //! A durable consumer with explicit acknowledgements.
 
 use bytes::Bytes;
-use headwater::jetstream::consumer::config::{ConsumerBounds, Decision, Situation, decide};
+use headwater::jetstream::consumer::config::{Decision, Situation, decide};
 use headwater::jetstream::consumer::{Budget, ConsumerMachine, Effect, Identity, StreamTraits, Turn};
 use headwater::store::{MemoryLog, MessageLog, NewMessage};
 use headwater_protocol::jetstream::ack_token::Delivery;
@@ -87,14 +87,7 @@ fn consumer_config(stream: &StreamConfig) -> ConsumerConfig {
     let config = br#"{"durable_name":"C","ack_policy":"explicit"}"#;
     let mut config: ConsumerConfig = decode(config, true).unwrap();
     config.name = "C".into();
-    let situation = Situation {
-        stream,
-        bounds: ConsumerBounds::default(),
-        existing: None,
-        deliver_interest: false,
-        counted: 0,
-        others: &Vec::new,
-    };
+    let situation = Situation::of_first(stream);
     match decide(config, Default::default(), false, &situation).unwrap() {
         Decision::Create(config) => config,
         Decision::Update(_) => panic!("there is nothing to update"),

@@ -25,44 +25,23 @@ pub enum Depth {
 /// Everything that is not as promised.
 pub fn judge(port: u16, ledger: &Ledger, depth: Depth) -> io::Result<Vec<String>> {
     let mut wire = Wire::connect(port, "judge")?;
-    wait_until_recovered(&mut wire)?;
-    let mut broken = ledger.broken.clone();
-    let count = match depth {
-        Depth::All => usize::MAX,
-        Depth::Newest(count) => count,
-    };
-    let events: Vec<(u64, Op, Must)> =
-        ledger.events.iter().rev().take(count).map(|(seq, op)| (*seq, *op, ledger.event(*seq))).collect();
-    messages(&mut wire, "EVENTS", &events, &mut broken)?;
-    let items: Vec<(u64, Op, Must)> =
-        ledger.work.iter().rev().take(count).map(|(seq, op)| (*seq, *op, ledger.item(*seq))).collect();
-    messages(&mut wire, "WORK", &items, &mut broken)?;
-    for key in ledger.written_keys() {
-        self::key(&mut wire, key, ledger, &mut broken)?;
-    }
-    let ends = [
-        ("EVENTS", ledger.events.last_key_value().map_or(0, |(seq, _)| *seq)),
-        ("WORK", ledger.work.last_key_value().map_or(0, |(seq, _)| *seq)),
-        ("KV_B", ledger.keys_last_seq),
-    ];
-    for (stream, acked) in ends {
-        let info = wire.request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?;
-        let last = number_in(&info.payload, "last_seq").unwrap_or(0);
-        if last < acked {
-            broken.push(format!("{stream} ends at {last}, {acked} was given"));
+    let deadline = Instant::now() + RECOVERY_TIME_MAX;
+    loop {
+        wait_until_recovered(&mut wire, deadline)?;
+        let mut judge = Judge { wire, ledger, broken: ledger.broken.clone(), refused: false };
+        judge.look_at_all(depth)?;
+        // A read may find the index damaged: then the broker opens its store anew, by itself, and refuses meanwhile.
+        if !judge.refused || Instant::now() > deadline {
+            return Ok(judge.broken);
         }
+        wire = judge.wire;
     }
-    for (stream, consumer) in [("EVENTS", 'E'), ("WORK", 'W')] {
-        position(&mut wire, stream, consumer, ledger, &mut broken)?;
-    }
-    Ok(broken)
 }
 
 /// Clients are served while streams are still recovered; what is asked of those is refused for now.
-fn wait_until_recovered(wire: &mut Wire) -> io::Result<()> {
-    let deadline = Instant::now() + RECOVERY_TIME_MAX;
+fn wait_until_recovered(wire: &mut Wire, deadline: Instant) -> io::Result<()> {
     for stream in ["EVENTS", "WORK", "KV_B"] {
-        while is_unavailable(&wire.request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?) {
+        while is_refused_for_now(&wire.request(&format!("$JS.API.STREAM.INFO.{stream}"), "")?) {
             if Instant::now() > deadline {
                 return Err(io::Error::other(format!("{stream} is not recovered")));
             }
@@ -72,30 +51,104 @@ fn wait_until_recovered(wire: &mut Wire) -> io::Result<()> {
     Ok(())
 }
 
-fn is_unavailable(answer: &Incoming) -> bool {
-    number_in(&answer.payload, "code") == Some(503)
+fn is_refused_for_now(answer: &Incoming) -> bool {
+    number_in(&answer.payload, "code") == Some(503) || answer.headers.starts_with(b"NATS/1.0 503")
 }
 
-fn messages(
-    wire: &mut Wire,
-    stream: &str,
-    wanted: &[(u64, Op, Must)],
-    broken: &mut Vec<String>,
-) -> io::Result<()> {
-    for chunk in wanted.chunks(GETS_AT_ONCE) {
-        for (at, (seq, ..)) in chunk.iter().enumerate() {
-            let request = format!("{{\"seq\":{seq}}}");
-            wire.publish(&format!("$JS.API.DIRECT.GET.{stream}"), &format!("g.{at}"), "", request.as_bytes());
-        }
-        wire.flush()?;
-        for _ in chunk {
-            let answer = answer(wire)?;
-            let at = answer.subject.rsplit('.').next().and_then(|word| word.parse::<usize>().ok());
-            let Some((seq, op, must)) = at.and_then(|at| chunk.get(at)) else { continue };
-            broken.extend(fault(&answer, *op, must).map(|what| format!("{stream} {seq} ({op:?}): {what}")));
-        }
+/// One look at everything.
+struct Judge<'a> {
+    wire: Wire,
+    ledger: &'a Ledger,
+    broken: Vec<String>,
+    /// Whether something could not be told for now.
+    refused: bool,
+}
+
+impl Judge<'_> {
+    fn look_at_all(&mut self, depth: Depth) -> io::Result<()> {
+        let count = match depth {
+            Depth::All => usize::MAX,
+            Depth::Newest(count) => count,
+        };
+        let ledger = self.ledger;
+        let events: Vec<(u64, Op, Must)> =
+            ledger.events.iter().rev().take(count).map(|(seq, op)| (*seq, *op, ledger.event(*seq))).collect();
+        self.messages("EVENTS", &events)?;
+        let items: Vec<(u64, Op, Must)> =
+            ledger.work.iter().rev().take(count).map(|(seq, op)| (*seq, *op, ledger.item(*seq))).collect();
+        self.messages("WORK", &items)?;
+        ledger.written_keys().into_iter().try_for_each(|key| self.key(key))?;
+        self.end("EVENTS", ledger.events.last_key_value().map_or(0, |(seq, _)| *seq))?;
+        self.end("WORK", ledger.work.last_key_value().map_or(0, |(seq, _)| *seq))?;
+        self.end("KV_B", ledger.keys_last_seq)?;
+        self.position("EVENTS", 'E')?;
+        self.position("WORK", 'W')
     }
-    Ok(())
+
+    fn messages(&mut self, stream: &str, wanted: &[(u64, Op, Must)]) -> io::Result<()> {
+        for chunk in wanted.chunks(GETS_AT_ONCE) {
+            for (at, (seq, ..)) in chunk.iter().enumerate() {
+                let request = format!("{{\"seq\":{seq}}}");
+                let subject = format!("$JS.API.DIRECT.GET.{stream}");
+                self.wire.publish(&subject, &format!("g.{at}"), "", request.as_bytes());
+            }
+            self.wire.flush()?;
+            for _ in chunk {
+                let answer = answer(&mut self.wire)?;
+                self.refused |= is_refused_for_now(&answer);
+                let at = answer.subject.rsplit('.').next().and_then(|word| word.parse::<usize>().ok());
+                let Some((seq, op, must)) = at.and_then(|at| chunk.get(at)) else { continue };
+                let fault = fault(&answer, *op, must);
+                self.broken.extend(fault.map(|what| format!("{stream} {seq} ({op:?}): {what}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: u8) -> io::Result<()> {
+        let (acked, sent) = self.ledger.versions(key);
+        let last = format!("{{\"last_by_subj\":\"$KV.B.{key}\"}}");
+        let answer = self.ask("$JS.API.DIRECT.GET.KV_B", &last)?;
+        match header(&answer.headers, "Op").and_then(Op::parse) {
+            None if acked == 0 => {}
+            None => self.broken.push(format!("key {key} is lost, version {acked} was acknowledged")),
+            Some(op @ Op::Key { n, .. }) if n >= acked && n <= sent => {
+                if op.payload() != answer.payload {
+                    self.broken.push(format!("key {key} has changed"));
+                }
+            }
+            Some(op) => {
+                self.broken.push(format!("key {key} is {op:?}, {acked} was acknowledged, {sent} sent"));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, stream: &str, acked: u64) -> io::Result<()> {
+        let info = self.ask(&format!("$JS.API.STREAM.INFO.{stream}"), "")?;
+        let last = number_in(&info.payload, "last_seq").unwrap_or(0);
+        if last < acked {
+            self.broken.push(format!("{stream} ends at {last}, {acked} was given"));
+        }
+        Ok(())
+    }
+
+    fn position(&mut self, stream: &str, consumer: char) -> io::Result<()> {
+        let acked = self.ledger.last_acked(consumer);
+        let info = self.ask(&format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"), "")?;
+        let delivered = number_in(&info.payload, "stream_seq").unwrap_or(0);
+        if delivered < acked {
+            let what = format!("consumer {consumer} is at {delivered}, though {acked} was acknowledged");
+            self.broken.push(what);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, subject: &str, payload: &str) -> io::Result<Incoming> {
+        let answer = self.wire.request(subject, payload)?;
+        self.refused |= is_refused_for_now(&answer);
+        Ok(answer)
+    }
 }
 
 fn answer(wire: &mut Wire) -> io::Result<Incoming> {
@@ -115,39 +168,6 @@ fn fault(answer: &Incoming, op: Op, must: &Must) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn key(wire: &mut Wire, key: u8, ledger: &Ledger, broken: &mut Vec<String>) -> io::Result<()> {
-    let (acked, sent) = ledger.versions(key);
-    let answer = wire.request("$JS.API.DIRECT.GET.KV_B", &format!("{{\"last_by_subj\":\"$KV.B.{key}\"}}"))?;
-    let held = header(&answer.headers, "Op").and_then(Op::parse);
-    match held {
-        None if acked == 0 => {}
-        None => broken.push(format!("key {key} is lost, version {acked} was acknowledged")),
-        Some(op @ Op::Key { n, .. }) if n >= acked && n <= sent => {
-            if op.payload() != answer.payload {
-                broken.push(format!("key {key} has changed"));
-            }
-        }
-        Some(op) => broken.push(format!("key {key} is {op:?}, {acked} was acknowledged, {sent} sent")),
-    }
-    Ok(())
-}
-
-fn position(
-    wire: &mut Wire,
-    stream: &str,
-    consumer: char,
-    ledger: &Ledger,
-    broken: &mut Vec<String>,
-) -> io::Result<()> {
-    let acked = ledger.last_acked(consumer);
-    let info = wire.request(&format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"), "")?;
-    let delivered = number_in(&info.payload, "stream_seq").unwrap_or(0);
-    if delivered < acked {
-        broken.push(format!("consumer {consumer} is at {delivered}, though {acked} was acknowledged"));
-    }
-    Ok(())
 }
 
 /// Reads on until nothing is left: whatever was acknowledged for good must not come again, everything else must come.

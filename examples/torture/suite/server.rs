@@ -1,11 +1,16 @@
 //! The broker under test, as a process that can be killed.
 
+#[path = "../../../tests/kit/ports.rs"]
+mod ports;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use self::ports::free_port;
 
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -119,10 +124,4 @@ fn greets(port: u16) -> bool {
     let patient = stream.set_read_timeout(Some(Duration::from_secs(2)));
     let mut line = String::new();
     patient.is_ok() && BufReader::new(stream).read_line(&mut line).is_ok() && line.starts_with("INFO ")
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

@@ -82,13 +82,13 @@ impl ConsumerMachine {
         config
     }
 
-    /// `CONSUMER.RESET`: goes back to the first message that was not acknowledged, or to `seq` if that is not 0. Returns
-    /// the sequence it went to. On an interest stream, what lies before it may now be free to go.
+    /// `CONSUMER.RESET`: goes back to the first message that was neither acknowledged nor given up, or to `seq` if that is
+    /// not 0. Returns the sequence it went to. On an interest stream, what lies before it may now be free to go.
     pub fn reset(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<u64, ResetError> {
         let target = match seq {
             0 => {
                 self.drop_removed(turn);
-                self.state.ack_floor.stream.saturating_add(1)
+                self.state.ack_floor.stream.max(self.given_up_floor).saturating_add(1)
             }
             seq => {
                 self.check_reset(turn, seq)?;
@@ -101,6 +101,7 @@ impl ConsumerMachine {
 
     fn go_back_to(&mut self, seq: u64) {
         self.state.reset_to(seq);
+        self.given_up_floor = 0;
         self.skip_list = None;
         self.backlog.invalidate();
         self.held_until = None;

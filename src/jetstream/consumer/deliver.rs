@@ -348,6 +348,8 @@ impl ConsumerMachine {
             return;
         };
         self.apply(Op::GiveUp { seq });
+        let first = self.state.acks.pending().first().map(|next| next.seq.saturating_sub(1));
+        self.given_up_floor = self.given_up_floor.max(first.unwrap_or(self.state.delivered.stream));
         turn.push(Effect::Advisory(Advisory::MaxDeliveries {
             stream_seq: seq,
             deliveries: entry.deliveries.into(),

@@ -46,6 +46,8 @@ pub struct ConsumerMachine {
     /// The rest of what `last_per_subject` begins with; built when it is first needed.
     pub(super) skip_list: Option<SkipList>,
     pub(super) backlog: Backlog,
+    /// Nothing up to here is pending, as what was given up is not: a reset does not go back behind it. Not kept.
+    pub(super) given_up_floor: u64,
     pub(super) waiting: WaitingQueue,
     pub(super) push: Push,
     pub(super) flow_control: Option<FlowControl>,
@@ -149,6 +151,7 @@ impl ConsumerMachine {
             recorder: (!config.direct).then(delta::Recorder::default),
             skip_list: None,
             backlog: Backlog::default(),
+            given_up_floor: 0,
             waiting: WaitingQueue::new(settings.waiting_max, ranked),
             push: Push { active: false, heartbeat_at },
             flow_control: settings.flow_control.then(FlowControl::default),
@@ -229,7 +232,12 @@ impl ConsumerMachine {
     /// Whether a message is still wanted. On interest and work queue streams it must stay as long as any consumer needs
     /// it. `subject` is the message's.
     pub fn needs(&self, seq: u64, subject: &[u8]) -> bool {
-        self.matches(subject) && self.state.needs(seq)
+        self.matches(subject) && self.is_open(seq)
+    }
+
+    /// Whether a message would still be wanted if its subject passed the filters.
+    pub fn is_open(&self, seq: u64) -> bool {
+        self.state.needs(seq)
     }
 
     /// Whether a subject passes the filters.

@@ -41,6 +41,9 @@ impl StreamState {
         if self.machine.config().retention == Retention::WorkQueue {
             return Ok(false);
         }
+        if let Some(needed) = self.consumers.need_unread(seq) {
+            return Ok(needed);
+        }
         let Some(message) = self.log.load(seq)? else { return Ok(false) };
         Ok(self.consumers.need(seq, &message.subject))
     }
@@ -79,7 +82,9 @@ impl StreamState {
             return;
         }
         let state = self.log.state();
-        let released = if self.consumers.is_empty() {
+        // As with nats-server, a stream that has never held anything begins with the loss of a consumer that was ahead of it.
+        let is_ahead = state.last_seq == 0 && from > 0;
+        let released = if self.consumers.is_empty() || is_ahead {
             self.machine.emptied(self.log.as_mut()).map(|lsn| self.wrote(lsn))
         } else {
             self.release_range(from.max(state.first_seq), state.last_seq)

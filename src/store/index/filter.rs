@@ -2,11 +2,17 @@
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
 pub use headwater_protocol::subject::{has_wildcards, matches};
 
 use super::seeker::Seeker;
 use super::subject::SubjectIndex;
 use crate::store::StoreError;
+
+/// Whether a subject matches one of the filters.
+pub fn matches_any(filters: &[Bytes], subject: &[u8]) -> bool {
+    filters.iter().any(|filter| matches(filter, subject))
+}
 
 /// Visits the subjects that match, in byte order, with their encoded postings.
 pub fn visit_matching(

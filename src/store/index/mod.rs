@@ -1,5 +1,6 @@
 //! The index of one stream: where its messages lie and which subjects they have.
 
+mod candidates;
 mod directory;
 pub mod filter;
 mod open_page;

@@ -103,7 +103,7 @@ impl Plan {
 
     /// Whether a subject matches one of the filters.
     pub fn matches(&self, subject: &[u8]) -> bool {
-        self.filters.iter().any(|filter| filter::matches(filter, subject))
+        filter::matches_any(&self.filters, subject)
     }
 
     fn take_in(&mut self, subject: &[u8]) {
@@ -195,7 +195,7 @@ impl PlanCache {
 
     /// Whether there is a plan for `filters`.
     pub fn hold(&self, filters: &[Bytes]) -> bool {
-        self.plans.iter().any(|plan| plan.filters == filters)
+        self.plans.iter().rev().any(|plan| plan.filters == filters)
     }
 
     /// A subject has its first live message.

@@ -82,18 +82,8 @@ impl SubjectIndex {
 
     /// Takes in a message; true when its subject is new.
     pub fn add(&mut self, subject: &[u8], seq: u64) -> Result<bool, StoreError> {
-        let mut added = false;
-        self.update(subject, |held| {
-            added = held.is_none();
-            Some(match held {
-                None => Postings::one(seq),
-                Some(mut postings) => {
-                    postings.add(seq);
-                    postings
-                }
-            })
-        })?;
-        Ok(added)
+        let subjects = self.change_page(subject, |page| page.add(subject, seq))?;
+        Ok(subjects > 0)
     }
 
     /// Takes out a message; true when it was the last one of its subject.
@@ -125,10 +115,19 @@ impl SubjectIndex {
         subject: &[u8],
         change: impl FnOnce(Option<Postings>) -> Option<Postings>,
     ) -> Result<(), StoreError> {
+        self.change_page(subject, |page| page.change(subject, change)).map(|_| ())
+    }
+
+    /// Changes the page a subject belongs to. `change` returns by how much its number of subjects changes, as this does.
+    fn change_page(
+        &mut self,
+        subject: &[u8],
+        change: impl FnOnce(&mut OpenPage<'_>) -> Option<i64>,
+    ) -> Result<i64, StoreError> {
         let mut page = self.page_of(subject)?;
         *page.dirty = true;
         let before = page.bytes.capacity();
-        let subjects = page.change(subject, change).ok_or_else(damaged)?;
+        let subjects = change(&mut page).ok_or_else(damaged)?;
         let (after, capacity) = (page.bytes.len(), page.bytes.capacity());
         self.subjects = self.subjects.saturating_add_signed(subjects);
         self.resident_bytes = (self.resident_bytes + capacity).saturating_sub(before);
@@ -136,16 +135,30 @@ impl SubjectIndex {
             let fence = self.fence(subject);
             self.keep_in_size(&fence, after)?;
         }
-        Ok(())
+        Ok(subjects)
     }
 
     /// Visits the subjects that `seeker` takes in byte order, with their encoded postings.
-    pub fn visit(&mut self, mut seeker: Seeker<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+    pub fn visit(&mut self, seeker: Seeker<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        self.visit_within(u64::MAX, seeker, visit).map(|_| ())
+    }
+
+    /// The same until [`pages_walked`](Self::pages_walked) has come to `pages`; false if that was before the end.
+    pub fn visit_within(
+        &mut self,
+        pages: u64,
+        mut seeker: Seeker<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, StoreError> {
         let mut at = seeker.target().to_vec();
-        while let Walk::Wants = walk(&self.pages, &mut at, &mut seeker, visit, &mut self.pages_walked)? {
+        while self.pages_walked < pages {
+            let walked = &mut self.pages_walked;
+            if let Walk::Done = walk(&self.pages, &mut at, &mut seeker, visit, walked, pages)? {
+                return Ok(true);
+            }
             self.page_of(&at)?;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Grows with every page that is looked at for a [`visit`](Self::visit).
@@ -331,7 +344,7 @@ impl Page {
 enum Walk {
     /// There is nothing more to visit.
     Done,
-    /// The page it has come to is not in memory.
+    /// The page it has come to is not in memory, or it has walked far enough.
     Wants,
 }
 
@@ -343,9 +356,10 @@ fn walk(
     seeker: &mut Seeker<'_>,
     visit: &mut Visit<'_>,
     walked: &mut u64,
+    walked_max: u64,
 ) -> Result<Walk, StoreError> {
     let mut found = page_at(pages, at)?;
-    while let Some(bytes) = &found.1.bytes {
+    while let Some(bytes) = found.1.bytes.as_ref().filter(|_| *walked < walked_max) {
         *walked += 1;
         let mut walker = Walker::new(bytes);
         walker.seek(at);
@@ -376,9 +390,11 @@ fn walk_page<'p>(
 ) -> Result<ControlFlow<(), Option<FoundPage<'p>>>, StoreError> {
     while let Some((subject, state)) = walker.step() {
         match seeker.judge(subject) {
-            Verdict::Match if visit(subject, state).is_break() => return Ok(ControlFlow::Break(())),
+            Verdict::Match | Verdict::MatchAndSeek if visit(subject, state).is_break() => {
+                return Ok(ControlFlow::Break(()));
+            }
             Verdict::Match | Verdict::Next => {}
-            Verdict::Seek => {
+            Verdict::MatchAndSeek | Verdict::Seek => {
                 let found = page_at(pages, seeker.target())?;
                 if !std::ptr::eq(found.1, page) {
                     return Ok(ControlFlow::Continue(Some(found)));

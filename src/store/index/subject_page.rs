@@ -7,8 +7,10 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::postings::Postings;
-use super::varint::{self, Reader};
+use super::varint::{self, Reader, VARINT_BYTES_MAX};
 
 /// Where a subject is in a page, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +95,14 @@ pub fn replace(page: &mut Vec<u8>, at: Range<usize>, postings: &Postings) {
     splice(page, at, &encoded);
 }
 
+/// Adds a message behind all others to the postings at a held spot, if that takes no more than writing it down.
+pub fn add_behind(page: &mut Vec<u8>, at: Range<usize>, seq: u64) -> Option<()> {
+    let mut encoded = Vec::with_capacity(at.len() + 2 * VARINT_BYTES_MAX);
+    Postings::encode_one_more(Reader::new(page.get(at.clone())?).prefixed()?, seq, &mut encoded)?;
+    splice(page, at, &encoded);
+    Some(())
+}
+
 /// Inserts `subject` at a vacant spot; `None` when the page is damaged.
 pub fn insert(page: &mut Vec<u8>, spot: &Spot, subject: &[u8], postings: &Postings) -> Option<()> {
     let Spot::Vacant { at, shared_before, shared_after } = *spot else { return None };
@@ -135,13 +145,13 @@ pub fn remove(page: &mut Vec<u8>, start: usize) -> Option<()> {
 pub struct Walker<'a> {
     page: &'a [u8],
     at: usize,
-    subject: Vec<u8>,
+    subject: SmallVec<[u8; 64]>,
 }
 
 impl<'a> Walker<'a> {
     /// Starts at the first subject.
     pub fn new(page: &'a [u8]) -> Self {
-        Self { page, at: 0, subject: Vec::new() }
+        Self { page, at: 0, subject: SmallVec::new() }
     }
 
     /// The next subject and its encoded postings, without their length.
@@ -261,13 +271,13 @@ fn splice(page: &mut Vec<u8>, range: Range<usize>, with: &[u8]) {
         // Few different sizes leave few holes between the pages.
         page.reserve_exact((grown + 1).next_multiple_of(CAPACITY_STEP) - page.len());
     }
-    if range.len() == with.len() {
-        if let Some(place) = page.get_mut(range) {
-            place.copy_from_slice(with);
-        }
-        return;
+    let (old_len, end) = (page.len(), range.start + with.len());
+    page.resize(grown.max(old_len), 0);
+    page.copy_within(range.end..old_len, end);
+    page.truncate(grown);
+    if let Some(place) = page.get_mut(range.start..end) {
+        place.copy_from_slice(with);
     }
-    page.splice(range, with.iter().copied());
 }
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {

@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 use bytes::Bytes;
 
+use super::candidates::{Candidates, Towards};
 use super::filter;
 use super::plan::{Plan, PlanCache};
 use super::postings::{Bound, Bounds, Postings};
@@ -45,44 +46,23 @@ pub trait Messages {
 pub struct Subjects {
     pub(crate) index: SubjectIndex,
     plans: PlanCache,
+    /// The filters that were walked for last: who asks for them again is worth a plan.
+    walked: Vec<Bytes>,
 }
 
-/// Subjects that are walked over for one answer before a plan is made.
-const WALKED_SUBJECTS_MAX: usize = 4096;
+/// Messages that are looked at one by one for a match that is near.
+const GLANCED_MAX: usize = 256;
 
-/// What the index alone says about the next (or last) match.
-#[derive(Default)]
-struct Candidates {
-    /// A match that is certain.
-    certain: Option<u64>,
-    /// Where an uncertain match may lie at the earliest (at the latest).
-    uncertain: Option<u64>,
-}
+/// Of those, the ones that are looked at first: where most subjects match, one of them does.
+const GLANCED_FIRST_MAX: usize = 4;
 
-impl Candidates {
-    /// Takes in what lies at or before `up_to`.
-    fn take_last(&mut self, postings: &Postings, up_to: u64) {
-        match postings {
-            Postings::Listed(seqs) => {
-                let before = seqs.partition_point(|seq| *seq <= up_to).checked_sub(1);
-                self.certain = self.certain.max(before.and_then(|at| seqs.get(at).copied()));
-            }
-            Postings::Bounded(bounds) if bounds.first.seq <= up_to => {
-                if bounds.last.exact && bounds.last.seq <= up_to {
-                    self.certain = self.certain.max(Some(bounds.last.seq));
-                } else {
-                    self.uncertain = self.uncertain.max(Some(bounds.last.seq.min(up_to)));
-                }
-            }
-            Postings::Bounded(_) => {}
-        }
-    }
-}
+/// Pages of the index that cost less to walk over than looking at the others.
+const PAGES_BEFORE_GLANCE: u64 = 8;
 
 impl Subjects {
     /// Subjects over a stored index.
     pub fn new(index: SubjectIndex) -> Self {
-        Self { index, plans: PlanCache::default() }
+        Self { index, ..Self::default() }
     }
 
     /// Distinct live subjects.
@@ -190,13 +170,8 @@ impl Subjects {
         filters: &[Bytes],
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
-        if let [filter] = filters {
-            if !filter::has_wildcards(filter) {
-                let candidates = next_candidates(&mut self.index, &[filter], from)?;
-                if candidates.uncertain.is_none() {
-                    return Ok(candidates.certain);
-                }
-            }
+        if let Some(found) = self.next_at_hand(from, filters, messages)? {
+            return Ok(found);
         }
         let plan = self.plans.get(&mut self.index, filters, from, || newest(messages))?;
         if plan.matched == self.index.len() {
@@ -215,6 +190,50 @@ impl Subjects {
                 Searched::Until(seq) => start = seq,
             }
         }
+    }
+
+    /// The next match if it can be told without a plan. Clients ask once: a plan would cost more, and drive out one of the
+    /// consumers'.
+    fn next_at_hand(
+        &mut self,
+        from: u64,
+        filters: &[Bytes],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<Option<u64>>, StoreError> {
+        if let [filter] = filters {
+            if !filter::has_wildcards(filter) {
+                return Ok(Candidates::of(&mut self.index, &[filter], Towards::End(from))?.settled());
+            }
+        }
+        if self.walked == filters || self.plans.hold(filters) {
+            return Ok(None);
+        }
+        self.without_plan(Towards::End(from), filters, messages)
+    }
+
+    /// The nearest match if it is one of the nearest messages, or if a walk over the subjects that match tells.
+    fn without_plan(
+        &mut self,
+        towards: Towards,
+        filters: &[Bytes],
+        messages: &mut dyn Messages,
+    ) -> Result<Option<Option<u64>>, StoreError> {
+        let mut walk = |pages_max| {
+            let known = Candidates::walked(&mut self.index, filters, towards, pages_max)?;
+            Ok(known.and_then(|candidates| candidates.settled()))
+        };
+        if let Some(found) = glance(towards, filters, messages, GLANCED_FIRST_MAX)? {
+            return Ok(Some(found));
+        }
+        if let Some(found) = walk(PAGES_BEFORE_GLANCE)? {
+            return Ok(Some(found));
+        }
+        if let Some(found) = glance(towards, filters, messages, GLANCED_MAX)? {
+            return Ok(Some(found));
+        }
+        let found = walk(u64::MAX)?;
+        self.walked = filters.to_vec();
+        Ok(found)
     }
 
     /// The last live message at or before `up_to` that matches; filters must not be empty.
@@ -238,16 +257,12 @@ impl Subjects {
         up_to: u64,
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
-        let candidates = last_candidates(&mut self.index, &[subject], up_to)?;
+        let candidates = Candidates::of(&mut self.index, &[subject], Towards::Start(up_to))?;
         let certain = candidates.certain;
-        match candidates.uncertain {
-            Some(uncertain) if certain.is_none_or(|seq| uncertain > seq) => {
-                let tags = TagSet::one(subject_tag(subject));
-                let from = certain.map_or(0, |seq| seq.saturating_add(1));
-                Ok(prev_of(subject, &tags, from..=uncertain, messages)?.or(certain))
-            }
-            _ => Ok(certain),
-        }
+        let Some(doubtful) = candidates.doubt() else { return Ok(certain) };
+        let tags = TagSet::one(subject_tag(subject));
+        let from = certain.map_or(0, |seq| seq.saturating_add(1));
+        Ok(prev_of(subject, &tags, from..=doubtful, messages)?.or(certain))
     }
 
     fn last_by_plan(
@@ -257,7 +272,7 @@ impl Subjects {
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
         if !self.plans.hold(filters) {
-            if let Some(last) = self.last_by_walk(up_to, filters)? {
+            if let Some(last) = self.without_plan(Towards::Start(up_to), filters, messages)? {
                 return Ok(last);
             }
         }
@@ -268,11 +283,11 @@ impl Subjects {
         let mut end = up_to;
         let mut certain = None;
         if let Some(listed) = &plan.subjects {
-            let candidates = last_candidates(&mut self.index, listed, up_to)?;
+            let candidates = Candidates::of(&mut self.index, listed, Towards::Start(up_to))?;
             certain = candidates.certain;
-            match candidates.uncertain {
-                Some(uncertain) if certain.is_none_or(|seq| uncertain > seq) => end = uncertain,
-                _ => return Ok(certain),
+            match candidates.doubt() {
+                Some(doubtful) => end = doubtful,
+                None => return Ok(certain),
             }
         }
         let from = certain.map_or(0, |seq| seq.saturating_add(1));
@@ -284,26 +299,6 @@ impl Subjects {
             end = before;
         }
         Ok(certain)
-    }
-
-    /// What the index alone says, `None` if that is not enough. Clients ask once: a plan would cost more, and drive out one
-    /// of the consumers'.
-    fn last_by_walk(&mut self, up_to: u64, filters: &[Bytes]) -> Result<Option<Option<u64>>, StoreError> {
-        let (mut candidates, mut left) = (Candidates::default(), WALKED_SUBJECTS_MAX);
-        for filter in filters {
-            self.index.visit(Seeker::new(filter, None), &mut |_, state| {
-                if let Some(postings) = Postings::decode(state) {
-                    candidates.take_last(&postings, up_to);
-                }
-                left -= 1;
-                if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            if left == 0 {
-                return Ok(None);
-            }
-        }
-        let Candidates { certain, uncertain } = candidates;
-        Ok((uncertain <= certain).then_some(certain))
     }
 
     /// How many live messages in `from..=up_to` match; filters must not be empty.
@@ -343,6 +338,31 @@ impl Subjects {
     }
 }
 
+/// The nearest match, if it is one of the nearest messages or there are no others.
+fn glance(
+    towards: Towards,
+    filters: &[Bytes],
+    messages: &mut dyn Messages,
+    messages_max: usize,
+) -> Result<Option<Option<u64>>, StoreError> {
+    let mut at = Some(towards);
+    for _ in 0..messages_max {
+        let next = match at {
+            Some(Towards::End(from)) => messages.next_tagged(from, u64::MAX, None)?,
+            Some(Towards::Start(up_to)) => messages.prev_tagged(0, up_to, None)?,
+            None => None,
+        };
+        let Some(seq) = next else { return Ok(Some(None)) };
+        // What is damaged the index knows of.
+        let Some(subject) = messages.subject(seq)? else { return Ok(None) };
+        if filter::matches_any(filters, &subject) {
+            return Ok(Some(next));
+        }
+        at = towards.beyond(seq);
+    }
+    Ok(None)
+}
+
 /// How far a search has come.
 enum Searched {
     /// To its end: the match, if there is one.
@@ -361,11 +381,11 @@ fn search_on(
     let mut start = from;
     let mut certain = None;
     if let Some(listed) = &plan.subjects {
-        let candidates = next_candidates(index, listed, from)?;
+        let candidates = Candidates::of(index, listed, Towards::End(from))?;
         certain = candidates.certain;
-        match candidates.uncertain {
-            Some(uncertain) if certain.is_none_or(|seq| uncertain < seq) => start = uncertain,
-            _ => return Ok(Searched::Through(certain)),
+        match candidates.doubt() {
+            Some(doubtful) => start = doubtful,
+            None => return Ok(Searched::Through(certain)),
         }
     }
     let up_to = certain.map_or(u64::MAX, |seq| seq.saturating_sub(1));
@@ -384,52 +404,6 @@ fn search_on(
 /// The newest message, 0 if there is none.
 fn newest(messages: &mut dyn Messages) -> Result<u64, StoreError> {
     Ok(messages.prev_tagged(0, u64::MAX, None)?.unwrap_or(0))
-}
-
-fn next_candidates(
-    index: &mut SubjectIndex,
-    subjects: &[impl AsRef<[u8]>],
-    from: u64,
-) -> Result<Candidates, StoreError> {
-    let mut candidates = Candidates::default();
-    for subject in subjects {
-        match index.get(subject.as_ref())? {
-            Some(Postings::Listed(seqs)) => {
-                let next = seqs.get(seqs.partition_point(|seq| *seq < from)).copied();
-                candidates.certain = least(candidates.certain, next);
-            }
-            Some(Postings::Bounded(bounds)) if bounds.last.seq >= from => {
-                if bounds.first.exact && bounds.first.seq >= from {
-                    candidates.certain = least(candidates.certain, Some(bounds.first.seq));
-                } else {
-                    candidates.uncertain = least(candidates.uncertain, Some(bounds.first.seq.max(from)));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(candidates)
-}
-
-fn last_candidates(
-    index: &mut SubjectIndex,
-    subjects: &[impl AsRef<[u8]>],
-    up_to: u64,
-) -> Result<Candidates, StoreError> {
-    let mut candidates = Candidates::default();
-    for subject in subjects {
-        if let Some(postings) = index.get(subject.as_ref())? {
-            candidates.take_last(&postings, up_to);
-        }
-    }
-    Ok(candidates)
-}
-
-fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }
 
 fn find_first(
@@ -496,3 +470,7 @@ pub(super) fn is_match(
     plan.subject_was_read(index)?;
     Ok(messages.subject(seq)?.is_some_and(|subject| plan.matches(&subject)))
 }
+
+#[cfg(test)]
+#[path = "subjects_tests.rs"]
+mod tests;

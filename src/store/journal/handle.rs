@@ -266,13 +266,19 @@ impl Journal {
 
 impl RecordReader for Journal {
     fn read_subject(&self, at: Location, len: usize) -> Result<Option<(Header, Bytes)>, StoreError> {
-        let Some(bytes) = self.recent(at, len) else { return self.files.read_subject(at, len) };
-        let segment = self.files.get(at.segment)?;
-        let Some(header) = Header::decode(&bytes, segment.seeds) else { return Ok(None) };
-        if header.is_sealed() {
-            return Ok(segment.trusted(bytes).map(|record| (record.header, record.subject())));
-        }
-        let end = HEADER_LEN + usize::from(header.subject_len);
-        Ok((end <= bytes.len()).then(|| (header, bytes.slice(HEADER_LEN..end))))
+        let in_memory = self.files.get(at.segment).ok().and_then(|segment| {
+            let bytes = self.recent(at, len).or_else(|| self.ahead(&segment, at, len))?;
+            subject_of(&segment, bytes)
+        });
+        in_memory.map_or_else(|| self.files.read_subject(at, len), |found| Ok(Some(found)))
     }
+}
+
+fn subject_of(segment: &Segment, bytes: Bytes) -> Option<(Header, Bytes)> {
+    let header = Header::decode(&bytes, segment.seeds)?;
+    if header.is_sealed() {
+        return segment.record(bytes).map(|record| (record.header, record.subject()));
+    }
+    let end = HEADER_LEN + usize::from(header.subject_len);
+    (end <= bytes.len()).then(|| (header, bytes.slice(HEADER_LEN..end)))
 }

@@ -14,10 +14,6 @@ use crate::suite::server::Launch;
 /// How long the clients fill the store.
 const LOAD_TIME: Duration = Duration::from_millis(400);
 
-/// A store that is being opened anew answers nothing for a moment.
-const REOPENING_ATTEMPTS: usize = 50;
-const REOPENING_PAUSE: Duration = Duration::from_millis(100);
-
 /// Flips a bit at so many places of a store that the broker closed in order, and starts the broker on each; returns how often a
 /// message was lost.
 pub fn flips(binary: &Path, seed: u64, positions: u64) -> Result<u64, String> {
@@ -63,15 +59,7 @@ fn strike(image: &Image, position: u64, rng: &mut Rng) -> Strike {
 fn one(launch: &Launch, ledger: &Ledger) -> Result<u64, String> {
     let logged = launch.log().len();
     let _server = launch.start()?;
-    let mut broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
-    for _ in 0..REOPENING_ATTEMPTS {
-        // The index turned out to be damaged: the broker opens its store anew by itself.
-        if !broken.iter().any(|what| what.contains(" 503")) {
-            break;
-        }
-        std::thread::sleep(REOPENING_PAUSE);
-        broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
-    }
+    let broken = judge(launch.port, ledger, Depth::All).map_err(|error| error.to_string())?;
     let told = launch.log()[logged..].contains("[ERR] journal:");
     match (broken.len(), told) {
         (0, _) => Ok(0),

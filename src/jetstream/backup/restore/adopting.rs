@@ -68,12 +68,10 @@ impl Building {
     pub(super) fn checked(&self, name: &str, mut config: ConsumerConfig) -> Result<ConsumerConfig, ApiError> {
         check_names(CreateSubject::Named { consumer: name, filter: "" }, &mut config)?;
         let situation = Situation {
-            stream: &self.config,
             bounds: self.account.consumer_bounds(),
-            existing: None,
-            deliver_interest: false,
             counted: self.consumers.iter().filter(|consumer| counts(&consumer.config)).count(),
             others: &|| self.consumers.iter().map(|consumer| &consumer.config).collect(),
+            ..Situation::of_first(&self.config)
         };
         let (Decision::Create(mut config) | Decision::Update(mut config)) =
             decide(config, ConsumerAction::CreateOrUpdate, false, &situation)?;

@@ -28,6 +28,20 @@ pub struct Situation<'a> {
     pub others: &'a dyn Fn() -> Vec<&'a ConsumerConfig>,
 }
 
+impl<'a> Situation<'a> {
+    /// The first consumer of a stream, with no limits but the defaults.
+    pub fn of_first(stream: &'a StreamConfig) -> Self {
+        Situation {
+            stream,
+            bounds: ConsumerBounds::default(),
+            existing: None,
+            deliver_interest: false,
+            counted: 0,
+            others: &Vec::new,
+        }
+    }
+}
+
 /// What is to be done. Both carry the complete configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {

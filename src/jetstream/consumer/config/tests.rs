@@ -20,14 +20,7 @@ fn stream(more: &str) -> StreamConfig {
 }
 
 fn judge(json: &str, stream: &StreamConfig, pedantic: bool) -> Result<ConsumerConfig, ApiError> {
-    let situation = Situation {
-        stream,
-        bounds: ConsumerBounds::default(),
-        existing: None,
-        deliver_interest: false,
-        counted: 0,
-        others: &Vec::new,
-    };
+    let situation = Situation::of_first(stream);
     match decide(consumer(json), ConsumerAction::CreateOrUpdate, pedantic, &situation)? {
         Decision::Create(config) => Ok(config),
         Decision::Update(_) => panic!("nothing is there to update"),
@@ -209,12 +202,9 @@ fn join(json: &str, others: &[&str], more: &str) -> Result<(), u16> {
     let stream = stream(more);
     let others: Vec<ConsumerConfig> = others.iter().map(|json| consumer(json)).collect();
     let situation = Situation {
-        stream: &stream,
-        bounds: ConsumerBounds::default(),
-        existing: None,
-        deliver_interest: false,
         counted: others.iter().filter(|other| !other.direct && !other.sourcing).count(),
         others: &|| others.iter().collect(),
+        ..Situation::of_first(&stream)
     };
     decide(consumer(json), ConsumerAction::CreateOrUpdate, false, &situation)
         .map(|_| ())
@@ -249,14 +239,8 @@ fn a_stream_has_no_more_consumers_than_it_may() {
 fn change(old: &str, new: &str, action: ConsumerAction) -> Result<ConsumerConfig, (u16, u16, String)> {
     let stream = stream("");
     let existing = judge(old, &stream, false).unwrap();
-    let situation = Situation {
-        stream: &stream,
-        bounds: ConsumerBounds::default(),
-        existing: Some(&existing),
-        deliver_interest: true,
-        counted: 0,
-        others: &Vec::new,
-    };
+    let situation =
+        Situation { existing: Some(&existing), deliver_interest: true, ..Situation::of_first(&stream) };
     match decide(consumer(new), action, false, &situation) {
         Ok(Decision::Update(config)) => Ok(config),
         Ok(Decision::Create(_)) => panic!("it exists"),
@@ -349,14 +333,7 @@ fn an_ephemeral_consumer_keeps_its_threshold_when_asked_for_again() {
 #[test]
 fn updating_needs_something_to_update() {
     let stream = stream("");
-    let situation = Situation {
-        stream: &stream,
-        bounds: ConsumerBounds::default(),
-        existing: None,
-        deliver_interest: false,
-        counted: 0,
-        others: &Vec::new,
-    };
+    let situation = Situation::of_first(&stream);
     let error = decide(consumer("{}"), ConsumerAction::Update, false, &situation).unwrap_err();
     assert_eq!((error.err_code, error.description.as_ref()), (10149, "consumer does not exist"));
 }
@@ -402,13 +379,6 @@ fn a_sourcing_server_gets_what_the_stream_can_give() {
 
 fn judge_config(config: ConsumerConfig) -> Result<Decision, ApiError> {
     let stream = stream("");
-    let situation = Situation {
-        stream: &stream,
-        bounds: ConsumerBounds::default(),
-        existing: None,
-        deliver_interest: false,
-        counted: 0,
-        others: &Vec::new,
-    };
+    let situation = Situation::of_first(&stream);
     decide(config, ConsumerAction::CreateOrUpdate, false, &situation)
 }

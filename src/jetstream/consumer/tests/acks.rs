@@ -115,6 +115,28 @@ fn a_work_queue_hears_of_every_message_that_is_done_with() {
 }
 
 #[test]
+fn a_second_acknowledgement_is_told_a_work_queue_that_still_has_the_message_without_reading_it() {
+    let mut scene = Scene::on_stream(work_queue(), &["s.1", "s.2"], EXPLICIT);
+    scene.pull("r", "1");
+    assert_eq!(scene.ack(1, 1, ""), ["acked 1"]);
+    let loads = scene.log.loads.get();
+    assert_eq!(scene.ack(1, 1, ""), ["acked 1"]);
+    scene.log.remove(1).unwrap();
+    assert!(scene.ack(1, 1, "").is_empty());
+    assert_eq!(scene.log.loads.get(), loads);
+}
+
+#[test]
+fn a_second_acknowledgement_of_what_a_filter_leaves_out_is_told_nobody() {
+    let filtered = r#"{"durable_name":"C","ack_policy":"explicit","filter_subject":"s.2"}"#;
+    let mut scene = Scene::on_stream(work_queue(), &["s.1", "s.2"], filtered);
+    scene.pull("r", "1");
+    assert!(scene.ack(1, 1, "").is_empty());
+    assert_eq!(scene.ack(2, 1, ""), ["acked 2"]);
+    assert_eq!(scene.ack(2, 1, ""), ["acked 2"]);
+}
+
+#[test]
 fn an_interest_stream_hears_of_ranges_and_of_unacknowledged_deliveries() {
     let interest = r#"{"name":"S","subjects":["s.>"],"num_replicas":1,"retention":"interest"}"#;
     let mut scene = Scene::on_stream(interest, &["s.1", "s.2"], r#"{"durable_name":"C","ack_policy":"all"}"#);

@@ -96,6 +96,20 @@ fn a_reset_does_not_go_back_to_what_the_stream_has_removed() {
 }
 
 #[test]
+fn a_reset_does_not_go_back_to_what_was_given_up() {
+    let once = r#"{"durable_name":"C","ack_policy":"explicit","max_deliver":1}"#;
+    let mut scene = Scene::new(&SUBJECTS, once);
+    scene.pull("r", "2");
+    scene.ack(1, 1, "-NAK");
+    scene.pull("r", "1");
+    assert_eq!(scene.position(), "delivered 3/3 floor 0/0 unacked 2 redelivered 0 pending 2");
+    assert_eq!(reset(&mut scene, 0), Ok(2));
+    assert_eq!(scene.pull("r", "1"), ["r 2 #1 x1 +3"]);
+    assert_eq!(reset(&mut scene, 1), Ok(1));
+    assert_eq!(reset(&mut scene, 0), Ok(1));
+}
+
+#[test]
 fn a_reset_goes_anywhere_if_everything_was_wanted() {
     let mut scene = used(EXPLICIT);
     assert_eq!(reset(&mut scene, 1), Ok(1));

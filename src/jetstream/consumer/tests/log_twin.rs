@@ -1,5 +1,6 @@
 //! A stream's messages in memory, as simple as it can be.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -19,6 +20,8 @@ pub struct LogTwin {
     last_seq: u64,
     last_ts: UnixNanos,
     removals: u64,
+    /// How many messages were read whole.
+    pub loads: Cell<u64>,
 }
 
 impl LogTwin {
@@ -113,6 +116,7 @@ impl MessageLog for LogTwin {
     }
 
     fn load(&self, seq: u64) -> Result<Option<StoredMessage>, StoreError> {
+        self.loads.set(self.loads.get() + 1);
         Ok(self.messages.get(&seq).cloned())
     }
 

@@ -20,7 +20,7 @@ use headwater_protocol::jetstream::consumer_info::ConsumerInfo;
 use headwater_protocol::jetstream::from_json::decode;
 use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
 
-use super::config::{ConsumerBounds, Decision, Situation, decide};
+use super::config::{Decision, Situation, decide};
 use super::{Advisory, Budget, ConsumerMachine, Delivery, Effect, Identity, Progress, StreamTraits, Turn};
 use crate::clock::UnixNanos;
 use crate::store::MessageLog;
@@ -179,14 +179,7 @@ pub fn identity() -> Identity {
 pub fn complete(stream: &StreamConfig, config: &str) -> ConsumerConfig {
     let mut config: ConsumerConfig = decode(config.as_bytes(), true).unwrap();
     config.name = "C".into();
-    let situation = Situation {
-        stream,
-        bounds: ConsumerBounds::default(),
-        existing: None,
-        deliver_interest: false,
-        counted: 0,
-        others: &Vec::new,
-    };
+    let situation = Situation::of_first(stream);
     match decide(config, Default::default(), false, &situation).unwrap() {
         Decision::Create(config) => config,
         Decision::Update(_) => panic!("there is nothing to update"),
