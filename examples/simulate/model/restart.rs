@@ -7,7 +7,7 @@ use headwater_protocol::headers::{self, names};
 use headwater_protocol::jetstream::stream_config::{Discard, Storage};
 
 use super::consumer::ConsumerModel;
-use super::legal::{Reason, Reasons};
+use super::legal::Reasons;
 use super::message::{Content, Presence, Stored};
 use super::stream::{StreamModel, content_of};
 use super::{Deletion, Model};
@@ -176,7 +176,7 @@ impl StreamModel {
                 Presence::Gone { cause: Some(cause), promised: false }
                     if stored.promised && lost.contains(&cause) && !survivor_from(cause) =>
                 {
-                    let was_due = matches!(reasons.find(self, *seq), Some(Reason::Age | Reason::Limit));
+                    let was_due = reasons.find(self, *seq).is_some();
                     // A cause that was on disk once and is lost counts by itself.
                     let was_right =
                         crash.orderly || self.messages.get(&cause).is_some_and(|cause| cause.promised);

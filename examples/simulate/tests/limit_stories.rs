@@ -7,6 +7,8 @@ use super::broker_stories::{answers, commit, create, end_of_journal, live, lose,
 use super::stories::{disk, message, offset_of, open, open_new};
 use super::torn_stories::fill_segment;
 use crate::disk::SimDisk;
+use crate::model::Model;
+use crate::model::restart::Crash;
 use crate::world::World;
 
 /// The length of a short message's record.
@@ -34,6 +36,40 @@ fn what_had_ended_before_a_crash_does_not_count_after_it() {
         world.start().unwrap();
         assert_eq!(live(&world), [1, 3], "{limit}");
     }
+}
+
+/// A message had to go for one that the power took. It had to go anyway, for another limit that the power left; and since its
+/// consumer had acknowledged it besides, the model did not see that.
+#[test]
+fn the_model_sees_a_limit_for_a_message_that_was_acknowledged_as_well() {
+    let mut world = world();
+    let mut model = Model::default();
+    model.wanted.insert("S".into());
+    let config = |max| format!(r#""retention":"workqueue","max_msgs_per_subject":{max}"#);
+    create(&world, &config(2));
+    let consumer = br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"explicit"}}"#;
+    world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", consumer);
+    world.publish("s.a", "", b"", b"1");
+    world.publish("s.a", "", b"", b"2");
+    model.observe(&world).unwrap();
+    rest(&world);
+    let end = end_of_journal(&world);
+    assert!(pull(&world).is_some());
+    model.streams.get_mut(&1).unwrap().promise(2);
+    model.streams.get_mut(&1).unwrap().promise(1);
+    world.publish("s.a", "", b"", b"3");
+    model.observe(&world).unwrap();
+    model.consumer(1, "C").unwrap().note_ack(1);
+    let lowered = format!(r#"{{"name":"S","subjects":["s.>"],{}}}"#, config(1));
+    world.publish("$JS.API.STREAM.UPDATE.S", "", b"", lowered.as_bytes());
+    model.observe(&world).unwrap();
+    commit(&world);
+    world.kill();
+    lose(&world, end, SHORT_BYTES);
+    world.start().unwrap();
+    assert_eq!(live(&world), [2]);
+    model.broker_died();
+    model.check_restart(&world, Crash { reopened: false, orderly: false, flips: 0 }).unwrap();
 }
 
 /// Fills the disk with messages of subjects s.0 to s.6; returns what clients were told.

@@ -23,6 +23,9 @@ pub struct Unsure {
     pub void: Vec<Blank>,
     /// The holes of such a commit.
     pub holes: Vec<Blank>,
+    /// What says that a segment ends, where the next record goes: if that were lost with the power, what lies in the next segment
+    /// would count without it.
+    pub old_end: Option<Location>,
 }
 
 /// A place of which nothing counts, and the record that is to say so.
@@ -88,8 +91,7 @@ impl Unsure {
         for (at, byte) in &self.repairs {
             files.get(at.segment)?.write(at.offset, &[*byte])?;
         }
-        let segments: BTreeSet<u32> = self.repairs.iter().map(|(at, _)| at.segment).collect();
-        segments.into_iter().try_for_each(|id| files.get(id)?.sync())
+        sync(files, self.repairs.iter().map(|(at, _)| at.segment).collect())
     }
 
     fn assure(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
@@ -104,12 +106,14 @@ impl Unsure {
         Ok(())
     }
 
-    /// Overwrites the headers of records that do not count, of which only the hole before them tells that they do not.
+    /// Overwrites the headers of records that do not count: nothing tells so but the hole before them, or that nothing follows.
     fn erase_void(&self, files: &SegmentFiles) -> Result<(), StoreError> {
-        for Blank { at, .. } in &self.void {
+        let mut erased = BTreeSet::new();
+        for at in self.void.iter().map(|blank| blank.at).chain(self.old_end) {
             files.get(at.segment)?.write(at.offset, &[0; HEADER_LEN])?;
+            erased.insert(at.segment);
         }
-        sync(files, self.void.iter())
+        sync(files, erased)
     }
 
     /// Puts records where nothing counts, when all else is as it is to stay: whoever finds one of them takes what is there
@@ -117,12 +121,11 @@ impl Unsure {
     fn fill_blanks(&self, files: &SegmentFiles) -> Result<(), StoreError> {
         let blanks = || self.void.iter().chain(&self.holes);
         blanks().try_for_each(|blank| blank.fill(files))?;
-        sync(files, blanks())
+        sync(files, blanks().map(|blank| blank.at.segment).collect())
     }
 }
 
-fn sync<'a>(files: &SegmentFiles, places: impl Iterator<Item = &'a Blank>) -> Result<(), StoreError> {
-    let segments: BTreeSet<u32> = places.map(|blank| blank.at.segment).collect();
+fn sync(files: &SegmentFiles, segments: BTreeSet<u32>) -> Result<(), StoreError> {
     segments.into_iter().try_for_each(|id| files.get(id)?.sync())
 }
 
