@@ -412,3 +412,7 @@ impl Audience for Consumers {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "consumers_tests.rs"]
+mod tests;

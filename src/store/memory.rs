@@ -402,6 +402,10 @@ impl Messages for Held {
     fn subject(&mut self, seq: u64) -> Result<Option<Bytes>, StoreError> {
         Ok(self.get(seq).map(Message::subject))
     }
+
+    fn disk_bytes(&mut self, _: u64) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 }
 
 impl Message {

@@ -362,6 +362,10 @@ impl Messages for IndexedMessages<'_> {
         let entry = self.seqs.get(seq)?;
         Ok(entry.and_then(|entry| read_subject(self.stream, seq, &entry, self.journal)))
     }
+
+    fn disk_bytes(&mut self, seq: u64) -> Result<u64, StoreError> {
+        Ok(self.seqs.get(seq)?.map_or(0, |entry| u64::from(entry.record_len())))
+    }
 }
 
 /// What a message counts against `max_bytes` of a file stream.

@@ -39,6 +39,9 @@ pub trait Messages {
 
     /// The subject of a live message; `None` when it is not live or cannot be read.
     fn subject(&mut self, seq: u64) -> Result<Option<Bytes>, StoreError>;
+
+    /// Bytes of a live message on the disk, among which its subject is read.
+    fn disk_bytes(&mut self, seq: u64) -> Result<u64, StoreError>;
 }
 
 /// The subjects of a stream.
@@ -52,6 +55,9 @@ pub struct Subjects {
 
 /// Messages that are looked at one by one for a match that is near.
 const GLANCED_MAX: usize = 256;
+
+/// And so many bytes: they may have to be read from the disk.
+const GLANCED_BYTES_MAX: u64 = 64 << 10;
 
 /// Of those, the ones that are looked at first: where most subjects match, one of them does.
 const GLANCED_FIRST_MAX: usize = 4;
@@ -344,7 +350,7 @@ fn glance(
     messages: &mut dyn Messages,
     messages_max: usize,
 ) -> Result<Option<Option<u64>>, StoreError> {
-    let mut at = Some(towards);
+    let (mut at, mut bytes) = (Some(towards), 0);
     for _ in 0..messages_max {
         let next = match at {
             Some(Towards::End(from)) => messages.next_tagged(from, u64::MAX, None)?,
@@ -356,6 +362,10 @@ fn glance(
         let Some(subject) = messages.subject(seq)? else { return Ok(None) };
         if filter::matches_any(filters, &subject) {
             return Ok(Some(next));
+        }
+        bytes += messages.disk_bytes(seq)?;
+        if bytes > GLANCED_BYTES_MAX {
+            break;
         }
         at = towards.beyond(seq);
     }

@@ -5,11 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The messages of a stream, and how many subjects were read.
+/// The messages of a stream by sequence, and how many subjects were read.
 #[derive(Default)]
 struct Model {
     subjects: BTreeMap<u64, String>,
     read: u64,
+    /// What each message takes on the disk.
+    bytes: u64,
 }
 
 impl Messages for Model {
@@ -42,6 +44,10 @@ impl Messages for Model {
     fn subject(&mut self, seq: u64) -> Result<Option<Bytes>, StoreError> {
         self.read += 1;
         Ok(self.subjects.get(&seq).map(|subject| Bytes::copy_from_slice(subject.as_bytes())))
+    }
+
+    fn disk_bytes(&mut self, _: u64) -> Result<u64, StoreError> {
+        Ok(self.bytes)
     }
 }
 
@@ -111,6 +117,14 @@ fn a_match_that_is_near_is_found_without_a_plan() {
     assert_eq!(index.next_match(52, &filter("u.*.50"), &mut model).unwrap(), Some(151));
     assert_eq!(index.last_match(9_950, &filter("u.*.50"), &mut model).unwrap(), Some(9_851));
     assert!(!["u.>", "*.*.*", "u.*.50"].into_iter().any(|asked| index.plans.hold(&filter(asked))));
+}
+
+#[test]
+fn few_large_messages_are_looked_at_for_a_match_that_is_near() {
+    let (mut index, mut model) = things(100);
+    model.bytes = 30_000;
+    assert_eq!(index.next_match(52, &filter("u.*.50"), &mut model).unwrap(), Some(151));
+    assert_eq!(model.read, 6, "three at first, and again when few subjects do not tell");
 }
 
 #[test]
