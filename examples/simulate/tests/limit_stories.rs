@@ -123,7 +123,7 @@ fn limits_lowered_on_a_full_disk_hold_after_a_restart_as_soon_as_there_is_room()
     model.observe(&world).unwrap();
     commit(&world);
     for full in [true, false] {
-        world.kill();
+        world.stop();
         world.start().unwrap();
         model.broker_died();
         model.check_restart(&world, Crash { reopened: false, orderly: false, flips: 0 }).unwrap();
