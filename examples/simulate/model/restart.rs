@@ -50,6 +50,10 @@ impl Model {
                 Broken::new("a stream that nobody made is not there", format!("{name}, number {}", host.id.0))
             })?;
             stream.check_restart(&state, crash, world.now())?;
+            // What is beyond the limits goes when there is room to write that down.
+            if !world.disk_is_full() {
+                stream.check_limits()?;
+            }
         }
         for stream in self.streams.values() {
             let must = stream.deletion == Deletion::None
@@ -79,8 +83,7 @@ impl StreamModel {
             self.last_ts = state.log.state().last_ts;
         }
         let log = state.log.as_ref();
-        self.check_totals(log, &log.state())?;
-        self.check_limits()
+        self.check_totals(log, &log.state())
     }
 
     fn check_config(&mut self, state: &StreamState) -> Checked {

@@ -111,6 +111,27 @@ fn limits_lowered_on_a_full_disk_hold_as_soon_as_there_is_room() {
     assert_eq!((over > 7, live(&world).len()), (true, 7));
 }
 
+/// The broker was started anew meanwhile, and nothing told that the limit was owed.
+#[test]
+fn limits_lowered_on_a_full_disk_hold_after_a_restart_as_soon_as_there_is_room() {
+    let mut world = world();
+    let mut model = Model::default();
+    model.wanted.insert("S".into());
+    create(&world, r#""max_msgs_per_subject":-1"#);
+    fill_disk(&world);
+    world.publish("$JS.API.STREAM.UPDATE.S", "", b"", LOWERED);
+    model.observe(&world).unwrap();
+    commit(&world);
+    for full in [true, false] {
+        world.stop();
+        world.start().unwrap();
+        model.broker_died();
+        model.check_restart(&world, Crash { reopened: false, orderly: false, flips: 0 }).unwrap();
+        assert_eq!(live(&world).len() > 7, full);
+        world.disk.set_capacity(1 << 30);
+    }
+}
+
 /// A consumer may have one message to acknowledge at a time, and that one went when there was room. Nobody told the consumer.
 #[test]
 fn what_goes_when_a_full_disk_has_room_again_keeps_no_consumer_waiting() {

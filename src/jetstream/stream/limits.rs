@@ -138,7 +138,12 @@ impl StreamMachine {
 
     /// A start that finds more than there may be did not come to remove it before.
     pub(super) fn find_limits_due(&mut self, log: &dyn MessageLog, now: UnixNanos) {
-        self.limits_due = self.has_too_many(log).then_some(now);
+        let state = log.state();
+        let crowded = |max: u64| state.messages > state.subjects.saturating_mul(max);
+        // Single subjects that have too many among others that have few are left to their next message: to find them would mean
+        // to look at all.
+        let over = self.has_too_many(log) || limit(self.config.max_msgs_per_subject).is_some_and(crowded);
+        self.limits_due = over.then_some(now);
     }
 
     fn has_too_many(&self, log: &dyn MessageLog) -> bool {
