@@ -8,8 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use headwater::cli::{self, Answer, Invocation};
-use headwater::store::Store;
+use headwater::jetstream::record;
 use headwater::store::journal::record::{Kind, Location};
+use headwater::store::{NewMessage, StorageKind, Store};
+use headwater_protocol::jetstream::stream_config::StreamConfig;
+use headwater_protocol::jetstream::timestamp::Timestamp;
 use suite::damage::base::{Base, options};
 use suite::damage::case;
 use suite::damage::verdict::{Excuse, Judge};
@@ -141,6 +144,39 @@ fn a_missing_segment_and_a_strange_file_are_told_and_settled() {
     assert_eq!(code, 0, "{said}");
     assert!(store.path().join("quarantine/0000000900.seg").exists());
     assert_eq!(look(&store, &[]).0, 0);
+}
+
+/// A store whose last commit was never finished: of it, there is the second message of a subject that may have one, and not the
+/// removal of the first.
+fn torn_store() -> TempDir {
+    let dir = scratch::directory();
+    let (store, ..) = Store::open(dir.path(), options(true)).unwrap();
+    let config = StreamConfig { name: "S".into(), max_msgs_per_subject: 1, ..StreamConfig::default() };
+    let meta = record::encode(Timestamp(1), &config);
+    let (_, mut log, _) = store.create_stream("$G", "S", &meta, StorageKind::File).unwrap();
+    let message = |seq| NewMessage { seq, ts: 1, subject: b"s", headers: b"", payload: b"x" };
+    log.append(&message(1)).unwrap();
+    store.commit().unwrap();
+    let end = log.append(&message(2)).unwrap().0 as u32 as usize;
+    log.remove(1).unwrap();
+    store.commit().unwrap();
+    drop((log, store));
+    let path = dir.path().join("journal/0000000001.seg");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[end..end + 48].fill(0);
+    fs::write(path, bytes).unwrap();
+    dir
+}
+
+#[test]
+fn what_a_torn_commit_brought_back_beyond_the_limits_is_gone_after_a_repair() {
+    let store = torn_store();
+    let live = || {
+        let (_store, streams, _) = Store::open(store.path(), options(true)).unwrap();
+        (1..=2).filter(|seq| streams[0].log.meta(*seq).is_some()).collect::<Vec<u64>>()
+    };
+    assert_eq!(doctor(store.path(), &["--repair"]).0, 0);
+    assert_eq!(live(), [2]);
 }
 
 #[test]

@@ -81,7 +81,9 @@ async fn consumers_lag_and_the_stores_work_are_measured() {
     assert!(of("headwater_store_fsyncs_total") >= 1.0);
     assert!(of("headwater_store_commits_total") >= 1.0);
     assert!(of("headwater_store_written_bytes_total") > 10.0);
+    assert!(of("headwater_store_index_written_bytes_total") >= 0.0);
     assert_eq!(of("headwater_store_damage_regions_total"), 0.0);
+    assert_eq!(of("headwater_store_lost_segments_total"), 0.0);
     assert_eq!(of("headwater_metrics_truncated"), 0.0);
     assert!(of("process_resident_memory_bytes") > 1e6);
     assert!(of("process_open_fds") > 3.0);

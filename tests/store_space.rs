@@ -5,9 +5,12 @@ mod store_support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use headwater::store::{MessageLog, Store, StoreError, StoreOptions};
 use store_support::disk::{Controls, faulty};
+use store_support::slow::Card;
+use store_support::wrapped::WrappedDisk;
 use store_support::{create, journal_bytes, message, open, open_one, tiny};
 
 const SEGMENT: u64 = 8192;
@@ -399,4 +402,35 @@ fn a_segment_given_back_at_rest_is_not_made_ready_for_the_next_message() {
     let made = controls.made.load(Ordering::Relaxed);
     assert!((2..=4).contains(&made), "{made}");
     assert_eq!(log.state().messages, 200);
+}
+
+/// A commit that carries megabytes of what is copied forward keeps publishers waiting, on a slow card for a long time.
+#[test]
+fn what_is_copied_forward_makes_no_commit_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let card = Arc::new(Card { sync_takes: Duration::from_millis(100) });
+    let disk = Arc::new(WrappedDisk::new(dir.path(), &card));
+    let (store, ..) = Store::open_on(disk, StoreOptions { segment_bytes: 4 << 20, ..tiny() }).unwrap();
+    let mut log = create(&store, "S");
+    for seq in 1..=1500 {
+        log.append(&message(seq, "a", b"", &[seq as u8; 16 << 10])).unwrap();
+    }
+    store.flush().unwrap();
+    for seq in (1..=1500).filter(|seq| seq % 5 < 3) {
+        log.remove(seq).unwrap();
+    }
+    store.flush().unwrap();
+    drop((log, store));
+
+    let disk = Arc::new(WrappedDisk::new(dir.path(), &card));
+    let options = StoreOptions { threads: true, segment_bytes: 4 << 20, ..tiny() };
+    let (store, ..) = Store::open_on(disk, options).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut longest = 0;
+    while store.stats().bytes_compacted < 3 << 20 {
+        assert!(Instant::now() < deadline, "{} bytes were copied", store.stats().bytes_compacted);
+        longest = longest.max(store.stats().pending_bytes);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(longest < 512 << 10, "a commit of {longest} bytes");
 }

@@ -208,6 +208,11 @@ impl World {
         Some(act(&process.jetstream.env().store))
     }
 
+    /// Whether the store has found no room for another segment.
+    pub fn disk_is_full(&self) -> bool {
+        self.with_store(|store| store.stats().disk_full).unwrap_or(false)
+    }
+
     /// Whether the store has given up after a disk error.
     pub fn store_failed(&self) -> bool {
         self.process.as_ref().is_some_and(|process| process.store.failed.load(Ordering::Relaxed))

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::Answer;
 use crate::assemble::store_options;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::jetstream::settle_doubts;
 use crate::store::doctor::{Examination, Finding, examine, repair, store_dir};
 use crate::store::{Encryption, StoreError};
 
@@ -85,7 +87,8 @@ fn repaired(
     encryption: Option<&Encryption>,
     before: Examination,
 ) -> Result<Examination, StoreError> {
-    let repairs = repair(dir, encryption, &before)?;
+    let now = SystemClock.now();
+    let repairs = repair(dir, encryption, &before, &|stream| drop(settle_doubts(stream, now)))?;
     let after = examine(dir, encryption)?;
     let findings = if after.healthy { before.findings } else { after.findings };
     Ok(Examination { findings, repairs, ..after })

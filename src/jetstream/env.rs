@@ -59,6 +59,16 @@ impl Env {
     pub fn settled(&self) -> Lsn {
         self.commits.settled()
     }
+
+    /// Up to where that holds which was promised when the store had failed `failures` times. Positions behind it may have been
+    /// taken by something else since.
+    pub fn settled_of(&self, failures: u32) -> Lsn {
+        match self.failures().wrapping_sub(failures) {
+            0 => self.settled(),
+            1 => self.settled().min(Lsn(self.commits.failed_at.load(Ordering::SeqCst))),
+            _ => Lsn::ZERO,
+        }
+    }
 }
 
 /// Whether JetStream is in working order.
@@ -78,6 +88,8 @@ pub struct Commits {
     settled: AtomicU64,
     phase: AtomicU8,
     failures: AtomicU32,
+    /// What had settled when the store failed last.
+    failed_at: AtomicU64,
     /// Told when the store fails, and when the broker goes away.
     failed: Notify,
     written_is_enough: bool,
@@ -92,6 +104,7 @@ impl Commits {
             settled: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Recovering as u8),
             failures: AtomicU32::new(0),
+            failed_at: AtomicU64::new(0),
             failed: Notify::new(),
             written_is_enough,
             waiting: Mutex::default(),
@@ -151,6 +164,7 @@ impl CommitObserver for Commits {
     fn failed(&self, error: &StoreError) {
         log::error!("JetStream store failed, nothing is acknowledged until it has been opened anew: {error}");
         self.phase.store(Phase::Failed as u8, Ordering::SeqCst);
+        self.failed_at.store(self.settled().0, Ordering::SeqCst);
         self.failures.fetch_add(1, Ordering::SeqCst);
         self.ingest_gate.open();
         self.wake_waiting();

@@ -35,4 +35,5 @@ pub mod sourcing;
 pub mod stream;
 mod waiting;
 
+pub use recovery_waiting::settle_doubts;
 pub use server::{JetStream, LimitsOf, Outside};

@@ -44,7 +44,7 @@ impl JetStream {
         let (streams, _report) = self
             .env()
             .store
-            .recover_with(&|stream| drop(settle_doubts(stream)))
+            .recover_with(&|stream| drop(settle_doubts(stream, self.env().now())))
             .map_err(|error| error.to_string())?;
         self.unserved.lock().clear();
         self.put_off.clear();

@@ -19,7 +19,8 @@ use super::record;
 use super::recovery::{PAUSE_MAX, PAUSE_MIN};
 use super::sourcing::ledger::Record;
 use super::stream::{Bounds, StreamMachine};
-use crate::store::{InDoubt, MessageLog, RecoveredConsumer, RecoveredStream};
+use crate::clock::UnixNanos;
+use crate::store::{InDoubt, MessageLog, RecoveredConsumer, RecoveredStream, StoreError};
 
 /// A stream in its place that is not in service yet, or not with all that belongs to it.
 pub(super) struct Waiting {
@@ -138,12 +139,15 @@ impl Waiting {
 }
 
 /// Removes what messages of the last commit before a crash had pushed out, and what may be there again.
-pub(super) fn settle_doubts(stream: &mut RecoveredStream) -> Result<(), String> {
+pub fn settle_doubts(stream: &mut RecoveredStream, now: UnixNanos) -> Result<(), String> {
     if !stream.in_doubt.is_empty() {
         let (_, config) = record::read::<StreamConfig>(&stream.meta)?;
         let mut machine = StreamMachine::new(config, Bounds::default());
-        let settled = machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt);
-        settled.map_err(|error| error.to_string())?;
+        match machine.enforce_limits_after_crash(stream.log.as_mut(), &stream.in_doubt, now) {
+            // It stays in doubt until there is room to write down what goes.
+            Err(StoreError::DiskFull) => return Ok(()),
+            settled => settled.map_err(|error| error.to_string())?,
+        }
         stream.in_doubt = InDoubt::default();
     }
     Ok(())
@@ -153,11 +157,16 @@ fn machine_of(
     account: &JsAccount,
     stream: &mut RecoveredStream,
 ) -> Result<(StreamMachine, Timestamp), String> {
-    settle_doubts(stream)?;
+    let now = account.env.now();
+    settle_doubts(stream, now)?;
     let (created, config) = record::read::<StreamConfig>(&stream.meta)?;
     let log = stream.log.as_ref();
-    let machine = StreamMachine::recover(config, account.bounds(), log, account.env.now());
-    machine.map(|machine| (machine, created)).map_err(|error| error.to_string())
+    let recovered = StreamMachine::recover(config, account.bounds(), log, now);
+    let mut machine = recovered.map_err(|error| error.to_string())?;
+    if !stream.in_doubt.is_empty() {
+        machine.owe_limits(now);
+    }
+    Ok((machine, created))
 }
 
 /// Puts a stream with its consumers into service; returns how far its sources had come.

@@ -21,7 +21,7 @@ use super::journal::record::{Draft, Kind, Location};
 use super::journal_log::{JournalLog, StreamAccess};
 use super::memory::MemoryLog;
 use super::options::StoreOptions;
-use super::recovery::{Kept, Recovered};
+use super::recovery::Kept;
 use super::registry::Registry;
 use super::report::RecoveryReport;
 use super::stats::{Counters, StoreStats};
@@ -131,9 +131,20 @@ impl Store {
     ///
     /// Fails with [`StoreError::Io`] when another process has it open.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Opened, StoreError> {
+        Self::open_with(dir, options, &|_| {})
+    }
+
+    /// [`Store::open`]; `settle` as with [`Store::recover_with`].
+    pub fn open_with(
+        dir: &Path,
+        options: StoreOptions,
+        settle: &dyn Fn(&mut RecoveredStream),
+    ) -> Result<Opened, StoreError> {
         let disk =
             RealDisk::new(dir).map_err(|error| io_error(&format!("create {}", dir.display()), &error))?;
-        Self::open_on(Arc::new(disk), options)
+        let store = Self::claim(Arc::new(disk), options)?;
+        let (streams, report) = store.recover_with(settle)?;
+        Ok((store, streams, report))
     }
 
     /// Opens the store in `disk`'s directory.
@@ -180,7 +191,9 @@ impl Store {
             return Err(closed());
         }
         self.abandon();
-        let recovered = self.read_and_settle(settle)?;
+        let mut recovered = recovery::recover(&self.options, Arc::clone(&self.disk), &self.kept)?;
+        recovered.streams.iter_mut().for_each(settle);
+        recovered.shared.journal.commit_settlement()?;
         let shared = Arc::new(recovered.shared);
         shared.registry.lock().number_above(self.kept.last_stream.load(Ordering::Relaxed));
         for observer in self.observers.lock().iter() {
@@ -193,22 +206,6 @@ impl Store {
         }
         recovered.report.log();
         Ok((recovered.streams, recovered.report))
-    }
-
-    /// A disk too full to write down what `settle` removes is no reason not to start: it stays in doubt.
-    fn read_and_settle(&self, settle: &dyn Fn(&mut RecoveredStream)) -> Result<Recovered, StoreError> {
-        let read = || recovery::recover(&self.options, Arc::clone(&self.disk), &self.kept);
-        let mut recovered = read()?;
-        recovered.streams.iter_mut().for_each(settle);
-        match recovered.shared.journal.commit_settlement() {
-            Err(_) if recovered.shared.journal.failed_for_space() => {
-                recovered.shared.checkpoints.close();
-                drop(recovered);
-                read()
-            }
-            Err(error) => Err(error),
-            Ok(_) => Ok(recovered),
-        }
     }
 
     /// Lets go of everything but the directory. Nothing is written.

@@ -19,6 +19,9 @@ const STEP_BYTES: u64 = 256 << 10;
 /// The pause between two steps.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 
+/// The pause where space is short.
+const HURRIED_PAUSE: Duration = Duration::from_millis(1);
+
 /// How long to wait before trying again what the disk refused.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,8 @@ const HURRY_FACTOR: u64 = 3;
 #[derive(Default)]
 pub struct Janitor {
     compaction: Option<Compaction>,
+    /// The last step's copies are written when the journal is, up to here.
+    copied: Lsn,
     activity: Activity,
     /// What the last segment to be copied forward had put off is written when the journal is, up to here.
     put_off: Lsn,
@@ -87,7 +92,8 @@ impl Janitor {
 
     /// Copies a little forward. False when there is nothing to copy.
     fn compact(&mut self, shared: &Shared) -> Result<bool, StoreError> {
-        if shared.journal.pressure() {
+        // No commit carries the copies of more than one step, so that nobody waits long for one.
+        if shared.journal.pressure() || shared.journal.written() < self.copied {
             return Ok(self.compaction.is_some());
         }
         if self.compaction.is_none() {
@@ -99,7 +105,9 @@ impl Janitor {
         }
         let Some(compaction) = &mut self.compaction else { return Ok(false) };
         let victim = compaction.victim;
-        match compaction.step(shared, STEP_BYTES) {
+        let step = compaction.step(shared, STEP_BYTES);
+        self.copied = shared.journal.with_core(|core| core.position());
+        match step {
             // What is dead need not be read to its end, and its file can be used again once nobody reads it.
             Ok(at_end) if at_end || shared.live_bytes(victim) == 0 => {
                 self.compaction = None;
@@ -207,7 +215,7 @@ impl Activity {
 
 fn pause_between_steps(shared: &Shared) -> Duration {
     let (all, live) = shared.journal.with_core(|core| core.usage.totals());
-    if all > live.saturating_mul(HURRY_FACTOR) { Duration::ZERO } else { STEP_PAUSE }
+    if all > live.saturating_mul(HURRY_FACTOR) { HURRIED_PAUSE } else { STEP_PAUSE }
 }
 
 impl Shared {

@@ -299,7 +299,7 @@ impl StreamAccess {
             };
             match self.journal.read(entry.at, entry.record_len() as usize) {
                 Ok(Some(record)) if (record.header.stream, record.header.seq) == (stream, seq) => {
-                    return Ok(Some(message(&record)));
+                    return Ok(Some(message(record)));
                 }
                 Err(error) if attempt == READ_ATTEMPTS_MAX => return Err(error),
                 Ok(_) if attempt == READ_ATTEMPTS_MAX => {
@@ -352,14 +352,10 @@ fn draft<'a>(stream: u32, message: &NewMessage<'a>) -> Draft<'a> {
     }
 }
 
-fn message(record: &Record) -> StoredMessage {
-    StoredMessage {
-        seq: record.header.seq,
-        ts: record.header.ts,
-        subject: record.subject(),
-        headers: record.headers(),
-        payload: record.payload(),
-    }
+fn message(record: Record) -> StoredMessage {
+    let (seq, ts) = (record.header.seq, record.header.ts);
+    let (subject, headers, payload) = record.parts();
+    StoredMessage { seq, ts, subject, headers, payload }
 }
 
 fn in_order(index: &StreamIndex, last_seq: u64, message: &NewMessage<'_>) -> Result<(), StoreError> {

@@ -67,7 +67,10 @@ impl RecoveryReport {
             );
         }
         if self.repaired_records > 0 {
-            log::warn!("journal: {} records have a flipped bit, read all the same", self.repaired_records);
+            log::warn!(
+                "journal: {} records had a flipped bit, which was flipped back",
+                self.repaired_records
+            );
         }
         if self.torn_bytes > 0 || self.records_discarded > 0 {
             log::warn!(

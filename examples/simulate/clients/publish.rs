@@ -19,8 +19,6 @@ struct Outgoing {
     headers: Vec<u8>,
     payload: Vec<u8>,
     increment: Option<i64>,
-    /// The stream will change its headers.
-    rewritten: bool,
 }
 
 impl Run {
@@ -52,8 +50,8 @@ impl Run {
     }
 
     fn submit(&mut self, stream: u32, attempts: Vec<u64>, message: Outgoing, batch: Option<u64>) {
-        let Outgoing { attempt, subject, headers, payload, increment, rewritten } = message;
-        let exact = increment.is_none() && !rewritten;
+        let Outgoing { attempt, subject, headers, payload, increment } = message;
+        let exact = increment.is_none();
         let sent = Attempt {
             subject: subject.clone(),
             headers: headers.clone(),
@@ -103,7 +101,6 @@ impl Run {
                 headers: block.finish(),
                 payload: Vec::new(),
                 increment: Some(by),
-                rewritten: false,
             };
         }
         let mut block = block;
@@ -114,13 +111,11 @@ impl Run {
         if config.allow_rollup_hdrs && self.rng.percent(10) {
             block = block.add(names::ROLLUP, self.rng.pick(&["sub", "sub", "all"]).as_bytes());
         }
-        let lives = config.allow_msg_ttl && self.rng.percent(30);
-        if lives {
+        if config.allow_msg_ttl && self.rng.percent(30) {
             block = block.add(names::TTL, format!("{}s", self.rng.between(1, 20)).as_bytes());
         }
         let payload = self.draw_payload(attempt);
-        let rewritten = lives && config.subject_delete_marker_ttl > 0;
-        Outgoing { attempt, subject, headers: block.finish(), payload, increment: None, rewritten }
+        Outgoing { attempt, subject, headers: block.finish(), payload, increment: None }
     }
 
     fn add_expectation(&mut self, block: HeaderBuilder, stream: u32, subject: &str) -> HeaderBuilder {
@@ -152,7 +147,7 @@ impl Run {
             block = block.add(names::INCR, by.to_string().as_bytes());
         }
         let payload = if counter { Vec::new() } else { self.draw_payload(attempt) };
-        Outgoing { attempt, subject, headers: block.finish(), payload, increment, rewritten: false }
+        Outgoing { attempt, subject, headers: block.finish(), payload, increment }
     }
 
     fn draw_subject(&mut self, stream: u32) -> String {

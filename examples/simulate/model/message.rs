@@ -1,15 +1,26 @@
 //! What was sent, and what a stream should hold of it.
 
+use std::fmt;
+
 use headwater_protocol::headers::{self, names};
+use headwater_protocol::jetstream::go_duration::SECOND;
 
 use super::SIM_ID;
 
 /// A message's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Content {
     pub subject: String,
     pub headers: Vec<u8>,
     pub payload: Vec<u8>,
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, headers, payload } = self;
+        let (headers, beginning) = (headers.escape_ascii(), &payload[..payload.len().min(8)]);
+        write!(f, "{subject} {headers} {} bytes {beginning:?}", payload.len())
+    }
 }
 
 /// A message that was sent to a stream.
@@ -98,9 +109,7 @@ impl Stored {
 
     /// Its own end, from `Nats-TTL` in whole seconds.
     pub fn end(&self) -> Option<i64> {
-        let seconds = std::str::from_utf8(self.header(names::TTL)?).ok()?;
-        let seconds: i64 = seconds.trim_end_matches('s').parse().ok()?;
-        Some(self.ts + seconds * 1_000_000_000)
+        Some(self.ts + ttl_seconds(&self.content.as_ref()?.headers)? * SECOND)
     }
 
     /// What it counts against `max_bytes`.
@@ -120,6 +129,11 @@ impl Stored {
         let value: serde_json::Value = serde_json::from_slice(&self.content.as_ref()?.payload).ok()?;
         value.get("val")?.as_str()?.parse().ok()
     }
+}
+
+/// `Nats-TTL`, in whole seconds.
+pub fn ttl_seconds(block: &[u8]) -> Option<i64> {
+    std::str::from_utf8(headers::get(block, names::TTL)?).ok()?.trim_end_matches('s').parse().ok()
 }
 
 /// Which attempt a message is, by the simulator's own header.

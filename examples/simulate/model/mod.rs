@@ -219,6 +219,9 @@ impl Model {
     /// A client has seen a message: it must be what is stored, and must not be taken back.
     pub fn check_seen(&mut self, stream: u32, seq: u64, ts: i64, received: &Received) -> Checked {
         let Some(stream) = self.streams.get_mut(&stream) else { return Ok(()) };
+        if stream.went_unseen(seq) {
+            return Ok(());
+        }
         let seen = Content {
             subject: String::from_utf8_lossy(&received.subject).into_owned(),
             headers: received.headers.clone(),

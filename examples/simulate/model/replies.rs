@@ -109,8 +109,7 @@ impl Model {
             stream.promise(seq);
             return Ok(());
         }
-        // The power has gone, and with it the stream: nobody has looked at it since.
-        if !stream.is_file() && seq > stream.last_seq {
+        if stream.went_unseen(seq) {
             return Ok(());
         }
         let first = given.unwrap_or(0);

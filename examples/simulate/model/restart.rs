@@ -7,7 +7,7 @@ use headwater_protocol::headers::{self, names};
 use headwater_protocol::jetstream::stream_config::{Discard, Storage};
 
 use super::consumer::ConsumerModel;
-use super::legal::{Reason, Reasons};
+use super::legal::Reasons;
 use super::message::{Content, Presence, Stored};
 use super::stream::{StreamModel, content_of};
 use super::{Deletion, Model};
@@ -50,6 +50,10 @@ impl Model {
                 Broken::new("a stream that nobody made is not there", format!("{name}, number {}", host.id.0))
             })?;
             stream.check_restart(&state, crash, world.now())?;
+            // What is beyond the limits goes when there is room to write that down.
+            if !world.disk_is_full() {
+                stream.check_limits()?;
+            }
         }
         for stream in self.streams.values() {
             let must = stream.deletion == Deletion::None
@@ -79,8 +83,7 @@ impl StreamModel {
             self.last_ts = state.log.state().last_ts;
         }
         let log = state.log.as_ref();
-        self.check_totals(log, &log.state())?;
-        self.check_limits()
+        self.check_totals(log, &log.state())
     }
 
     fn check_config(&mut self, state: &StreamState) -> Checked {
@@ -176,7 +179,7 @@ impl StreamModel {
                 Presence::Gone { cause: Some(cause), promised: false }
                     if stored.promised && lost.contains(&cause) && !survivor_from(cause) =>
                 {
-                    let was_due = matches!(reasons.find(self, *seq), Some(Reason::Age | Reason::Limit));
+                    let was_due = reasons.find(self, *seq).is_some();
                     // A cause that was on disk once and is lost counts by itself.
                     let was_right =
                         crash.orderly || self.messages.get(&cause).is_some_and(|cause| cause.promised);

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headwater::jetstream::host::StreamState;
 use headwater::store::{LogState, MessageLog, StoredMessage, SubjectState};
+use headwater_protocol::headers::{self, names};
+use headwater_protocol::jetstream::go_duration::SECOND;
 use headwater_protocol::jetstream::stream_config::{Retention, Storage, StreamConfig};
 
 use super::consumer::ConsumerModel;
 use super::legal::Reasons;
-use super::message::{Attempt, Content, Presence, Stored, attempt_of};
+use super::message::{Attempt, Content, Presence, Stored, attempt_of, ttl_seconds};
 use super::{Deletion, Sent};
 use crate::broken::{Broken, Checked, check};
 
@@ -87,6 +89,11 @@ impl StreamModel {
     /// Whether it is on disk.
     pub fn is_file(&self) -> bool {
         self.config.storage == Storage::File
+    }
+
+    /// Whether a message that a client has heard of went with the power before anybody looked: all of a stream in memory did.
+    pub fn went_unseen(&self, seq: u64) -> bool {
+        !self.is_file() && seq > self.last_seq
     }
 
     /// Its live messages.
@@ -171,7 +178,7 @@ impl StreamModel {
         let present = found.is_some();
         let found = found.map(|message| content_of(&message));
         let exact = sent.is_some_and(|sent| sent.exact);
-        let meant = sent.map(Attempt::content);
+        let meant = sent.map(|sent| self.as_stored(sent.content()));
         if let (Some(found), Some(meant)) = (&found, meant.as_ref().filter(|_| exact)) {
             check(
                 found == meant,
@@ -194,6 +201,18 @@ impl StreamModel {
         self.check_id_is_new(seq, &stored)?;
         self.check_count(seq, &stored, sent)?;
         Ok(stored)
+    }
+
+    /// A message must not end before a delete marker of its subject does.
+    fn as_stored(&self, mut content: Content) -> Content {
+        let least = self.config.subject_delete_marker_ttl / SECOND;
+        if ttl_seconds(&content.headers).is_some_and(|ttl| ttl < least)
+            && self.config.max_msgs_per_subject != 1
+        {
+            content.headers = headers::remove(&content.headers, names::TTL);
+            headers::append_u64(&mut content.headers, names::TTL, least.unsigned_abs());
+        }
+        content
     }
 
     /// What a counter makes of a message.

@@ -5,13 +5,14 @@ use headwater::store::disk::Disk;
 
 use crate::broken::Checked;
 use crate::disk::{Faults, Lie, Mood, SimDisk};
+use crate::model::message::Attempt;
 use crate::model::restart::Crash;
-use crate::model::{Model, Request};
+use crate::model::{Model, Request, Sent};
 use crate::rng::Rng;
 use crate::run::Run;
 use crate::world::World;
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let options =
         StoreOptions { segment_bytes: 8192, catalog: false, threads: false, ..StoreOptions::default() };
     let disk = SimDisk::new(Rng::new(1), 1 << 30, Lie::None);
@@ -20,7 +21,7 @@ fn world() -> World {
     world
 }
 
-fn create(world: &World, config: &str) {
+pub(super) fn create(world: &World, config: &str) {
     create_stream(world, "S", "s.>", config);
 }
 
@@ -30,11 +31,11 @@ fn create_stream(world: &World, name: &str, subject: &str, config: &str) {
     commit(world);
 }
 
-fn commit(world: &World) {
+pub(super) fn commit(world: &World) {
     world.with_store(|store| store.commit()).unwrap().unwrap();
 }
 
-fn live(world: &World) -> Vec<u64> {
+pub(super) fn live(world: &World) -> Vec<u64> {
     live_in(world, "S")
 }
 
@@ -45,7 +46,7 @@ fn live_in(world: &World, stream: &str) -> Vec<u64> {
 }
 
 /// Where the journal's records end.
-fn end_of_journal(world: &World) -> usize {
+pub(super) fn end_of_journal(world: &World) -> usize {
     let file = world.disk.open("journal/0000000001.seg").unwrap();
     // Behind the records lies a copy of the segment's header.
     let mut held = vec![0; 8192 - 64];
@@ -54,7 +55,7 @@ fn end_of_journal(world: &World) -> usize {
 }
 
 /// Zeroes bytes of the journal, as if the power had gone before they were written.
-fn lose(world: &World, from: usize, bytes: usize) {
+pub(super) fn lose(world: &World, from: usize, bytes: usize) {
     let file = world.disk.open("journal/0000000001.seg").unwrap();
     file.write_at(&vec![0; bytes], from as u64).unwrap();
 }
@@ -65,7 +66,7 @@ fn tear_off(world: &World, bytes: usize) {
 }
 
 /// A message of the stream that a consumer has been handed: where its acknowledgement goes.
-fn pull(world: &World) -> Option<String> {
+pub(super) fn pull(world: &World) -> Option<String> {
     world.publish(
         "$JS.API.CONSUMER.MSG.NEXT.S.C",
         "_INBOX.pull",
@@ -95,7 +96,7 @@ fn is_confirmed(world: &World) -> bool {
 }
 
 /// Everything there is to write has been, a good while ago.
-fn rest(world: &World) {
+pub(super) fn rest(world: &World) {
     world.pass(200_000_000);
     world.run_tasks(3);
     commit(world);
@@ -163,7 +164,7 @@ fn changes() -> [(&'static str, String); 4] {
     ]
 }
 
-fn answers(world: &World) -> Vec<String> {
+pub(super) fn answers(world: &World) -> Vec<String> {
     world.run_tasks(3);
     let answers = world.take_received().into_iter().filter(|received| received.subject == b"_INBOX.change");
     answers.map(|received| String::from_utf8(received.payload).unwrap()).collect()
@@ -382,6 +383,35 @@ fn a_message_that_only_a_lost_consumer_kept_is_delivered_at_the_start_and_goes()
     model.receive(&received[0]).unwrap();
 }
 
+/// A message went as soon as it had been delivered, before anybody had looked at it. The stream had raised its TTL to that of
+/// delete markers, and the model took what was delivered for another message.
+#[test]
+fn the_model_knows_a_raised_ttl_of_a_message_that_it_has_not_seen() {
+    let world = world();
+    let mut model = Model::default();
+    model.wanted.insert("S".into());
+    create(&world, r#""retention":"interest","allow_msg_ttl":true,"subject_delete_marker_ttl":5000000000"#);
+    let consumer = br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"none","deliver_subject":"push.c"}}"#;
+    world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", consumer);
+    commit(&world);
+    model.observe(&world).unwrap();
+    for (seq, ttl) in [(1, "4s"), (2, "5s"), (3, "6s")] {
+        let headers = format!("NATS/1.0\r\nNats-TTL: {ttl}\r\nA: b\r\n\r\n").into_bytes();
+        let (attempt, subject) = (model.number(), "s.a".to_owned());
+        world.publish(&subject, "", &headers, b"");
+        let sent = Attempt { subject, headers, payload: vec![], exact: true, batch: None, increment: None };
+        model.attempts.insert(attempt, sent);
+        model.sent = Sent { stream: 1, first_seq: seq, attempts: vec![attempt] };
+        commit(&world);
+        world.run_tasks(3);
+        assert_eq!(live(&world), [] as [u64; 0]);
+        model.observe(&world).unwrap();
+        let received = world.take_received();
+        assert!(received[0].subject == b"s.a" && received.len() == 1);
+        model.receive(&received[0]).unwrap();
+    }
+}
+
 /// A run in which a message has come to its end, and the first of a batch finds that out.
 fn batch_after_an_end(seed: u64) -> Checked<Run> {
     let mut run = Run::new(seed, Lie::None, false);
@@ -415,29 +445,43 @@ fn the_model_knows_the_messages_of_a_batch_that_a_marker_came_before() {
     assert!(gone > 0);
 }
 
-/// The disk was too full to write down which messages went when their limit was lowered. The change was answered with an error,
-/// and was on disk; what it would have removed stayed.
+/// The disk did not take a stream's deletion. Nobody looked at what had been promised until the store had been opened anew and come
+/// past the place where the deletion should have been; then it was confirmed, and the stream was there.
 #[test]
-fn limits_lowered_on_a_full_disk_hold_as_soon_as_there_is_room() {
-    let world = world();
-    create(&world, r#""max_msgs_per_subject":-1"#);
-    world.disk.set_capacity(64 << 10);
-    let mut answered = Vec::new();
-    for n in 0..2000 {
-        world.publish(&format!("s.{}", n % 7), "_INBOX.change", b"", b"");
-        if n % 50 == 0 {
-            commit(&world);
-            answered.extend(answers(&world));
-        }
-    }
-    assert!(answered.iter().any(|answer| answer.contains("10023")));
-    let lowered = br#"{"name":"S","subjects":["s.>"],"max_msgs_per_subject":1}"#;
-    world.publish("$JS.API.STREAM.UPDATE.S", "_INBOX.change", b"", lowered);
-    let over = live(&world).len();
-    world.disk.set_capacity(1 << 30);
-    world.with_store(|store| store.maintain()).unwrap().unwrap();
-    world.pass(2_000_000_000);
-    rest(&world);
-    assert!(answers(&world).iter().any(|answer| answer.contains(r#""max_msgs_per_subject":1"#)));
-    assert_eq!((over > 7, live(&world).len()), (true, 7));
+fn a_deletion_that_failed_is_not_confirmed_by_what_is_written_in_its_place() {
+    let world = with_consumer();
+    let journal = world.disk.open("journal/0000000001.seg").unwrap();
+    let mut held = vec![0; 8192];
+    journal.read_at(&mut held, 0).unwrap();
+    world.disk.set_faults(Faults { syncs: 1, ..Faults::default() });
+    world.publish("$JS.API.STREAM.DELETE.S", "_INBOX.change", b"", b"");
+    world.with_store(|store| store.commit()).unwrap().unwrap_err();
+    world.suspend();
+    world.disk.set_faults(Faults::default());
+    journal.write_at(&held, 0).unwrap();
+    world.recover().unwrap();
+    world.publish("s.a", "", b"", &[0; 500]);
+    commit(&world);
+    assert!(descriptions(&world).is_some());
+    let answers = answers(&world);
+    assert!(answers.len() == 1 && answers[0].contains("\"code\":503"), "{answers:?}");
+}
+
+/// A stream in memory confirmed and delivered a message while the power was going. Nobody had looked at the stream since, and the
+/// model did not know the message.
+#[test]
+fn the_model_lets_a_stream_in_memory_go_with_the_power_and_what_was_just_heard_of_it() {
+    let mut run = Run::new(1, Lie::None, false);
+    run.start(true).unwrap();
+    run.model.wanted.insert("S".into());
+    create(&run.world, r#""storage":"memory""#);
+    let consumer = br#"{"stream_name":"S","config":{"durable_name":"C","ack_policy":"none","deliver_subject":"push.c"}}"#;
+    run.world.publish("$JS.API.CONSUMER.CREATE.S.C", "", b"", consumer);
+    run.look().unwrap();
+    run.world.disk.set_faults(Faults { power_goes_in: 1, ..Faults::default() });
+    let _ = run.world.disk.list("journal");
+    assert!(run.world.disk.is_down());
+    run.world.publish("s.a", "", b"", b"x");
+    run.world.run_tasks(3);
+    run.look().unwrap();
 }

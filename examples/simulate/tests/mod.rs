@@ -1,6 +1,7 @@
 //! The promises over many short runs, the stories of promises that were broken once, and proof that broken ones are noticed.
 
 mod broker_stories;
+mod limit_stories;
 mod stories;
 mod torn_stories;
 

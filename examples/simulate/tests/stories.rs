@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use headwater::store::disk::Disk;
 use headwater::store::{
-    Lsn, MessageLog, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreOptions, SyncPolicy,
+    Lsn, MessageLog, NewMessage, Opened, RecoveredStream, StorageKind, Store, StoreError, StoreOptions,
+    SyncPolicy,
 };
 
 use crate::disk::{Faults, Lie, Mood, SimDisk};
@@ -365,4 +366,63 @@ fn what_was_durable_when_the_store_was_closed_is_so_after_it_was_opened() {
     let (_store, stream) = open_one(&disk);
     let held: Vec<u64> = (1..=3).filter(|seq| stream.log.meta(*seq).is_some()).collect();
     assert_eq!((held, stream.log.state().last_seq), (vec![1], 3));
+}
+
+/// Flips a bit of the payload that ends before `end`, or flips it back.
+fn flip(disk: &SimDisk, end: usize) {
+    let file = disk.open("journal/0000000001.seg").unwrap();
+    let mut byte = [0];
+    file.read_at(&mut byte, end as u64 - 20).unwrap();
+    file.write_at(&[byte[0] ^ 4], end as u64 - 20).unwrap();
+}
+
+/// Messages are read in sequence, the first two of which bring the others into memory, one of them damaged.
+#[test]
+fn a_message_damaged_in_what_was_read_ahead_is_read_from_the_disk_and_costs_no_other() {
+    for still_damaged in [false, true] {
+        let disk = disk();
+        let (store, mut log, _) = open_new(&disk);
+        let ends: Vec<usize> =
+            (1..=9).map(|seq| offset_of(log.append(&message(seq, &[seq as u8; 40])).unwrap())).collect();
+        store.flush().unwrap();
+        drop((log, store));
+        disk.kill();
+        let (_store, stream) = open_one(&disk);
+        let read = |seq| stream.log.load(seq).map(|found| found.map(|message| message.payload.to_vec()));
+        flip(&disk, ends[4]);
+        assert!((1..=2).all(|seq| read(seq).is_ok()));
+        if !still_damaged {
+            flip(&disk, ends[4]);
+        }
+        // Nothing but what is in memory, or that one message, can be read.
+        let elsewhere = disk.open("journal/0000000001.seg").unwrap();
+        elsewhere.write_at(&vec![0; ends[8] - ends[4]], ends[4] as u64).unwrap();
+        for seq in 3..=9 {
+            match read(seq) {
+                Err(StoreError::Damaged { seq }) => assert_eq!((seq, still_damaged), (5, true)),
+                found => assert_eq!(found.unwrap(), Some(vec![seq as u8; 40])),
+            }
+        }
+        let set_aside = disk.list("quarantine").unwrap_or_default().len();
+        assert_eq!(set_aside, usize::from(still_damaged));
+    }
+}
+
+/// Two bits flipped in a stream's configuration, one before a start and one after it. The start read over the first and left it.
+#[test]
+fn bits_that_flip_one_by_one_in_the_same_record_cost_nothing() {
+    for (one, two) in [(80, 90), (64, 90), (70, 110), (110, 66)] {
+        let disk = disk();
+        let (store, _, put) = open_new(&disk);
+        store.flush().unwrap();
+        drop(store);
+        assert!(offset_of(put) <= 112, "{put:?}");
+        for bit in [one, two] {
+            disk.kill();
+            flip(&disk, bit + 20);
+            let (store, stream) = open_one(&disk);
+            assert_eq!((&stream.account[..], &stream.name[..]), ("A", "S"), "bytes {one} and {two}");
+            drop((store, stream));
+        }
+    }
 }

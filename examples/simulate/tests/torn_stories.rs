@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use headwater::store::disk::Disk;
+use headwater::store::journal::record::{Draft, FLAG_SYNCED, Kind, Seeds};
+use headwater::store::journal::segment::SegmentHeader;
 use headwater::store::{MessageLog, StorageKind, Store, StoreOptions};
 
 use super::stories::{disk, disk_of, message, offset_of, open, open_new, open_one, options};
@@ -18,7 +20,7 @@ const TOMBSTONE_BYTES: usize = 48;
 const END_BYTES: usize = 40 + 64;
 
 /// Appends a message that leaves so much room in a segment of 4096 bytes of which `used` are taken.
-fn fill_segment(log: &mut dyn MessageLog, seq: u64, used: usize, room: usize) {
+pub(super) fn fill_segment(log: &mut dyn MessageLog, seq: u64, used: usize, room: usize) {
     let payload = 4096 - END_BYTES - used - AROUND_BYTES - room;
     let end = offset_of(log.append(&message(seq, &vec![seq as u8; payload])).unwrap());
     assert_eq!(end, 4096 - END_BYTES - room);
@@ -297,4 +299,42 @@ fn a_segment_goes_only_when_a_record_behind_it_shows_that_it_was_given_back() {
         disk.cut_power(Mood::Random);
         assert_eq!(open_one(&disk).1.log.state().last_seq, last_seq, "disk {seed}");
     }
+}
+
+/// The end of a segment had been written, and nothing behind it, when the power went; so what came next was written over it. Of
+/// that commit what lay in the next segment reached the disk, and what lay in this one did not: with the old end before it, the
+/// removals in the next segment looked like a whole commit.
+#[test]
+fn no_old_end_of_a_segment_hides_that_a_commit_was_never_finished() {
+    let disk = disk();
+    let (store, mut log, _) = open_new(&disk);
+    let used = offset_of(log.append(&message(1, b"stays")).unwrap());
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    end_segment(&disk, used);
+
+    let (store, mut stream) = open_one(&disk);
+    let file = disk.open("journal/0000000001.seg").unwrap();
+    let mut before = [0; 40];
+    file.read_at(&mut before, used as u64).unwrap();
+    fill_segment(&mut *stream.log, 2, used, 0);
+    stream.log.remove(1).unwrap();
+    store.commit().unwrap();
+    file.write_at(&before, used as u64).unwrap();
+    drop((stream, store));
+    disk.kill();
+    let (_store, stream) = open_one(&disk);
+    assert_eq!((stream.log.meta(1).is_some(), stream.log.meta(2).is_some()), (true, false));
+}
+
+/// Writes that the first segment ends at `at`, and that the second follows.
+fn end_segment(disk: &SimDisk, at: usize) {
+    let file = disk.open("journal/0000000001.seg").unwrap();
+    let mut header = [0; 64];
+    file.read_at(&mut header, 0).unwrap();
+    let seeds = Seeds::from_salt(SegmentHeader::decode(&header).unwrap().salt);
+    let mut record = Vec::new();
+    Draft { flags: FLAG_SYNCED, seq: 2, ..Draft::new(Kind::SegmentEnd, 0) }.encode(seeds, None, &mut record);
+    file.write_at(&record, at as u64).unwrap();
 }

@@ -75,7 +75,8 @@ impl StreamHost {
         state.tick_inflow(now);
         let settled = self.env.settled();
         if state.failures != self.env.failures() {
-            state.replies.refuse_unsettled(settled);
+            let held = self.env.settled_of(state.failures);
+            state.replies.refuse_unsettled(held);
         }
         if state.visible.advance(settled) {
             state.consumers.wake_expecting();

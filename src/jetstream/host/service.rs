@@ -53,7 +53,7 @@ impl StreamHost {
         if !state.in_service {
             return;
         }
-        state.replies.refuse_unsettled(self.env.settled());
+        state.replies.refuse_unsettled(self.env.settled_of(state.failures));
         let now = self.env.now();
         for key in state.consumers.keys() {
             state.with_consumer(self, key, now, |machine, turn| machine.leadership_changed(turn));
@@ -62,6 +62,7 @@ impl StreamHost {
         let absent = StreamState::absent(state.machine.config().clone(), state.created);
         let former = state.replace(absent);
         state.carried = carried;
+        state.failures = self.env.failures();
         drop(guard);
         drop(former);
         self.pump(&mut Dispatch::internal());

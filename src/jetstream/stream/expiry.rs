@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use headwater_protocol::headers::{self, HeaderBuilder, names};
 use headwater_protocol::jetstream::go_duration::{GoDuration, SECOND};
 
@@ -132,18 +133,44 @@ impl StreamMachine {
         Ok(())
     }
 
+    /// Removes what has ended, but for what a delete marker will take the place of.
+    pub(super) fn remove_ended(
+        &mut self,
+        log: &mut dyn MessageLog,
+        now: UnixNanos,
+    ) -> Result<(), StoreError> {
+        self.learn_headers(log, now)?;
+        while self.lives.ttls.next().is_some_and(|due| due <= now) {
+            for seq in self.lives.ttls.take_due(now, READ_PER_ROUND_MAX) {
+                if self.subject_to_mark(log, seq)?.is_none() {
+                    log.remove(seq)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a message; the last of its subject makes room for a delete marker, if such are wanted.
     fn end_life(&mut self, turn: &mut Turn<'_>, seq: u64) -> Result<(), StoreError> {
-        if self.config.subject_delete_marker_ttl > 0 {
-            if let Some(message) = load(turn.log, seq)? {
-                let last = turn.log.subject(&message.subject).is_some_and(|state| state.count == 1);
-                if last && !is_delete_marker(&message.headers) && self.store_marker(turn, &message.subject) {
-                    return Ok(());
-                }
+        if let Some(subject) = self.subject_to_mark(turn.log, seq)? {
+            if self.store_marker(turn, &subject) {
+                return Ok(());
             }
         }
         turn.log.remove(seq)?;
         Ok(())
+    }
+
+    /// The subject of which this message is the last, if it is to leave a delete marker.
+    fn subject_to_mark(&self, log: &dyn MessageLog, seq: u64) -> Result<Option<Bytes>, StoreError> {
+        if self.config.subject_delete_marker_ttl <= 0 {
+            return Ok(None);
+        }
+        let last = |message: &StoredMessage| {
+            log.subject(&message.subject).is_some_and(|state| state.count == 1)
+                && !is_delete_marker(&message.headers)
+        };
+        Ok(load(log, seq)?.filter(last).map(|message| message.subject))
     }
 
     /// Puts a delete marker in the place of the last message of a subject. `false` where there is no room for it.

@@ -69,70 +69,97 @@ impl StreamMachine {
         keep_newest_of_subject(turn.log, subject, max, &mut |seq| audience.removed(subject, seq))
     }
 
-    /// Brings a stream within its limits after a crash: what messages of the last commit pushed out may be there again. Those of
-    /// a subject go first, as they had gone when the others came.
+    /// Brings a stream within its limits after a crash: what messages of the last commit pushed out may be there again. What has
+    /// ended goes first, for it had gone and made room; then those of a subject, as they had gone when the others came.
     pub fn enforce_limits_after_crash(
         &mut self,
         log: &mut dyn MessageLog,
         in_doubt: &InDoubt,
+        now: UnixNanos,
     ) -> Result<(), StoreError> {
-        let seqs = match in_doubt {
-            InDoubt::All => {
-                self.enforce_subject_limits(log)?;
-                return self.enforce_limits(log, &Later::default());
-            }
-            InDoubt::Messages(seqs) if seqs.is_empty() => return Ok(()),
-            InDoubt::Messages(seqs) => seqs,
-        };
-        if let Some(max) = limit(self.config.max_msgs_per_subject) {
-            for seq in seqs {
-                if let Some(message) = load(log, *seq)? {
-                    keep_newest_of_subject(log, &message.subject, max, &mut |_| {})?;
-                }
-            }
+        let over = self.subjects_in_doubt(log, in_doubt)?;
+        if !over.is_empty() || self.has_too_many(log) {
+            self.remove_ended(log, now)?;
         }
+        self.keep_newest(log, over, &mut |_, _| {})?;
         self.enforce_limits(log, &Later::default())
     }
 
+    /// Subjects of which there is more than there may be, among those that the last commit touched.
+    fn subjects_in_doubt(&self, log: &dyn MessageLog, in_doubt: &InDoubt) -> Result<Vec<Bytes>, StoreError> {
+        let Some(max) = limit(self.config.max_msgs_per_subject) else { return Ok(Vec::new()) };
+        let InDoubt::Messages(seqs) = in_doubt else { return Ok(subjects_over(log, max)) };
+        let mut over = Vec::new();
+        for seq in seqs {
+            let subject = load(log, *seq)?.map(|message| message.subject);
+            let is_over = |subject: &Bytes| log.subject(subject).is_some_and(|state| state.count > max);
+            over.extend(subject.filter(is_over));
+        }
+        Ok(over)
+    }
+
     /// Brings a stream whose limits were tightened within them; where the disk is too full to write down what goes, as soon
-    /// as it is not.
+    /// as it is not. `removed` is told which go of a subject that has too many.
     pub(super) fn enforce_all_limits(
         &mut self,
         log: &mut dyn MessageLog,
         now: UnixNanos,
+        removed: &mut dyn FnMut(&[u8], u64),
     ) -> Result<(), StoreError> {
-        let enforced =
-            self.enforce_limits(log, &Later::default()).and_then(|()| self.enforce_subject_limits(log));
+        let mut enforced = self.enforce_limits(log, &Later::default());
+        if let Some(max) = limit(self.config.max_msgs_per_subject) {
+            let over = subjects_over(log, max);
+            enforced = enforced.and_then(|()| self.keep_newest(log, over, removed));
+        }
         let full = matches!(enforced, Err(StoreError::DiskFull));
         self.limits_due = full.then_some(now.saturating_add(RETRY_AFTER));
         if full { Ok(()) } else { enforced }
     }
 
-    /// Tries again when it is time to; returns when that is.
+    /// Tries again when it is time to, and nothing has ended by then that is still there, as `next_end` tells; returns when that
+    /// is.
     pub(super) fn enforce_due_limits(
         &mut self,
-        log: &mut dyn MessageLog,
-        now: UnixNanos,
+        turn: &mut Turn<'_>,
+        next_end: Option<UnixNanos>,
     ) -> Result<Option<UnixNanos>, StoreError> {
-        if self.limits_due.is_some_and(|due| due <= now) {
-            self.enforce_all_limits(log, now)?;
+        let some_have_ended = next_end.is_some_and(|end| end <= turn.now);
+        if self.limits_due.is_some_and(|due| due <= turn.now) && !some_have_ended {
+            let audience = &mut *turn.audience;
+            self.enforce_all_limits(turn.log, turn.now, &mut |subject, seq| audience.removed(subject, seq))?;
         }
         Ok(self.limits_due)
     }
 
+    /// A crash has left more than there may be, and the disk was too full to remove it.
+    pub fn owe_limits(&mut self, now: UnixNanos) {
+        self.limits_due = Some(now);
+    }
+
     /// A start that finds more than there may be did not come to remove it before.
     pub(super) fn find_limits_due(&mut self, log: &dyn MessageLog, now: UnixNanos) {
-        let over = self.config.discard == Discard::Old && self.over_limits(log, &Later::default());
+        let state = log.state();
+        let crowded = |max: u64| state.messages > state.subjects.saturating_mul(max);
+        // Single subjects that have too many among others that have few are left to their next message: to find them would mean
+        // to look at all.
+        let over = self.has_too_many(log) || limit(self.config.max_msgs_per_subject).is_some_and(crowded);
         self.limits_due = over.then_some(now);
     }
 
-    fn enforce_subject_limits(&self, log: &mut dyn MessageLog) -> Result<(), StoreError> {
-        if let Some(max) = limit(self.config.max_msgs_per_subject) {
-            for subject in subjects_over(log, max) {
-                keep_newest_of_subject(log, &subject, max, &mut |_| {})?;
-            }
-        }
-        Ok(())
+    fn has_too_many(&self, log: &dyn MessageLog) -> bool {
+        self.config.discard == Discard::Old && self.over_limits(log, &Later::default())
+    }
+
+    fn keep_newest(
+        &self,
+        log: &mut dyn MessageLog,
+        subjects: Vec<Bytes>,
+        removed: &mut dyn FnMut(&[u8], u64),
+    ) -> Result<(), StoreError> {
+        let Some(max) = limit(self.config.max_msgs_per_subject) else { return Ok(()) };
+        subjects.iter().try_for_each(|subject| {
+            keep_newest_of_subject(log, subject, max, &mut |seq| removed(subject, seq))
+        })
     }
 }
 

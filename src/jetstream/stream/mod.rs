@@ -154,7 +154,7 @@ impl StreamMachine {
         if ttls_matter_now || schedules_matter_now {
             self.learn_headers(log, now)?;
         }
-        self.enforce_all_limits(log, now)
+        self.enforce_all_limits(log, now, &mut |_, _| {})
     }
 
     /// The stream was deleted: what it still holds is no longer counted.
@@ -174,7 +174,7 @@ impl StreamMachine {
         self.fast.time_out(turn.now);
         let expiry = self.expire(turn)?;
         self.fire_schedules(turn)?;
-        let limits = self.enforce_due_limits(turn.log, turn.now)?;
+        let limits = self.enforce_due_limits(turn, expiry)?;
         self.count_bytes(turn.log);
         let deadlines = [expiry, self.atomic.deadline(), self.fast.deadline(), self.schedules.next(), limits];
         Ok(deadlines.into_iter().flatten().min())

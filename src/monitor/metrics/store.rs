@@ -7,10 +7,13 @@ use crate::store::StoreStats;
 /// Name without prefix, kind, help, value.
 type Row = (&'static str, Kind, &'static str, fn(&StoreStats) -> u64);
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 23] = [
     ("commits_total", Kind::Counter, "Commits written to the journal.", |stats| stats.commits),
     ("fsyncs_total", Kind::Counter, "fdatasync calls on the journal.", |stats| stats.syncs),
     ("written_bytes_total", Kind::Counter, "Bytes written to the journal.", |stats| stats.bytes_written),
+    ("index_written_bytes_total", Kind::Counter, "Bytes written to the catalogue.", |stats| {
+        stats.index_bytes_written
+    }),
     ("payload_bytes_total", Kind::Counter, "Bytes of the payloads stored.", |stats| stats.payload_bytes),
     ("records_total", Kind::Counter, "Records appended.", |stats| stats.records),
     ("compacted_bytes_total", Kind::Counter, "Bytes copied forward.", |stats| stats.bytes_compacted),
@@ -25,6 +28,9 @@ const ROWS: [Row; 21] = [
     ("damaged_bytes_total", Kind::Counter, "Bytes of them.", |stats| stats.damaged_bytes),
     ("messages_lost_total", Kind::Counter, "Messages known to be lost with them.", |stats| {
         stats.messages_lost
+    }),
+    ("lost_segments_total", Kind::Counter, "Segments of the journal found missing.", |stats| {
+        stats.lost_segments
     }),
     ("repaired_records_total", Kind::Counter, "Records with a flipped bit that was flipped back.", |stats| {
         stats.repaired_records

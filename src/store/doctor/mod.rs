@@ -109,11 +109,13 @@ pub fn examine(dir: &Path, encryption: Option<&Encryption>) -> Result<Examinatio
 }
 
 /// Puts the store in `dir` in order after `examination`: damage is set aside, what is lost is taken out of its stream, the
-/// catalogue is made anew if need be, and the store is closed in order. Says what it did.
+/// catalogue is made anew if need be, and the store is closed in order. Says what it did. `settle` as with
+/// [`Store::recover_with`]: what is closed in order is in doubt no more.
 pub fn repair(
     dir: &Path,
     encryption: Option<&Encryption>,
     examination: &Examination,
+    settle: &dyn Fn(&mut RecoveredStream),
 ) -> Result<Vec<String>, StoreError> {
     let encryption = if is_encrypted(&Untouched::new(dir)?)? { encryption } else { None };
     let mut done = Vec::new();
@@ -121,7 +123,7 @@ pub fn repair(
         Catalog::set_aside(&dir.join("catalog"))?;
         done.push("catalogue set aside and rebuilt from the journal".to_owned());
     }
-    let (store, mut streams, report) = Store::open(dir, options(true, encryption))?;
+    let (store, mut streams, report) = Store::open_with(dir, options(true, encryption), settle)?;
     for name in &report.unreadable_files {
         done.push(move_aside(dir, name)?);
     }

@@ -25,6 +25,22 @@ impl OpenPage<'_> {
         Some(spot)
     }
 
+    /// Takes in a message; returns as [`OpenPage::change`] does.
+    pub(super) fn add(&mut self, subject: &[u8], seq: u64) -> Option<i64> {
+        let behind = match self.find(subject)? {
+            Spot::Held { postings, .. } => subject_page::add_behind(self.bytes, postings, seq),
+            Spot::Vacant { .. } => None,
+        };
+        if behind.is_some() {
+            return Some(0);
+        }
+        self.change(subject, |held| {
+            let mut postings = held.unwrap_or_else(|| Postings::one(seq));
+            postings.add(seq);
+            Some(postings)
+        })
+    }
+
     /// Changes what the page holds of a subject; returns by how much its number of subjects changes, `None` when it is
     /// damaged.
     pub(super) fn change(

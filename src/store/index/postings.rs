@@ -134,32 +134,55 @@ impl Postings {
 
     /// Appends the encoding: a length, then head, first sequence and differences.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut body: SmallVec<[u8; 64]> = SmallVec::new();
-        match self {
+        put_with_length(out, |out| match self {
             Postings::Listed(seqs) => {
-                varint::put(&mut body, (seqs.len() as u64) << COUNT_SHIFT);
+                varint::put(out, (seqs.len() as u64) << COUNT_SHIFT);
                 let mut before = 0;
                 for seq in seqs {
-                    varint::put(&mut body, seq.wrapping_sub(before));
+                    varint::put(out, seq.wrapping_sub(before));
                     before = *seq;
                 }
             }
-            Postings::Bounded(bounds) => bounds.encode(&mut body),
+            Postings::Bounded(bounds) => bounds.encode(out),
+        });
+    }
+
+    /// Appends what [`Postings::encode`] would make of `state`, which is without its length, and one message behind all that
+    /// are listed in it. `None`, and nothing appended, where it takes more than writing down one number more.
+    pub fn encode_one_more(state: &[u8], seq: u64, out: &mut Vec<u8>) -> Option<()> {
+        let mut reader = Reader::new(state);
+        let head = reader.number()?;
+        let (count, differences) = (head >> COUNT_SHIFT, reader.rest());
+        if head & BOUNDS != 0 || count >= LISTED_SEQS_MAX as u64 {
+            return None;
         }
-        varint::put(out, body.len() as u64);
-        out.extend_from_slice(&body);
+        let mut last = 0u64;
+        for _ in 0..count {
+            last = last.checked_add(reader.number()?)?;
+        }
+        let difference = seq.checked_sub(last).filter(|difference| *difference > 0 && reader.is_empty())?;
+        put_with_length(out, |out| {
+            varint::put(out, (count + 1) << COUNT_SHIFT);
+            out.extend_from_slice(differences);
+            varint::put(out, difference);
+        });
+        Some(())
     }
 
     /// What [`Postings::bounds`] says of what [`Postings::decode`] reads.
     pub fn decode_bounds(state: &[u8]) -> Option<Bounds> {
-        match *state {
-            // One message, as most subjects of a large stream have.
-            [head, ref seq @ ..] if head == 1 << COUNT_SHIFT => {
-                let only = Bound::exact(Reader::new(seq).number()?);
-                Some(Bounds { count: 1, first: only, last: only })
-            }
-            _ => Self::decode(state).map(|postings| postings.bounds()),
+        let mut reader = Reader::new(state);
+        let head = reader.number()?;
+        let count = head >> COUNT_SHIFT;
+        if head & BOUNDS != 0 {
+            return Bounds::decode(head, &mut reader);
         }
+        if count == 0 || count > LISTED_SEQS_MAX as u64 {
+            return None;
+        }
+        let first = reader.number()?;
+        let last = (1..count).try_fold(first, |last, _| last.checked_add(reader.number()?))?;
+        Some(Bounds { count, first: Bound::exact(first), last: Bound::exact(last) })
     }
 
     /// Reads what [`Postings::encode`] wrote, without the length.
@@ -178,6 +201,21 @@ impl Postings {
         }
         Some(Postings::Listed(seqs))
     }
+}
+
+/// Appends what `put` appends, its length before it.
+fn put_with_length(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.push(0);
+    put(out);
+    let len = out.len() - start - 1;
+    if let (Some(first), 0..0x80) = (out.get_mut(start), len) {
+        *first = len as u8;
+        return;
+    }
+    let mut long = Vec::with_capacity(varint::VARINT_BYTES_MAX);
+    varint::put(&mut long, len as u64);
+    out.splice(start..=start, long);
 }
 
 impl Bounds {
@@ -201,7 +239,7 @@ impl Bounds {
         }
     }
 
-    fn encode(&self, out: &mut impl Extend<u8>) {
+    fn encode(&self, out: &mut Vec<u8>) {
         let first = if self.first.exact { 0 } else { FIRST_UNKNOWN };
         let last = if self.last.exact { 0 } else { LAST_UNKNOWN };
         varint::put(out, (self.count << COUNT_SHIFT) | last | first | BOUNDS);
@@ -239,6 +277,22 @@ mod tests {
                         || !bounds.last.exact && bounds.last.seq >= last)))
     }
 
+    fn one_more_is_as_if_written_anew(postings: &Postings, state: &[u8]) {
+        for seq in [1, 150, 300, 1 << 40] {
+            let mut one_more = Vec::new();
+            if Postings::encode_one_more(state, seq, &mut one_more).is_some() {
+                let (mut added, mut anew) = (postings.clone(), Vec::new());
+                added.add(seq);
+                added.encode(&mut anew);
+                assert_eq!(one_more, anew);
+            } else {
+                let is_listed = matches!(postings, Postings::Listed(seqs) if seqs.len() < LISTED_SEQS_MAX);
+                assert!(!is_listed || seq <= postings.bounds().last.seq);
+                assert!(one_more.is_empty());
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn count_and_ends_are_never_wrong(seqs in proptest::collection::vec((1u64..300, any::<bool>()), 1..300)) {
@@ -253,7 +307,11 @@ mod tests {
                 prop_assert!(agrees(&postings, &model), "{:?} {:?}", postings, model);
                 let mut bytes = Vec::new();
                 postings.encode(&mut bytes);
-                prop_assert_eq!(Postings::decode(Reader::new(&bytes).prefixed().unwrap()), Some(postings.clone()));
+                let state = Reader::new(&bytes).prefixed().unwrap();
+                prop_assert_eq!(Postings::decode(state), Some(postings.clone()));
+                let bounds = Some(postings.bounds()).filter(|bounds| bounds.count > 0);
+                prop_assert_eq!(Postings::decode_bounds(state), bounds);
+                one_more_is_as_if_written_anew(&postings, state);
             }
         }
     }

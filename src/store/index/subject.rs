@@ -1,13 +1,13 @@
 //! From a subject to its messages, for all live subjects of one stream.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound as RangeBound, ControlFlow};
+use std::ops::{Bound as RangeBound, ControlFlow, Range};
 use std::sync::Arc;
 
 use super::directory::Directory;
 use super::open_page::{LastFound, OpenPage};
 use super::pages::{Fetched, NoPages, PageSet, PageSource, StoredPage, is_settled};
-use super::postings::Postings;
+use super::postings::{Bounds, Postings};
 use super::seeker::{Seeker, Verdict};
 use super::subject_page::{self, Builder, Spot, Walker};
 use crate::store::StoreError;
@@ -82,18 +82,8 @@ impl SubjectIndex {
 
     /// Takes in a message; true when its subject is new.
     pub fn add(&mut self, subject: &[u8], seq: u64) -> Result<bool, StoreError> {
-        let mut added = false;
-        self.update(subject, |held| {
-            added = held.is_none();
-            Some(match held {
-                None => Postings::one(seq),
-                Some(mut postings) => {
-                    postings.add(seq);
-                    postings
-                }
-            })
-        })?;
-        Ok(added)
+        let subjects = self.change_page(subject, |page| page.add(subject, seq))?;
+        Ok(subjects > 0)
     }
 
     /// Takes out a message; true when it was the last one of its subject.
@@ -110,11 +100,22 @@ impl SubjectIndex {
 
     /// The messages of a literal subject.
     pub fn get(&mut self, subject: &[u8]) -> Result<Option<Postings>, StoreError> {
+        self.held(subject, subject_page::postings)
+    }
+
+    /// How many messages a literal subject has and where they lie.
+    pub fn bounds(&mut self, subject: &[u8]) -> Result<Option<Bounds>, StoreError> {
+        self.held(subject, subject_page::bounds)
+    }
+
+    fn held<T>(
+        &mut self,
+        subject: &[u8],
+        read: fn(&[u8], &Range<usize>) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
         let mut page = self.page_of(subject)?;
         match page.find(subject).ok_or_else(damaged)? {
-            Spot::Held { postings, .. } => {
-                subject_page::postings(page.bytes, &postings).ok_or_else(damaged).map(Some)
-            }
+            Spot::Held { postings, .. } => read(page.bytes, &postings).ok_or_else(damaged).map(Some),
             Spot::Vacant { .. } => Ok(None),
         }
     }
@@ -125,10 +126,19 @@ impl SubjectIndex {
         subject: &[u8],
         change: impl FnOnce(Option<Postings>) -> Option<Postings>,
     ) -> Result<(), StoreError> {
+        self.change_page(subject, |page| page.change(subject, change)).map(|_| ())
+    }
+
+    /// Changes the page a subject belongs to. `change` returns by how much its number of subjects changes, as this does.
+    fn change_page(
+        &mut self,
+        subject: &[u8],
+        change: impl FnOnce(&mut OpenPage<'_>) -> Option<i64>,
+    ) -> Result<i64, StoreError> {
         let mut page = self.page_of(subject)?;
         *page.dirty = true;
         let before = page.bytes.capacity();
-        let subjects = page.change(subject, change).ok_or_else(damaged)?;
+        let subjects = change(&mut page).ok_or_else(damaged)?;
         let (after, capacity) = (page.bytes.len(), page.bytes.capacity());
         self.subjects = self.subjects.saturating_add_signed(subjects);
         self.resident_bytes = (self.resident_bytes + capacity).saturating_sub(before);
@@ -136,7 +146,7 @@ impl SubjectIndex {
             let fence = self.fence(subject);
             self.keep_in_size(&fence, after)?;
         }
-        Ok(())
+        Ok(subjects)
     }
 
     /// Visits the subjects that `seeker` takes in byte order, with their encoded postings.

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::postings::Postings;
-use super::varint::{self, Reader};
+use super::postings::{Bounds, Postings};
+use super::varint::{self, Reader, VARINT_BYTES_MAX};
 
 /// Where a subject is in a page, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,11 +88,24 @@ pub fn postings(page: &[u8], at: &Range<usize>) -> Option<Postings> {
     Postings::decode(Reader::new(page.get(at.clone())?).prefixed()?)
 }
 
+/// What the postings at a held spot come to.
+pub fn bounds(page: &[u8], at: &Range<usize>) -> Option<Bounds> {
+    Postings::decode_bounds(Reader::new(page.get(at.clone())?).prefixed()?)
+}
+
 /// Replaces the postings at a held spot.
 pub fn replace(page: &mut Vec<u8>, at: Range<usize>, postings: &Postings) {
     let mut encoded = Vec::with_capacity(at.len() + 8);
     postings.encode(&mut encoded);
     splice(page, at, &encoded);
+}
+
+/// Adds a message behind all others to the postings at a held spot, if that takes no more than writing it down.
+pub fn add_behind(page: &mut Vec<u8>, at: Range<usize>, seq: u64) -> Option<()> {
+    let mut encoded = Vec::with_capacity(at.len() + 2 * VARINT_BYTES_MAX);
+    Postings::encode_one_more(Reader::new(page.get(at.clone())?).prefixed()?, seq, &mut encoded)?;
+    splice(page, at, &encoded);
+    Some(())
 }
 
 /// Inserts `subject` at a vacant spot; `None` when the page is damaged.
@@ -263,13 +276,13 @@ fn splice(page: &mut Vec<u8>, range: Range<usize>, with: &[u8]) {
         // Few different sizes leave few holes between the pages.
         page.reserve_exact((grown + 1).next_multiple_of(CAPACITY_STEP) - page.len());
     }
-    if range.len() == with.len() {
-        if let Some(place) = page.get_mut(range) {
-            place.copy_from_slice(with);
-        }
-        return;
+    let (old_len, end) = (page.len(), range.start + with.len());
+    page.resize(grown.max(old_len), 0);
+    page.copy_within(range.end..old_len, end);
+    page.truncate(grown);
+    if let Some(place) = page.get_mut(range.start..end) {
+        place.copy_from_slice(with);
     }
-    page.splice(range, with.iter().copied());
 }
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {

@@ -116,8 +116,7 @@ impl Subjects {
         subject: &[u8],
         messages: &mut dyn Messages,
     ) -> Result<Option<SubjectState>, StoreError> {
-        let Some(postings) = self.index.get(subject)? else { return Ok(None) };
-        let mut bounds = postings.bounds();
+        let Some(mut bounds) = self.index.bounds(subject)? else { return Ok(None) };
         if !bounds.first.exact || !bounds.last.exact {
             bounds.first = find_first(subject, bounds.first, bounds.last.seq, messages)?;
             bounds.last = find_last(subject, bounds.last, bounds.first.seq, messages)?;

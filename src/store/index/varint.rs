@@ -5,12 +5,23 @@ pub const VARINT_BYTES_MAX: usize = 10;
 
 /// Appends `value` to `out`.
 #[inline]
-pub fn put(out: &mut impl Extend<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.extend([(value as u8) | 0x80]);
+pub fn put(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 { out.push(value as u8) } else { put_long(out, value) }
+}
+
+fn put_long(out: &mut Vec<u8>, mut value: u64) {
+    let mut bytes = [0; VARINT_BYTES_MAX];
+    let mut len = 0;
+    for byte in &mut bytes {
+        len += 1;
+        *byte = value as u8 & 0x7f;
         value >>= 7;
+        if value == 0 {
+            break;
+        }
+        *byte |= 0x80;
     }
-    out.extend([value as u8]);
+    out.extend_from_slice(&bytes[..len]);
 }
 
 /// Appends a signed value, small magnitudes first.

@@ -13,6 +13,8 @@ const PIECE_BYTES: usize = 1 << 20;
 /// What of the journal is not certain to be on disk as it was read.
 #[derive(Debug, Default)]
 pub struct Unsure {
+    /// What makes records good that have a flipped bit; a second one could not be told from the first.
+    pub repairs: Vec<(Location, u8)>,
     /// From here on nothing vouches for what was read: it may be in the system's cache only.
     pub from: Option<Location>,
     /// Where the records of each segment end.
@@ -21,6 +23,9 @@ pub struct Unsure {
     pub void: Vec<Blank>,
     /// The holes of such a commit.
     pub holes: Vec<Blank>,
+    /// What says that a segment ends, where the next record goes: if that were lost with the power, what lies in the next segment
+    /// would count without it.
+    pub old_end: Option<Location>,
 }
 
 /// A place of which nothing counts, and the record that is to say so.
@@ -74,9 +79,19 @@ impl Unsure {
     /// Makes it certain. With `rewrite`, what nothing vouches for is written once more: where an earlier sync has failed,
     /// the system may believe that it is on disk, and syncing it does nothing.
     pub fn settle(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
+        if let Err(error) = self.repair(files) {
+            log::warn!("journal: flipped bits stay: {error}");
+        }
         self.erase_void(files)?;
         self.assure(files, rewrite)?;
         self.fill_blanks(files)
+    }
+
+    fn repair(&self, files: &SegmentFiles) -> Result<(), StoreError> {
+        for (at, byte) in &self.repairs {
+            files.get(at.segment)?.write(at.offset, &[*byte])?;
+        }
+        sync(files, self.repairs.iter().map(|(at, _)| at.segment).collect())
     }
 
     fn assure(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
@@ -91,12 +106,14 @@ impl Unsure {
         Ok(())
     }
 
-    /// Overwrites the headers of records that do not count, of which only the hole before them tells that they do not.
+    /// Overwrites the headers of records that do not count: nothing tells so but the hole before them, or that nothing follows.
     fn erase_void(&self, files: &SegmentFiles) -> Result<(), StoreError> {
-        for Blank { at, .. } in &self.void {
+        let mut erased = BTreeSet::new();
+        for at in self.void.iter().map(|blank| blank.at).chain(self.old_end) {
             files.get(at.segment)?.write(at.offset, &[0; HEADER_LEN])?;
+            erased.insert(at.segment);
         }
-        sync(files, self.void.iter())
+        sync(files, erased)
     }
 
     /// Puts records where nothing counts, when all else is as it is to stay: whoever finds one of them takes what is there
@@ -104,12 +121,11 @@ impl Unsure {
     fn fill_blanks(&self, files: &SegmentFiles) -> Result<(), StoreError> {
         let blanks = || self.void.iter().chain(&self.holes);
         blanks().try_for_each(|blank| blank.fill(files))?;
-        sync(files, blanks())
+        sync(files, blanks().map(|blank| blank.at.segment).collect())
     }
 }
 
-fn sync<'a>(files: &SegmentFiles, places: impl Iterator<Item = &'a Blank>) -> Result<(), StoreError> {
-    let segments: BTreeSet<u32> = places.map(|blank| blank.at.segment).collect();
+fn sync(files: &SegmentFiles, segments: BTreeSet<u32>) -> Result<(), StoreError> {
     segments.into_iter().try_for_each(|id| files.get(id)?.sync())
 }
 

@@ -64,6 +64,8 @@ pub struct JournalCore {
     next_id: u32,
     pending: Pending,
     deferred: Deferred,
+    /// Ends that only damaged records tell; they are written as soon as there is room.
+    owed: Vec<(u32, Floor)>,
     /// Which segment is how full.
     pub usage: Usage,
     /// No further segment can be had.
@@ -113,7 +115,8 @@ impl JournalCore {
             ready_from: 0,
             next_id,
             pending: Pending::default(),
-            deferred: Deferred::with_floors(resume.floors),
+            deferred: Deferred::default(),
+            owed: resume.floors,
             usage: resume.usage,
             full: false,
             failure: None,
@@ -162,6 +165,7 @@ impl JournalCore {
             tombstone.map_or(0, |(_, segment)| self.deferred.tombstone_cost(removal.stream, segment, 1));
         self.make_room_at_the_end(floor + tombstone)?;
         if let Some(floor) = removal.floor {
+            self.owed.retain(|(stream, _)| *stream != removal.stream);
             self.deferred.put_floor(removal.stream, floor);
         }
         if let Some((seq, segment)) = removal.tombstone {
@@ -201,6 +205,7 @@ impl JournalCore {
     /// Everything of a stream is void.
     pub fn forget_stream(&mut self, stream: u32) {
         self.deferred.forget_stream(stream);
+        self.owed.retain(|(owed, _)| *owed != stream);
         let lsn = self.deferred_lsn();
         self.usage.forget_stream(stream, lsn);
     }
@@ -229,6 +234,7 @@ impl JournalCore {
     /// Takes everything that waits. `synced`: all earlier commits are durable.
     pub fn take(&mut self, synced: bool) -> Result<Option<Batch>, StoreError> {
         self.check()?;
+        self.put_owed();
         self.write_deferred();
         self.check()?;
         if self.pending.is_empty() {
@@ -328,6 +334,16 @@ impl JournalCore {
         self.offset += placed.len;
         self.chore |= self.prepared.is_empty() && self.is_well_filled();
         placed
+    }
+
+    /// Has what is owed written with this commit, as far as there is room.
+    fn put_owed(&mut self) {
+        while let Some((stream, floor)) = self.owed.pop() {
+            if self.make_room_at_the_end(self.deferred.floor_cost(stream)).is_err() {
+                return self.owed.push((stream, floor));
+            }
+            self.deferred.put_floor(stream, floor);
+        }
     }
 
     /// Appends what was put off. There is room: it was seen to when each removal was accepted.

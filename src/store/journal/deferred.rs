@@ -43,12 +43,6 @@ pub struct Deferred {
 }
 
 impl Deferred {
-    /// Ends that are to be written in any case.
-    pub fn with_floors(floors: Vec<(u32, Floor)>) -> Self {
-        let bytes = RECORD_BYTES * floors.len() as u64;
-        Self { floors: floors.into_iter().collect(), bytes, ..Self::default() }
-    }
-
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.floors.is_empty() && self.tombstones.is_empty()

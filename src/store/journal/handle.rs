@@ -196,11 +196,6 @@ impl Journal {
         self.core.lock().failure().map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    /// Whether what made the journal refuse everything is that a commit did not fit on the disk.
-    pub(crate) fn failed_for_space(&self) -> bool {
-        self.core.lock().failure().is_some_and(|error| matches!(error, StoreError::DiskFull))
-    }
-
     /// Refuses everything from now on; not a failure.
     pub fn shut(&self) {
         self.core.lock().fail(StoreError::Poisoned("the store is closed".into()));

@@ -3,7 +3,7 @@
 //! The header's checksum is what makes the lengths trustworthy: damage in a body costs that record and no other. Both
 //! checksums start from the segment's salt, so that what a recycled file still holds of its former life never passes.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use ring::aead::NONCE_LEN;
 
 use super::repair;
@@ -318,6 +318,11 @@ impl Header {
         self.content_bytes() + overhead(self.flags)
     }
 
+    /// Where that ends in the record.
+    pub(super) fn stored_end(&self) -> Option<usize> {
+        usize::try_from(self.stored_bytes()).ok()?.checked_add(HEADER_LEN)
+    }
+
     /// Bytes the record takes in the journal.
     pub fn record_len(&self) -> u64 {
         record_len(self.stored_bytes())
@@ -382,24 +387,34 @@ pub struct Record {
 impl Record {
     /// Takes a record apart and leaves its content as it is stored; `None` when one of the checksums does not hold and no single flipped bit explains it.
     pub fn decode(bytes: Bytes, seeds: Seeds) -> Option<Self> {
-        match Self::trust(bytes.clone(), seeds) {
-            Some(record) if record.header.matches_body(&record.content, seeds) => Some(record),
-            Some(Self { header, content }) => {
-                repair::body(&header, &content, seeds).map(|content| Self { header, content: content.into() })
-            }
-            None => {
-                let header = repair::header(&bytes, seeds)?;
-                let end = HEADER_LEN + usize::try_from(header.stored_bytes()).ok()?;
-                Some(Self { header, content: bytes.slice(HEADER_LEN..end) })
-            }
+        let Some(header) = Self::whole_header(&bytes, seeds) else {
+            let header = repair::header(&bytes, seeds)?;
+            return Self::cut(header, bytes);
+        };
+        let record = Self::cut(header, bytes)?;
+        if record.header.matches_body(&record.content, seeds) {
+            return Some(record);
         }
+        let content = repair::body(&record.header, &record.content, seeds)?.into();
+        Some(Self { content, ..record })
     }
 
     /// Takes a record apart that never left memory: only the header is checked.
     pub fn trust(bytes: Bytes, seeds: Seeds) -> Option<Self> {
-        let header = Header::decode(&bytes, seeds)?;
-        let end = HEADER_LEN.checked_add(usize::try_from(header.stored_bytes()).ok()?)?;
-        (end <= bytes.len()).then(|| Self { header, content: bytes.slice(HEADER_LEN..end) })
+        let header = Self::whole_header(&bytes, seeds)?;
+        Self::cut(header, bytes)
+    }
+
+    /// The header, if what it is of is there as well.
+    fn whole_header(bytes: &[u8], seeds: Seeds) -> Option<Header> {
+        Header::decode(bytes, seeds)
+            .filter(|header| header.stored_end().is_some_and(|end| end <= bytes.len()))
+    }
+
+    fn cut(header: Header, mut bytes: Bytes) -> Option<Self> {
+        bytes.truncate(header.stored_end()?);
+        bytes.advance(HEADER_LEN);
+        Some(Self { header, content: bytes })
     }
 
     /// Opens the content if it is sealed; `None` when it cannot be.
@@ -407,6 +422,15 @@ impl Record {
         let Some(cipher) = self.header.cipher() else { return Some(self) };
         let content = keys?.open(cipher, &self.header.identity(), self.content)?;
         Some(Self { content, ..self })
+    }
+
+    /// Subject, header block and payload.
+    pub fn parts(self) -> (Bytes, Bytes, Bytes) {
+        let (subject_end, headers_end) = (self.subject_end(), self.headers_end());
+        let mut rest = self.content;
+        let subject = rest.split_to(subject_end);
+        let headers = rest.split_to(headers_end - subject_end);
+        (subject, headers, rest)
     }
 
     /// The subject, or the consumer's name.

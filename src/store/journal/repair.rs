@@ -24,7 +24,7 @@ pub fn header(bytes: &[u8], seeds: Seeds) -> Option<Header> {
         None => return None,
     }
     let header = Header::decode(&repaired, seeds)?;
-    let end = HEADER_LEN.checked_add(usize::try_from(header.stored_bytes()).ok()?)?;
+    let end = header.stored_end()?;
     header.matches_body(bytes.get(HEADER_LEN..end)?, seeds).then_some(header)
 }
 

@@ -58,6 +58,7 @@ pub struct Replay<'a> {
 
 /// What the record that ends a segment says.
 struct Next {
+    at: Location,
     id: u32,
     /// It says so; otherwise this is the least it can be.
     named: bool,
@@ -167,7 +168,9 @@ impl<'a> Replay<'a> {
                 Found::End(_) => {}
             }
         }
-        self.report.repaired_records += scanner.repairs();
+        let repairs = scanner.into_repairs();
+        self.report.repaired_records += repairs.len() as u64;
+        self.unsure.repairs.extend(repairs);
         self.resume = last.or(self.resume);
         if let Some(last) = last {
             let end = self.unsure.ends.entry(id).or_default();
@@ -243,6 +246,8 @@ impl<'a> Replay<'a> {
             self.vouch()?;
             self.accept_group()?;
             self.lost_segment(next.id);
+        } else if self.resume == Some(next.at) {
+            self.unsure.old_end = Some(next.at);
         }
         Ok(())
     }
@@ -260,7 +265,7 @@ impl<'a> Replay<'a> {
     fn ended(&mut self, at: Location, header: &Header) -> Location {
         let named = header.seq != 0;
         let id = if named { header.seq as u32 } else { at.segment.saturating_add(1) };
-        self.next = Some(Next { id, named });
+        self.next = Some(Next { at, id, named });
         self.unsure.ends.insert(at.segment, at.offset + header.record_len() as u32);
         at
     }

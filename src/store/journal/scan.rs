@@ -44,7 +44,7 @@ pub struct Scanner {
     done: bool,
     /// The last record says that nothing follows.
     closed: bool,
-    repairs: u64,
+    repairs: Vec<(Location, u8)>,
 }
 
 impl Scanner {
@@ -57,7 +57,7 @@ impl Scanner {
             window,
             done: false,
             closed: false,
-            repairs: 0,
+            repairs: Vec::new(),
         }
     }
 
@@ -71,7 +71,6 @@ impl Scanner {
             return self.record(at, header).map(Some);
         }
         if let Some(record) = self.repaired()? {
-            self.repairs += 1;
             self.advance(&record.header);
             return Ok(Some(Found::Record(at, record)));
         }
@@ -88,8 +87,8 @@ impl Scanner {
         }
     }
 
-    /// How many records were read by flipping a bit back.
-    pub fn repairs(&self) -> u64 {
+    /// The bytes that make records good which were read by flipping a bit back.
+    pub fn into_repairs(self) -> Vec<(Location, u8)> {
         self.repairs
     }
 
@@ -102,14 +101,8 @@ impl Scanner {
             let opened = self.opened(Record { header, content })?;
             return Ok(opened.map_or(Found::DamagedBody(at, header), |record| Found::Record(at, record)));
         }
-        let decoded = Record::decode(bytes, self.segment.seeds);
-        Ok(match decoded.map(|record| self.opened(record)).transpose()?.flatten() {
-            Some(record) => {
-                self.repairs += 1;
-                Found::Record(at, record)
-            }
-            None => Found::DamagedBody(at, header),
-        })
+        let repaired = self.repair(at, bytes)?;
+        Ok(repaired.map_or(Found::DamagedBody(at, header), |record| Found::Record(at, record)))
     }
 
     fn advance(&mut self, header: &Header) {
@@ -120,9 +113,22 @@ impl Scanner {
 
     /// The record that begins here, if but one bit of its header is wrong.
     fn repaired(&mut self) -> Result<Option<Record>, StoreError> {
+        let at = Location { segment: self.segment.id, offset: self.offset };
         let bytes = self.window.get(self.offset, REPAIR_BYTES_MAX)?;
-        let repaired = Record::decode(bytes, self.segment.seeds);
-        Ok(repaired.map(|record| self.opened(record)).transpose()?.flatten())
+        self.repair(at, bytes)
+    }
+
+    fn repair(&mut self, at: Location, damaged: Bytes) -> Result<Option<Record>, StoreError> {
+        let Some(whole) = Record::decode(damaged.clone(), self.segment.seeds) else { return Ok(None) };
+        let header = whole.header.encode(self.segment.seeds);
+        let good = || header.iter().chain(&whole.content);
+        let wrong = good().zip(&damaged).position(|(good, found)| good != found);
+        let byte = wrong.and_then(|wrong| good().nth(wrong).copied());
+        let opened = self.opened(whole)?;
+        if let (Some(_), Some(wrong), Some(byte)) = (&opened, wrong, byte) {
+            self.repairs.push((Location { offset: at.offset + wrong as u32, ..at }, byte));
+        }
+        Ok(opened)
     }
 
     /// Opens a record that is whole. Where nothing can have been sealed with the key there is, the right one is missing.
