@@ -49,7 +49,7 @@ pub trait Messages {
 pub struct Subjects {
     pub(crate) index: SubjectIndex,
     plans: PlanCache,
-    /// The filters that were walked for last: who asks for them again is worth a plan.
+    /// The filters that were looked for last: who asks for the next match again is worth a plan.
     walked: Vec<Bytes>,
 }
 
@@ -59,10 +59,7 @@ const GLANCED_MAX: usize = 256;
 /// And so many bytes: they may have to be read from the disk.
 const GLANCED_BYTES_MAX: u64 = 64 << 10;
 
-/// Of those, the ones that are looked at first: where most subjects match, one of them does.
-const GLANCED_FIRST_MAX: usize = 4;
-
-/// Pages of the index that cost less to walk over than looking at the others.
+/// Pages of the index that cost less to walk over than looking at those.
 const PAGES_BEFORE_GLANCE: u64 = 8;
 
 impl Subjects {
@@ -223,22 +220,21 @@ impl Subjects {
         filters: &[Bytes],
         messages: &mut dyn Messages,
     ) -> Result<Option<Option<u64>>, StoreError> {
+        if let Some(found) = glance(towards, filters, messages, 1)? {
+            return Ok(Some(found));
+        }
+        self.walked = filters.to_vec();
         let mut walk = |pages_max| {
             let known = Candidates::walked(&mut self.index, filters, towards, pages_max)?;
             Ok(known.and_then(|candidates| candidates.settled()))
         };
-        if let Some(found) = glance(towards, filters, messages, GLANCED_FIRST_MAX)? {
-            return Ok(Some(found));
-        }
         if let Some(found) = walk(PAGES_BEFORE_GLANCE)? {
             return Ok(Some(found));
         }
         if let Some(found) = glance(towards, filters, messages, GLANCED_MAX)? {
             return Ok(Some(found));
         }
-        let found = walk(u64::MAX)?;
-        self.walked = filters.to_vec();
-        Ok(found)
+        walk(u64::MAX)
     }
 
     /// The last live message at or before `up_to` that matches; filters must not be empty.

@@ -124,7 +124,7 @@ fn few_large_messages_are_looked_at_for_a_match_that_is_near() {
     let (mut index, mut model) = things(100);
     model.bytes = 30_000;
     assert_eq!(index.next_match(52, &filter("u.*.50"), &mut model).unwrap(), Some(151));
-    assert_eq!(model.read, 6, "three at first, and again when few subjects do not tell");
+    assert_eq!(model.read, 4, "the next one, and three when few subjects do not tell");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_match_among_few_subjects_is_found_without_a_look_at_many_messages() {
     let (mut index, mut model) = things(100);
     assert_eq!(index.next_match(1, &filter("u.90.*"), &mut model).unwrap(), Some(9_001));
     assert_eq!(index.last_match(9_999, &filter("u.90.*"), &mut model).unwrap(), Some(9_100));
-    assert_eq!(model.read, 8);
+    assert_eq!(model.read, 2);
 }
 
 #[test]
