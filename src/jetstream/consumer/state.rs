@@ -179,6 +179,7 @@ impl ConsumerState {
     }
 
     fn ack(&mut self, seq: u64, at: UnixNanos) {
+        self.pass(seq);
         self.acked_at = Some(at);
         self.given_up.remove(&seq);
         if let Some(settled) = self.acks.settle(seq) {
@@ -187,6 +188,7 @@ impl ConsumerState {
     }
 
     fn ack_through(&mut self, seq: u64, consumer_seq: u64, at: UnixNanos) {
+        self.pass(seq);
         self.acked_at = Some(at);
         let mut last = None;
         while let Some(settled) = self.acks.settle_first_through(seq) {
@@ -200,6 +202,12 @@ impl ConsumerState {
             self.acks.pending().first().map_or(u64::MAX, |next| next.consumer_seq.saturating_sub(1));
         self.ack_floor.consumer = self.ack_floor.consumer.max(own.min(below_next));
         self.ack_floor.stream = self.ack_floor.stream.max(seq);
+    }
+
+    /// Only what the consumer has gone past is acknowledged, be it because its filters do not match; how far it has looked ahead
+    /// is not kept, and it must not go back before that.
+    fn pass(&mut self, seq: u64) {
+        self.next_seq = self.next_seq.max(seq.saturating_add(1));
     }
 
     fn give_up(&mut self, seq: u64) {

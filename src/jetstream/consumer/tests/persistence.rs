@@ -146,3 +146,19 @@ fn a_delta_that_could_not_be_written_is_made_good_by_the_next() {
 fn an_idle_consumer_is_small() {
     assert!(size_of::<ConsumerMachine>() <= 2048, "{}", size_of::<ConsumerMachine>());
 }
+
+#[test]
+fn what_was_acknowledged_as_it_was_passed_over_is_not_wanted_after_a_restart() {
+    for policy in ["explicit", "all"] {
+        let config = |filter: &str| {
+            format!(r#"{{"durable_name":"C","ack_policy":"{policy}","filter_subject":"{filter}"}}"#)
+        };
+        let mut scene = Scene::new(&["s.1", "s.1", "s.1"], &config("s.2"));
+        let mut deltas: Vec<Vec<u8>> = scene.consumer.take_delta().into_iter().collect();
+        scene.pull("r", "1");
+        assert_eq!(scene.ack_replying(2, 2, "", Some("reply")), ["confirm reply"]);
+        deltas.extend(scene.consumer.take_delta());
+        scene.restart(&super::super::snapshot::encode(&Default::default()), &deltas);
+        assert_eq!([2, 3].map(|seq| scene.consumer.is_open(seq)), [false, true], "{policy}");
+    }
+}
