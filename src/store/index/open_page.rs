@@ -1,7 +1,7 @@
 //! A page of the subject index that is in memory, and what was found in one last.
 
 use super::postings::Postings;
-use super::subject_page::{self, Spot};
+use super::subject_page::{self, Spot, Start};
 
 /// A page that is in memory.
 pub(super) struct OpenPage<'a> {
@@ -14,14 +14,18 @@ pub(super) struct OpenPage<'a> {
 impl OpenPage<'_> {
     /// Where a subject is in the page, or would be; `None` when the page is damaged.
     pub(super) fn find(&mut self, subject: &[u8]) -> Option<Spot> {
-        if let Some(start) = self.last_found.start_of(self.id, subject) {
-            return subject_page::held_at(self.bytes, start);
-        }
-        let spot = subject_page::find(self.bytes, subject)?;
-        match spot {
-            Spot::Held { start, .. } => self.last_found.note(self.id, subject, start),
-            Spot::Vacant { .. } => self.last_found.forget(),
-        }
+        let start = match &self.last_found.spot {
+            Some(Spot::Held { start, .. }) if self.last_found.is(self.id, subject) => {
+                return subject_page::held_at(self.bytes, *start);
+            }
+            Some(vacant) if self.last_found.is(self.id, subject) => return Some(vacant.clone()),
+            Some(spot) if self.last_found.page == self.id => {
+                Start::behind(self.bytes, spot, &self.last_found.subject, subject)?
+            }
+            _ => Start::default(),
+        };
+        let spot = subject_page::find(self.bytes, subject, start)?;
+        self.last_found.note(self.id, subject, spot.clone());
         Some(spot)
     }
 
@@ -61,37 +65,41 @@ impl OpenPage<'_> {
                     }
                 }
             }
-            spot => match change(None) {
-                Some(postings) => subject_page::insert(self.bytes, &spot, subject, &postings).map(|()| 1),
+            spot @ Spot::Vacant { at, .. } => match change(None) {
+                Some(postings) => {
+                    subject_page::insert(self.bytes, &spot, subject, &postings)?;
+                    self.last_found.note(self.id, subject, subject_page::held_at(self.bytes, at)?);
+                    Some(1)
+                }
                 None => Some(0),
             },
         }
     }
 }
 
-/// The entry that was found last. A publish asks for its subject several times over, and pages are searched from their
-/// start. It is true as long as no page was changed anywhere else.
+/// What was found last. A publish asks for its subject several times over, subjects often come in order, and pages are searched
+/// from their start. It is true as long as no page was changed anywhere else.
 #[derive(Default)]
 pub(super) struct LastFound {
     page: u64,
     subject: Vec<u8>,
-    start: Option<usize>,
+    spot: Option<Spot>,
 }
 
 impl LastFound {
-    fn start_of(&self, page: u64, subject: &[u8]) -> Option<usize> {
-        self.start.filter(|_| self.page == page && self.subject == subject)
+    fn is(&self, page: u64, subject: &[u8]) -> bool {
+        self.page == page && self.subject == subject
     }
 
-    fn note(&mut self, page: u64, subject: &[u8], start: usize) {
+    fn note(&mut self, page: u64, subject: &[u8], spot: Spot) {
         self.page = page;
         self.subject.clear();
         self.subject.extend_from_slice(subject);
-        self.start = Some(start);
+        self.spot = Some(spot);
     }
 
     /// A page was changed in another way than by [`OpenPage::change`].
     pub(super) fn forget(&mut self) {
-        self.start = None;
+        self.spot = None;
     }
 }

@@ -43,10 +43,35 @@ struct RawEntry<'a> {
     postings: Range<usize>,
 }
 
+/// Where a search starts: behind entries that sort before what is sought.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Start {
+    /// First byte of the next entry.
+    pub at: usize,
+    /// Bytes that what is sought has in common with the subject before.
+    pub matched: usize,
+}
+
+impl Start {
+    /// Behind a spot that was found for `found`, to seek `sought`; from the front if that sorts before it. `None` when the page
+    /// is damaged.
+    pub fn behind(page: &[u8], spot: &Spot, found: &[u8], sought: &[u8]) -> Option<Self> {
+        if sought < found {
+            return Some(Self::default());
+        }
+        let matched = common_prefix(found, sought);
+        match spot {
+            Spot::Held { start, .. } => Some(Self { at: entry_at(page, *start)?.postings.end, matched }),
+            Spot::Vacant { at, shared_before, .. } => {
+                Some(Self { at: *at, matched: matched.min(*shared_before) })
+            }
+        }
+    }
+}
+
 /// Finds `subject`; `None` when the page is damaged.
-pub fn find(page: &[u8], subject: &[u8]) -> Option<Spot> {
-    let mut matched = 0;
-    let mut at = 0;
+pub fn find(page: &[u8], subject: &[u8], start: Start) -> Option<Spot> {
+    let Start { mut at, mut matched } = start;
     loop {
         at = pass_over(page, at, matched);
         if at >= page.len() {
@@ -308,7 +333,7 @@ mod tests {
     }
 
     fn put(page: &mut Vec<u8>, subject: &[u8], value: &Postings) {
-        match find(page, subject).unwrap() {
+        match find(page, subject, Start::default()).unwrap() {
             Spot::Held { postings: at, .. } => replace(page, at, value),
             spot => insert(page, &spot, subject, value).unwrap(),
         }
@@ -327,7 +352,7 @@ mod tests {
                     model.insert(subject, Postings::one(seq));
                 } else {
                     let held = model.remove(&subject).is_some();
-                    match find(&page, &subject).unwrap() {
+                    match find(&page, &subject, Start::default()).unwrap() {
                         Spot::Held { start, .. } => { prop_assert!(held); remove(&mut page, start).unwrap() }
                         Spot::Vacant { .. } => prop_assert!(!held),
                     }
@@ -362,7 +387,7 @@ mod tests {
 
         #[test]
         fn a_damaged_page_never_panics(mut page: Vec<u8>, subject: Vec<u8>) {
-            if let Some(spot) = find(&page, &subject) {
+            if let Some(spot) = find(&page, &subject, Start::default()) {
                 let _ = insert(&mut page, &spot, &subject, &Postings::one(1));
             }
             Walker::new(&page).seek(&subject);
