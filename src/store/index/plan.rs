@@ -176,21 +176,44 @@ impl PlanCache {
         from: u64,
         last: impl FnOnce() -> Result<u64, StoreError>,
     ) -> Result<&mut Plan, StoreError> {
+        if !self.bring_up(filters) {
+            self.make(index, filters, from, last()?)?;
+        }
+        self.latest().ok_or_else(|| StoreError::Io("no plan".into()))
+    }
+
+    /// Makes a plan for `filters`, of which there is none; it is the latest.
+    pub fn make(
+        &mut self,
+        index: &mut SubjectIndex,
+        filters: &[Bytes],
+        from: u64,
+        last: u64,
+    ) -> Result<(), StoreError> {
+        let plan = Plan::build(index, filters, from, last)?;
+        if self.plans.len() >= PLANS_MAX {
+            self.plans.remove(0);
+        }
+        self.plans.push(plan);
+        Ok(())
+    }
+
+    /// Makes the plan for `filters` the latest; false if there is none.
+    pub fn bring_up(&mut self, filters: &[Bytes]) -> bool {
         match self.plans.iter().position(|plan| plan.filters == filters) {
-            Some(at) if at + 1 == self.plans.len() => {}
+            Some(at) if at + 1 == self.plans.len() => true,
             Some(at) => {
                 let plan = self.plans.remove(at);
                 self.plans.push(plan);
+                true
             }
-            None => {
-                let plan = Plan::build(index, filters, from, last()?)?;
-                if self.plans.len() >= PLANS_MAX {
-                    self.plans.remove(0);
-                }
-                self.plans.push(plan);
-            }
+            None => false,
         }
-        self.plans.last_mut().ok_or_else(|| StoreError::Io("no plan".into()))
+    }
+
+    /// The plan that was asked for last.
+    pub fn latest(&mut self) -> Option<&mut Plan> {
+        self.plans.last_mut()
     }
 
     /// Whether there is a plan for `filters`.

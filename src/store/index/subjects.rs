@@ -172,10 +172,25 @@ impl Subjects {
         filters: &[Bytes],
         messages: &mut dyn Messages,
     ) -> Result<Option<u64>, StoreError> {
-        if let Some(found) = self.next_at_hand(from, filters, messages)? {
-            return Ok(found);
+        let literal = match filters {
+            [filter] if !filter::has_wildcards(filter) => Some(filter),
+            _ => None,
+        };
+        if let Some(subject) = literal {
+            let candidates = Candidates::of(&mut self.index, &[subject], Towards::End(from))?;
+            if candidates.doubt().is_none() {
+                return Ok(candidates.certain);
+            }
         }
-        let plan = self.plans.get(&mut self.index, filters, from, || newest(messages))?;
+        if !self.plans.bring_up(filters) {
+            if literal.is_none() && self.walked != filters {
+                if let Some(found) = self.without_plan(Towards::End(from), filters, messages)? {
+                    return Ok(found);
+                }
+            }
+            self.plans.make(&mut self.index, filters, from, newest(messages)?)?;
+        }
+        let Some(plan) = self.plans.latest() else { return Ok(None) };
         if plan.matched == self.index.len() {
             return messages.next_tagged(from, u64::MAX, None);
         }
@@ -194,26 +209,8 @@ impl Subjects {
         }
     }
 
-    /// The next match if it can be told without a plan. Clients ask once: a plan would cost more, and drive out one of the
-    /// consumers'.
-    fn next_at_hand(
-        &mut self,
-        from: u64,
-        filters: &[Bytes],
-        messages: &mut dyn Messages,
-    ) -> Result<Option<Option<u64>>, StoreError> {
-        if let [filter] = filters {
-            if !filter::has_wildcards(filter) {
-                return Ok(Candidates::of(&mut self.index, &[filter], Towards::End(from))?.settled());
-            }
-        }
-        if self.walked == filters || self.plans.hold(filters) {
-            return Ok(None);
-        }
-        self.without_plan(Towards::End(from), filters, messages)
-    }
-
-    /// The nearest match if it is one of the nearest messages, or if a walk over the subjects that match tells.
+    /// The nearest match if it is one of the nearest messages, or if a walk over the subjects that match tells. Clients ask
+    /// once: a plan would cost more, and drive out one of the consumers'.
     fn without_plan(
         &mut self,
         towards: Towards,
