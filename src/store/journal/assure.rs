@@ -10,6 +10,9 @@ use crate::store::StoreError;
 /// Bytes written anew at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// Records that one start makes good on disk; it reads the others as well, and the next makes them good.
+pub const REPAIRS_MAX: usize = 4096;
+
 /// What of the journal is not certain to be on disk as it was read.
 #[derive(Debug, Default)]
 pub struct Unsure {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::assure::{Blank, Unsure};
+use super::assure::{Blank, REPAIRS_MAX, Unsure};
 use super::files::SegmentFiles;
 use super::model::Model;
 use super::quarantine::Quarantine;
@@ -170,7 +170,8 @@ impl<'a> Replay<'a> {
         }
         let repairs = scanner.into_repairs();
         self.report.repaired_records += repairs.len() as u64;
-        self.unsure.repairs.extend(repairs);
+        let room = REPAIRS_MAX.saturating_sub(self.unsure.repairs.len());
+        self.unsure.repairs.extend(repairs.into_iter().take(room));
         self.resume = last.or(self.resume);
         if let Some(last) = last {
             let end = self.unsure.ends.entry(id).or_default();
