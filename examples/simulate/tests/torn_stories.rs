@@ -134,6 +134,26 @@ fn a_consumer_that_was_to_replace_another_does_not_go_on_where_that_was() {
     assert_eq!((&consumer.config[..], consumer.deltas.len()), (&b"old"[..], 1));
 }
 
+/// A consumer was made behind the end of its stream. Of a commit that was never finished it counted, and the end did not: the
+/// next message was none of its.
+#[test]
+fn a_consumer_does_not_begin_behind_an_end_that_was_lost() {
+    let disk = disk();
+    let (store, _, _) = open(&disk);
+    let (id, mut log, _) = store.create_stream("A", "S", b"", StorageKind::File).unwrap();
+    log.append(&message(1, b"x")).unwrap();
+    store.commit().unwrap();
+    log.skip_to(2, 7).unwrap();
+    let put = offset_of(store.create_consumer(id, "C", b"from 3", b"+0").unwrap());
+    store.commit().unwrap();
+    drop((log, store));
+    disk.kill();
+    disk.open("journal/0000000001.seg").unwrap().write_at(&[0; 200], put as u64).unwrap();
+
+    let (_store, stream) = open_one(&disk);
+    assert_eq!((stream.consumers.len(), stream.log.state().last_seq), (1, 2));
+}
+
 /// A sequence that was given in a commit that was never finished may have been told: with `sync_interval`, before the sync.
 #[test]
 fn a_sequence_that_a_torn_commit_gave_is_not_given_again_however_often_the_broker_dies() {

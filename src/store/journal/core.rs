@@ -143,6 +143,7 @@ impl JournalCore {
     /// Appends a record.
     pub fn append(&mut self, draft: &Draft<'_>, class: Class) -> Result<Appended, StoreError> {
         let draft = draft.to_be_sealed(self.sealing);
+        self.write_ends_before(&draft);
         self.make_room(std::slice::from_ref(&draft), class)?;
         Ok(self.place(&draft))
     }
@@ -153,6 +154,7 @@ impl JournalCore {
         let flags = |index| if index < last { FLAG_GROUPED | FLAG_MORE } else { FLAG_GROUPED };
         let grouped = drafts.iter().enumerate().map(|(index, draft)| Draft { flags: flags(index), ..*draft });
         let grouped: Vec<Draft<'_>> = grouped.map(|draft| draft.to_be_sealed(self.sealing)).collect();
+        grouped.iter().for_each(|draft| self.write_ends_before(draft));
         self.make_room(&grouped, class)?;
         Ok(grouped.iter().map(|draft| self.place(draft)).collect())
     }
@@ -357,17 +359,31 @@ impl JournalCore {
             }
         }
         for (stream, floor) in floors {
-            let payload = floor.last_ts.to_le_bytes();
-            let draft = Draft {
-                seq: floor.first_seq,
-                ts: floor.last_seq as i64,
-                payload: &payload,
-                ..Draft::new(Kind::StreamState, stream)
-            };
-            if let Some(placed) = self.put_deferred(&draft) {
-                let lsn = self.deferred_lsn();
-                self.usage.state_written(stream, floor, placed, lsn);
+            self.write_floor(stream, floor);
+        }
+    }
+
+    /// A consumer may begin behind the end of its stream as it is now. Of a commit that is never finished its record might
+    /// count and the end might not, and what is stored next would be none of its messages.
+    fn write_ends_before(&mut self, draft: &Draft<'_>) {
+        if draft.kind == Kind::ConsumerPut {
+            if let Some(floor) = self.deferred.take_floor(draft.stream) {
+                self.write_floor(draft.stream, floor);
             }
+        }
+    }
+
+    fn write_floor(&mut self, stream: u32, floor: Floor) {
+        let payload = floor.last_ts.to_le_bytes();
+        let draft = Draft {
+            seq: floor.first_seq,
+            ts: floor.last_seq as i64,
+            payload: &payload,
+            ..Draft::new(Kind::StreamState, stream)
+        };
+        if let Some(placed) = self.put_deferred(&draft) {
+            let lsn = self.deferred_lsn();
+            self.usage.state_written(stream, floor, placed, lsn);
         }
     }
 

@@ -71,6 +71,13 @@ impl Deferred {
         self.floors.insert(stream, floor);
     }
 
+    /// Takes a stream's ends out, if they wait.
+    pub fn take_floor(&mut self, stream: u32) -> Option<Floor> {
+        let floor = self.floors.remove(&stream)?;
+        self.bytes = self.bytes.saturating_sub(RECORD_BYTES);
+        Some(floor)
+    }
+
     /// Puts tombstones of messages that lie in `segment`.
     pub fn put_tombstones(&mut self, stream: u32, segment: u32, seqs: &[u64]) {
         self.bytes += self.tombstone_cost(stream, segment, seqs.len());
