@@ -28,9 +28,6 @@ fn write_fixture(store: &Store) {
     let group = [message(4, "orders.new", b"", b"grouped 1"), message(5, "orders.new", b"", b"grouped 2")];
     log.append_group(&group).unwrap();
     store.flush().unwrap();
-    log.remove(3).unwrap().unwrap();
-    log.purge_below(2).unwrap();
-    log.skip_to(9, store_support::ts(5)).unwrap();
     store.put_consumer(id, "C", b"config").unwrap();
     store.put_consumer_state(id, "C", b"state").unwrap();
     store.append_consumer_delta(id, "C", b"delta").unwrap();
@@ -39,6 +36,9 @@ fn write_fixture(store: &Store) {
     let (gone, ..) = store.create_stream("ACC", "GONE", b"", StorageKind::File).unwrap();
     store.delete_stream(gone).unwrap();
     store.update_stream(id, b"{\"name\":\"ORDERS\",\"v\":2}").unwrap();
+    log.remove(3).unwrap().unwrap();
+    log.purge_below(2).unwrap();
+    log.skip_to(9, store_support::ts(5)).unwrap();
     store.flush().unwrap();
 }
 
