@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match cli::parse(args) {
         Invocation::Answer(answer) => say(&answer),
         Invocation::Doctor(request) => {
-            panics::begin_anew(|_| {});
+            panics::begin_anew(|panic| eprintln!("headwater: {panic}"));
             say(&request.run())
         }
         Invocation::Signal(request) => say(&cli::deliver(&request)),

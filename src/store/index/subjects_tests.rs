@@ -21,9 +21,7 @@ impl Messages for Model {
         up_to: u64,
         tags: Option<&TagSet>,
     ) -> Result<Option<u64>, StoreError> {
-        let tagged = |subject: &str| tags.is_none_or(|tags| tags.contains(subject_tag(subject.as_bytes())));
-        let mut held = self.subjects.range(from..).filter(|(seq, _)| **seq <= up_to);
-        Ok(held.find(|(_, subject)| tagged(subject)).map(|(seq, _)| *seq))
+        Ok(self.tagged(from, up_to, tags).next())
     }
 
     fn prev_tagged(
@@ -32,13 +30,11 @@ impl Messages for Model {
         up_to: u64,
         tags: Option<&TagSet>,
     ) -> Result<Option<u64>, StoreError> {
-        let tagged = |subject: &str| tags.is_none_or(|tags| tags.contains(subject_tag(subject.as_bytes())));
-        let mut held = self.subjects.range(..=up_to).rev().take_while(|(seq, _)| **seq >= from);
-        Ok(held.find(|(_, subject)| tagged(subject)).map(|(seq, _)| *seq))
+        Ok(self.tagged(from, up_to, tags).next_back())
     }
 
     fn count(&mut self, from: u64, up_to: u64) -> Result<u64, StoreError> {
-        Ok(self.subjects.range(from..).filter(|(seq, _)| **seq <= up_to).count() as u64)
+        Ok(self.tagged(from, up_to, None).count() as u64)
     }
 
     fn subject(&mut self, seq: u64) -> Result<Option<Bytes>, StoreError> {
@@ -52,6 +48,13 @@ impl Messages for Model {
 }
 
 impl Model {
+    fn tagged(&self, from: u64, up_to: u64, tags: Option<&TagSet>) -> impl DoubleEndedIterator<Item = u64> {
+        let held = (from <= up_to).then(|| self.subjects.range(from..=up_to)).into_iter().flatten();
+        let tagged =
+            move |subject: &str| tags.is_none_or(|tags| tags.contains(subject_tag(subject.as_bytes())));
+        held.filter(move |(_, subject)| tagged(subject)).map(|(seq, _)| *seq)
+    }
+
     fn matching(&self, filters: &[Bytes]) -> impl DoubleEndedIterator<Item = u64> {
         let wanted = |subject: &str| filters.iter().any(|filter| matches(filter, subject.as_bytes()));
         let held = self.subjects.iter().filter(|(_, subject)| wanted(subject)).map(|(seq, _)| *seq);

@@ -82,11 +82,12 @@ impl Unsure {
     /// Makes it certain. With `rewrite`, what nothing vouches for is written once more: where an earlier sync has failed,
     /// the system may believe that it is on disk, and syncing it does nothing.
     pub fn settle(&self, files: &SegmentFiles, rewrite: bool) -> Result<(), StoreError> {
-        if let Err(error) = self.repair(files) {
+        let repaired = self.repair(files);
+        if let Err(error) = &repaired {
             log::warn!("journal: flipped bits stay: {error}");
         }
         self.erase_void(files)?;
-        self.assure(files, rewrite)?;
+        self.assure(files, rewrite || repaired.is_err())?;
         self.fill_blanks(files)
     }
 
