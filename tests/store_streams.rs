@@ -5,7 +5,7 @@ mod store_support;
 use std::path::Path;
 
 use headwater::store::{RecoveredConsumer, RecoveredStream, StorageKind, Store, StoreOptions, StreamId};
-use store_support::{create, message, open, tiny};
+use store_support::{create, message, open, open_one, tiny};
 
 /// Ways to come back to a store.
 #[derive(Debug, Clone, Copy)]
@@ -211,6 +211,22 @@ fn many_streams_with_an_index_on_disk_come_back() {
     assert!(!report.catalog_rebuilt);
     assert!(report.records < 100, "{}", report.records);
     assert!(streams.iter().all(|stream| stream.log.state().messages == 40));
+}
+
+#[test]
+fn a_message_is_removed_though_its_index_page_left_memory_since_it_was_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = open(dir.path(), StoreOptions { index_bytes_max: 0, ..tiny() });
+    let mut log = create(&store, "S");
+    log.append(&message(1, "a.b", b"", b"payload")).unwrap();
+    log.append(&message(2, "a.b", b"", b"payload")).unwrap();
+    store.try_close().unwrap();
+    drop((store, log));
+    let (store, mut stream) = open_one(dir.path(), StoreOptions { index_bytes_max: 0, ..tiny() });
+    assert!(stream.log.meta(1).is_some());
+    store.maintain().unwrap();
+    assert!(stream.log.remove(1).unwrap().is_some());
+    assert_eq!(stream.log.state().first_seq, 2);
 }
 
 #[test]

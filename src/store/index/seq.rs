@@ -104,6 +104,8 @@ impl SeqIndex {
         if std::mem::replace(&mut self.removed_from, page) == page {
             self.open_page(page)?;
         }
+        // The answer may have been remembered for longer than its page was held.
+        self.fetch(page)?;
         let Some(held) = self.pages.get_mut(&page) else { return Ok(None) };
         match &mut held.body {
             Body::Open(entries) => {
