@@ -190,6 +190,10 @@ impl MessageLog for JournalLog {
         self.access.load(seq)
     }
 
+    fn load_each(&self, seqs: &[u64], take: &mut dyn FnMut(Result<Option<StoredMessage>, StoreError>)) {
+        self.access.load_each(seqs, take);
+    }
+
     fn handle(&self, seq: u64) -> Option<Box<dyn MessageHandle>> {
         self.meta(seq)?;
         Some(Box::new(JournalHandle { access: self.access.clone(), seq }))
@@ -288,7 +292,7 @@ impl StreamAccess {
     }
 
     /// Reads a message, wherever it lies now.
-    fn load(&self, seq: u64) -> Result<Option<StoredMessage>, StoreError> {
+    pub(super) fn load(&self, seq: u64) -> Result<Option<StoredMessage>, StoreError> {
         for attempt in 1..=READ_ATTEMPTS_MAX {
             let (stream, entry) = {
                 let mut index = self.index.lock();
@@ -352,7 +356,7 @@ fn draft<'a>(stream: u32, message: &NewMessage<'a>) -> Draft<'a> {
     }
 }
 
-fn message(record: Record) -> StoredMessage {
+pub(super) fn message(record: Record) -> StoredMessage {
     let (seq, ts) = (record.header.seq, record.header.ts);
     let (subject, headers, payload) = record.parts();
     StoredMessage { seq, ts, subject, headers, payload }

@@ -10,7 +10,7 @@
 //! | `facade` | [`Store`]: streams and consumers by name, commits, closing |
 //! | [`journal`] | records, segments, commits, reading it all back |
 //! | [`index`] | where a stream's messages lie and which subjects they have |
-//! | `journal_log`, `stream_index` | one stream's messages in the journal |
+//! | `journal_log`, `load_each`, `stream_index` | one stream's messages in the journal |
 //! | `memory` | its twin in memory |
 //! | `registry` | which streams and consumers there are, and where their records lie |
 //! | `recovery` | opening |
@@ -33,6 +33,7 @@ mod index_meter;
 mod janitor;
 pub mod journal;
 mod journal_log;
+mod load_each;
 mod log_trait;
 mod lost;
 mod memory;

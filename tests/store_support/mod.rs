@@ -124,6 +124,7 @@ impl Model {
     pub fn check(&self, log: &dyn MessageLog) {
         self.check_state(log);
         self.check_messages(log);
+        self.check_messages_together(log);
         self.check_subjects(log);
         self.check_searches(log);
     }
@@ -159,6 +160,17 @@ impl Model {
         let gaps = self.first_seq()..=self.last_seq;
         assert_eq!(deleted, gaps.filter(|seq| !self.messages.contains_key(seq)).collect::<Vec<_>>());
         assert_eq!(log.deleted_count(), deleted.len() as u64);
+    }
+
+    fn check_messages_together(&self, log: &dyn MessageLog) {
+        let seqs: Vec<u64> = (self.first_seq().saturating_sub(2)..=self.last_seq + 2).collect();
+        for wanted in
+            [seqs.clone(), seqs.iter().copied().step_by(3).collect(), seqs.into_iter().rev().collect()]
+        {
+            let mut found = Vec::new();
+            log.load_each(&wanted, &mut |read| found.push(read.unwrap().map(plain)));
+            assert_eq!(found, wanted.iter().map(|seq| self.messages.get(seq).cloned()).collect::<Vec<_>>());
+        }
     }
 
     fn check_subjects(&self, log: &dyn MessageLog) {

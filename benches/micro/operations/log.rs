@@ -34,6 +34,12 @@ pub fn operations() -> Vec<Operation> {
         Operation { name: "commit of 256 messages of 128 B", items: 1, make: || Box::new(Commit::new()) },
         Operation { name: "read of a message just stored", items: READS, make: || read(FILLED - READS) },
         Operation { name: "read of a cold message", items: READS, make: || read(1) },
+        Operation {
+            name: "read of messages just stored, together",
+            items: READS,
+            make: || read_together(FILLED - READS),
+        },
+        Operation { name: "read of cold messages, together", items: READS, make: || read_together(1) },
         Operation { name: "next message of one subject in 1,000", items: 1, make: next_match },
         Operation { name: "count of one subject from the middle", items: 1, make: count_matches },
         Operation { name: "open after an orderly close", items: 1, make: open_again },
@@ -178,6 +184,14 @@ fn read(first: u64) -> Box<dyn Work> {
         for seq in first..first + READS {
             assert!(black_box(stream.log.load(seq).unwrap()).is_some());
         }
+    })
+}
+
+fn read_together(first: u64) -> Box<dyn Work> {
+    let stream = OnDisk::filled();
+    let seqs: Vec<u64> = (first..first + READS).collect();
+    run(move || {
+        stream.log.load_each(&seqs, &mut |read| assert!(black_box(read.unwrap()).is_some()));
     })
 }
 

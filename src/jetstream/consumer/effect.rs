@@ -40,6 +40,16 @@ pub enum Effect {
     Gone,
 }
 
+impl Effect {
+    /// The message that it delivers.
+    pub fn delivered_seq(&self) -> Option<u64> {
+        match self {
+            Effect::Deliver(delivery) => Some(delivery.seq),
+            _ => None,
+        }
+    }
+}
+
 /// How a message is delivered. Subject, headers, payload and time come from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {

@@ -85,7 +85,7 @@ impl ConsumerMachine {
             return Ok(());
         }
         self.activity.last = turn.now;
-        self.waiting.add(WaitingRequest::new(request, reply, through_import, turn.now));
+        self.waiting.add(Box::new(WaitingRequest::new(request, reply, through_import, turn.now)));
         Ok(())
     }
 

@@ -96,14 +96,18 @@ impl WaitingRequest {
     }
 
     fn next_event(&self) -> Option<UnixNanos> {
-        self.expires_at.into_iter().chain(self.heartbeat_at).min()
+        match (self.expires_at, self.heartbeat_at) {
+            (Some(expires), Some(heartbeat)) => Some(expires.min(heartbeat)),
+            (expires, heartbeat) => expires.or(heartbeat),
+        }
     }
 }
 
 /// The queue, at most `max_waiting` long.
 #[derive(Debug)]
 pub struct WaitingQueue {
-    requests: VecDeque<WaitingRequest>,
+    /// Each message moves one to the end, so that boxes are cheaper.
+    requests: VecDeque<Box<WaitingRequest>>,
     max: usize,
     /// Requests are served by rank.
     ranked: bool,
@@ -124,7 +128,7 @@ impl WaitingQueue {
     pub fn set_ranked(&mut self, ranked: bool) {
         self.ranked = ranked;
         if ranked {
-            self.requests.make_contiguous().sort_by_key(WaitingRequest::rank);
+            self.requests.make_contiguous().sort_by_key(|request| request.rank());
         }
     }
 
@@ -150,7 +154,7 @@ impl WaitingQueue {
 
     /// A request by its place.
     pub fn get(&self, place: usize) -> Option<&WaitingRequest> {
-        self.requests.get(place)
+        self.requests.get(place).map(|request| &**request)
     }
 
     /// How many messages the requests want in all.
@@ -159,26 +163,29 @@ impl WaitingQueue {
     }
 
     /// Adds a request behind those of its rank. The queue must not be full.
-    pub fn add(&mut self, request: WaitingRequest) {
+    pub fn add(&mut self, request: Box<WaitingRequest>) {
         self.note_event(request.next_event());
         self.no_wait += usize::from(request.no_wait);
         let rank = request.rank();
-        let behind = |other: &WaitingRequest| self.ranked && other.rank() > rank;
-        match self.requests.iter().position(behind) {
+        let place = match self.ranked {
+            true => self.requests.iter().position(|other| other.rank() > rank),
+            false => None,
+        };
+        match place {
             Some(place) => self.requests.insert(place, request),
             None => self.requests.push_back(request),
         }
     }
 
     /// Takes a request out.
-    pub fn remove(&mut self, place: usize) -> Option<WaitingRequest> {
+    pub fn remove(&mut self, place: usize) -> Option<Box<WaitingRequest>> {
         let request = self.requests.remove(place)?;
         self.no_wait -= usize::from(request.no_wait);
         Some(request)
     }
 
     /// Takes all requests out.
-    pub fn drain(&mut self) -> impl Iterator<Item = WaitingRequest> + '_ {
+    pub fn drain(&mut self) -> impl Iterator<Item = Box<WaitingRequest>> + '_ {
         self.no_wait = 0;
         self.quiet_until = None;
         self.requests.drain(..)
@@ -215,7 +222,9 @@ impl WaitingQueue {
 
     /// Hears of the next event of a request whose times have changed.
     fn note_event(&mut self, at: Option<UnixNanos>) {
-        self.quiet_until = self.quiet_until.into_iter().chain(at).min();
+        if let Some(at) = at {
+            self.quiet_until = Some(self.quiet_until.map_or(at, |known| known.min(at)));
+        }
     }
 }
 

@@ -20,6 +20,9 @@ const BYTES_PER_ROUND_MAX: u64 = 1 << 20;
 /// Consumers run in one round.
 const CONSUMERS_PER_ROUND_MAX: usize = 128;
 
+/// A message as the log has it.
+type Loaded = Result<Option<StoredMessage>, StoreError>;
+
 /// Something a consumer, or the stream itself, sends; ready to leave.
 pub(super) enum Parcel {
     /// A message of the stream.
@@ -129,11 +132,20 @@ impl StreamState {
         if hosted.machine.has_delta() {
             self.unwritten.note(key, now);
         }
+        let mut messages = self.load_delivered(&effects).into_iter();
         for effect in effects.drain(..) {
-            self.keep(host, key, effect);
+            self.keep(host, key, effect, &mut messages);
         }
         self.effects = effects;
         Some(result)
+    }
+
+    /// The messages that are to be delivered, in order: before anything is removed that one of the effects is done with.
+    fn load_delivered(&self, effects: &[Effect]) -> Vec<Loaded> {
+        let seqs: Vec<u64> = effects.iter().filter_map(Effect::delivered_seq).collect();
+        let mut messages = Vec::with_capacity(seqs.len());
+        self.log.load_each(&seqs, &mut |message| messages.push(message));
+        messages
     }
 
     /// Deliveries that turned out impossible go back to their consumers.
@@ -145,9 +157,17 @@ impl StreamState {
         }
     }
 
-    fn keep(&mut self, host: &StreamHost, key: ConsumerKey, effect: Effect) {
+    fn keep(
+        &mut self,
+        host: &StreamHost,
+        key: ConsumerKey,
+        effect: Effect,
+        messages: &mut impl Iterator<Item = Loaded>,
+    ) {
         match effect {
-            Effect::Deliver(delivery) => self.keep_delivery(key, delivery),
+            Effect::Deliver(delivery) => {
+                self.keep_delivery(key, delivery, messages.next().unwrap_or(Ok(None)));
+            }
             Effect::Status { to, headers, reply } => {
                 let group = self.group_of(key, &to);
                 let reply = reply.unwrap_or_default();
@@ -167,9 +187,9 @@ impl StreamState {
         }
     }
 
-    fn keep_delivery(&mut self, key: ConsumerKey, delivery: Delivery) {
+    fn keep_delivery(&mut self, key: ConsumerKey, delivery: Delivery, message: Loaded) {
         let Some(hosted) = self.consumers.get(key) else { return };
-        let message = match self.log.load(delivery.seq) {
+        let message = match message {
             Ok(Some(message)) => message,
             // Removed or damaged since the consumer chose it.
             Ok(None) | Err(StoreError::Damaged { .. }) => return self.undeliverable.push((key, delivery)),

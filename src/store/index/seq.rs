@@ -139,18 +139,22 @@ impl SeqIndex {
 
     fn look_up(&mut self, seq: u64) -> Result<Option<Entry>, StoreError> {
         let (page, slot) = split(seq);
+        if let Some((_, entries)) = self.views.iter().find(|(viewed, _)| *viewed == page) {
+            self.looked_up = page;
+            return Ok(entries.get(slot).copied().filter(Entry::is_live));
+        }
         self.fetch(page)?;
         let Some(held) = self.pages.get(&page) else { return Ok(None) };
         // Who asks for the same page again is probably reading on; others jump, and would unpack a page for each message.
         let jumped = std::mem::replace(&mut self.looked_up, page) != page;
-        if let (Body::Packed(packed), true) = (&held.body, jumped && !self.is_viewed(page)) {
-            return seq_page::find(packed, slot).ok_or_else(|| damaged(page));
-        }
-        Ok(self.view(page)?.get(slot).copied().filter(Entry::is_live))
-    }
-
-    fn is_viewed(&self, page: u64) -> bool {
-        self.views.iter().any(|(viewed, _)| *viewed == page)
+        let entry = match &held.body {
+            Body::Packed(packed) if jumped => {
+                return seq_page::find(packed, slot).ok_or_else(|| damaged(page));
+            }
+            Body::Open(entries) => entries.get(slot),
+            _ => self.view(page)?.get(slot),
+        };
+        Ok(entry.copied().filter(Entry::is_live))
     }
 
     /// The first live message in `from..=up_to` that `accept` takes.

@@ -9,6 +9,7 @@
 //! | [`commit`] | one write and one fdatasync for everything that waits |
 //! | [`committer`], [`in_place`] | who commits: a thread, or where that is quick whoever appends |
 //! | [`observers`] | who is told |
+//! | [`stretch`] | records that are wanted together, read together |
 //! | [`tail`] | recent bytes, for readers near the tail |
 //! | [`read_ahead`] | bytes to come, for readers in sequence |
 //! | [`usage`] | how much of each segment is still wanted |
@@ -35,6 +36,7 @@ mod repair;
 pub mod replay;
 pub mod scan;
 pub mod segment;
+pub mod stretch;
 pub mod tail;
 pub mod usage;
 

@@ -288,6 +288,7 @@ impl Header {
     }
 
     /// Reads a header; `None` unless its checksum holds.
+    #[inline]
     pub fn decode(bytes: &[u8], seeds: Seeds) -> Option<Self> {
         let bytes: &[u8; HEADER_LEN] = bytes.get(..HEADER_LEN)?.try_into().ok()?;
         let kind = Kind::from_byte(bytes[4])?;
@@ -406,11 +407,13 @@ impl Record {
     }
 
     /// The header, if what it is of is there as well.
+    #[inline]
     fn whole_header(bytes: &[u8], seeds: Seeds) -> Option<Header> {
         Header::decode(bytes, seeds)
             .filter(|header| header.stored_end().is_some_and(|end| end <= bytes.len()))
     }
 
+    #[inline]
     fn cut(header: Header, mut bytes: Bytes) -> Option<Self> {
         bytes.truncate(header.stored_end()?);
         bytes.advance(HEADER_LEN);
@@ -418,6 +421,7 @@ impl Record {
     }
 
     /// Opens the content if it is sealed; `None` when it cannot be.
+    #[inline]
     pub fn opened(self, keys: Option<&SegmentKeys>) -> Option<Self> {
         let Some(cipher) = self.header.cipher() else { return Some(self) };
         let content = keys?.open(cipher, &self.header.identity(), self.content)?;
@@ -425,6 +429,7 @@ impl Record {
     }
 
     /// Subject, header block and payload.
+    #[inline]
     pub fn parts(self) -> (Bytes, Bytes, Bytes) {
         let (subject_end, headers_end) = (self.subject_end(), self.headers_end());
         let mut rest = self.content;

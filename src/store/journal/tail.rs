@@ -38,12 +38,17 @@ impl TailCache {
 
     /// `len` bytes at `at`, if they are all here.
     pub fn get(&self, at: Location, len: usize) -> Option<Bytes> {
+        self.get_some(at, len, len)
+    }
+
+    /// At least `min` bytes at `at`, at most `max`, as many as are here.
+    pub fn get_some(&self, at: Location, min: usize, max: usize) -> Option<Bytes> {
         let position = Lsn::from(at);
         let index = self.buffers.partition_point(|buffer| buffer.start <= position).checked_sub(1)?;
         let buffer = self.buffers.get(index)?;
         let from = usize::try_from(position.0.checked_sub(buffer.start.0)?).ok()?;
-        let to = from.checked_add(len)?;
-        (to <= buffer.bytes.len()).then(|| buffer.bytes.slice(from..to))
+        let to = from.checked_add(max)?.min(buffer.bytes.len());
+        (from.checked_add(min)? <= to).then(|| buffer.bytes.slice(from..to))
     }
 
     /// Takes out one of the oldest written buffers if there are too many bytes.
