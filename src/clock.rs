@@ -5,8 +5,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A moment, in nanoseconds since the Unix epoch, UTC.
-pub type UnixNanos = i64;
+pub use headwater_store::UnixNanos;
 
 /// Where the broker gets the time from.
 pub trait Clock: Send + Sync {

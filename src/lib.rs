@@ -42,7 +42,7 @@ pub mod reload;
 pub mod router;
 pub mod server;
 pub mod session;
-pub mod store;
+pub use headwater_store as store;
 pub mod system;
 pub mod systemd;
 pub mod threads;
