@@ -7,7 +7,7 @@ use crate::config::Secret;
 use crate::config::jetstream::{self as js, BatchLimits, SyncPolicy};
 use crate::jetstream::settings::Settings;
 use crate::jetstream::stream::bounds::BatchBounds;
-use crate::memory::Shares;
+use crate::memory::{Shares, relief};
 use crate::store::{self, Cipher, Encryption, StoreOptions};
 
 /// Share of the free disk that JetStream takes when it is not told how much, in percent.
@@ -80,6 +80,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
         pending_bytes_max: shares.journal_pending,
         tail_cache_bytes_max: bytes(shares.journal_tail),
         index_bytes_max: bytes(shares.index),
+        relieve: relief::relieve,
         encryption: encryption(&config.jetstream.encryption),
         ..StoreOptions::default()
     }
