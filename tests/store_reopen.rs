@@ -101,3 +101,22 @@ fn counters_go_on_and_no_damage_is_counted_twice() {
         assert!(stats.bytes_written >= before.bytes_written);
     }
 }
+
+#[test]
+fn a_log_of_before_takes_nothing_for_damaged_that_the_store_has_written_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { index_bytes_max: 0, ..tiny() };
+    let (store, ..) = store_support::open(dir.path(), options);
+    let (mut before, mut model) = (create(&store, "S"), Model::default());
+    (1..=5000).for_each(|seq| append(&mut *before, &mut model, seq));
+    store.checkpoint().unwrap();
+    store.maintain().unwrap();
+    let mut log = recovered(&store);
+    for seq in (10..2500).step_by(90) {
+        log.remove(seq).unwrap();
+        store.checkpoint().unwrap();
+    }
+    (1..=5000).for_each(|seq| drop(before.load(seq)));
+    (1..=5000).for_each(|seq| drop(log.load(seq).unwrap()));
+    assert!(!dir.path().join("catalog.distrusted").exists());
+}
