@@ -342,6 +342,9 @@ impl Shared {
             catalog.pages().free(&attempt.garbage.places);
         }
         state.position = self.journal.with_core(|core| core.position());
+        for entry in self.registry.lock().streams.values() {
+            entry.access.index.lock().settle_pages(attempt.number);
+        }
         Ok(())
     }
 

@@ -468,3 +468,7 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "facade_tests.rs"]
+mod tests;

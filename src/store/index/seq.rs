@@ -33,8 +33,8 @@ pub struct SeqIndex {
     pub(crate) source: Arc<dyn PageSource>,
     /// Pages that were fetched lately.
     pub(crate) fetched: Fetched<u64>,
-    /// The checkpoint that may still be on its way to the disk.
-    pub(super) written_by: u32,
+    /// The checkpoint that may still be on its way to the disk, 0 if none is.
+    pub(crate) written_by: u32,
     pub(super) resident_bytes: usize,
     pub(super) directory: Directory,
 }

@@ -32,8 +32,8 @@ pub struct SubjectIndex {
     pub(crate) source: Arc<dyn PageSource>,
     /// Fences of pages that were fetched lately.
     pub(crate) fetched: Fetched<Box<[u8]>>,
-    /// The checkpoint that may still be on its way to the disk.
-    pub(super) written_by: u32,
+    /// The checkpoint that may still be on its way to the disk, 0 if none is.
+    pub(crate) written_by: u32,
     pub(super) resident_bytes: usize,
     pub(super) pages_walked: u64,
     pub(super) last_found: LastFound,
