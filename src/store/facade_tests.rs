@@ -58,3 +58,22 @@ fn a_stream_that_was_deleted_while_memory_is_given_back_damages_nothing() {
     store.flush().unwrap();
     assert!(!dir.path().join("catalog.distrusted").exists());
 }
+
+#[test]
+fn what_is_learnt_by_reading_leaves_memory_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = Store::open(dir.path(), options()).unwrap();
+    let (id, mut log) = filled(&store, "S", 1_000, 66_000);
+    // Of a subject with many messages it is not known any more which is the first.
+    assert!((1..=1_000).all(|seq| log.remove(seq).unwrap().is_some()));
+    store.checkpoint().unwrap();
+    store.maintain().unwrap();
+    log.for_each_subject(b">", &mut |_, state| {
+        assert_eq!(state.count, 65);
+        ControlFlow::Continue(())
+    });
+    assert!(resident_bytes(&store, id) > INDEX_BYTES_MAX);
+    store.maintain().unwrap();
+    store.maintain().unwrap();
+    assert!(resident_bytes(&store, id) <= INDEX_BYTES_MAX, "{}", resident_bytes(&store, id));
+}

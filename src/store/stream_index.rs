@@ -201,6 +201,11 @@ impl StreamIndex {
         self.subjects.index.fetched.set_bytes_max(fetched_bytes_max / 2);
     }
 
+    /// Whether there is anything to store. What readers found out is not worth a checkpoint, but must not stay in memory.
+    pub fn is_changed(&self) -> bool {
+        self.changed || self.subjects.index.changed
+    }
+
     /// Hands over every page that has changed.
     pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.seqs.write_pages(out);

@@ -38,6 +38,8 @@ pub struct SubjectIndex {
     pub(super) pages_walked: u64,
     pub(super) last_found: LastFound,
     pub(super) directory: Directory,
+    /// A page has changed since the last checkpoint, be it by what a reader has found out.
+    pub(crate) changed: bool,
 }
 
 /// One page.
@@ -65,6 +67,7 @@ impl Default for SubjectIndex {
             pages_walked: 0,
             last_found: LastFound::default(),
             directory: Directory::default(),
+            changed: true,
         }
     }
 }
@@ -135,6 +138,7 @@ impl SubjectIndex {
         subject: &[u8],
         change: impl FnOnce(&mut OpenPage<'_>) -> Option<i64>,
     ) -> Result<i64, StoreError> {
+        self.changed = true;
         let mut page = self.page_of(subject)?;
         *page.dirty = true;
         let before = page.bytes.capacity();
