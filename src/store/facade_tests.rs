@@ -1,4 +1,5 @@
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::*;
 use crate::store::{Cipher, Encryption, NewMessage};
@@ -76,4 +77,22 @@ fn what_is_learnt_by_reading_leaves_memory_too() {
     store.maintain().unwrap();
     store.maintain().unwrap();
     assert!(resident_bytes(&store, id) <= INDEX_BYTES_MAX, "{}", resident_bytes(&store, id));
+}
+
+#[test]
+fn housekeeping_is_called_when_readers_of_many_streams_have_brought_too_much_into_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, ..) = Store::open(dir.path(), options()).unwrap();
+    let streams: Vec<_> = (0..12).map(|n| filled(&store, &format!("S{n}"), 200, 5_000)).collect();
+    store.checkpoint().unwrap();
+    store.maintain().unwrap();
+    let shared = store.shared().unwrap();
+    shared.journal.chores.wait(Some(Duration::ZERO));
+    for (_, log) in &streams {
+        assert!((1..=5_000).all(|seq| log.meta(seq).is_some()));
+    }
+    assert!(streams.iter().map(|(id, _)| resident_bytes(&store, *id)).sum::<usize>() > INDEX_BYTES_MAX);
+    assert!(shared.journal.chores.wait(Some(Duration::ZERO)));
+    store.maintain().unwrap();
+    assert!(streams.iter().map(|(id, _)| resident_bytes(&store, *id)).sum::<usize>() <= INDEX_BYTES_MAX);
 }
