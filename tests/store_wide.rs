@@ -3,6 +3,7 @@
 
 mod store_support;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -20,6 +21,9 @@ const SUBJECTS: usize = 800;
 
 const STREAMS: usize = 2;
 
+/// Matches that are followed at a time.
+const FOLLOWED: usize = 100;
+
 /// Subjects `a.…` and `b.…` in turn, each two of which have the same tag: the search must not take one for the other.
 static TWINS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let named = |first: &str, n: usize| format!("{first}.{}.of.those.that.are.long.{n}", n % 7);
@@ -36,11 +40,20 @@ const FILTERS: [&[&str]; 8] =
 
 #[derive(Debug, Clone)]
 enum Step {
-    Fill { count: u64, from: usize, stride: usize, gap: u64 },
+    Fill {
+        count: u64,
+        from: usize,
+        stride: usize,
+        gap: u64,
+    },
     Remove(u64),
     Purge(u64),
     Look(Look),
+    /// Looks, has memory given back, and removes.
+    LookAndRemove(Look, u64),
     LookAhead(u64),
+    /// Goes from match to match, as a consumer does.
+    Follow(usize, u64),
     Anew,
     Commit,
     Maintain,
@@ -83,14 +96,20 @@ fn look() -> impl Strategy<Value = Look> {
 
 fn step() -> impl Strategy<Value = (usize, Step)> {
     let any = any::<u64>();
-    let fill =
-        (1..80u64, 0..SUBJECTS, prop_oneof![Just(0usize), 1..50usize], prop_oneof![Just(0u64), 1..90u64]);
+    let fill = (
+        1..80u64,
+        0..SUBJECTS,
+        prop_oneof![Just(0usize), Just(2), 1..50usize],
+        prop_oneof![Just(0u64), 1..90u64],
+    );
     let step = prop_oneof![
         10 => fill.prop_map(|(count, from, stride, gap)| Step::Fill { count, from, stride, gap }),
         8 => any.prop_map(Step::Remove),
         1 => any.prop_map(Step::Purge),
         30 => look().prop_map(Step::Look),
+        6 => (look(), any).prop_map(|(look, at)| Step::LookAndRemove(look, at)),
         2 => any.prop_map(Step::LookAhead),
+        6 => (0..FILTERS.len(), any).prop_map(|(filter, at)| Step::Follow(filter, at)),
         1 => Just(Step::Anew),
         2 => Just(Step::Commit),
         8 => Just(Step::Maintain),
@@ -103,11 +122,16 @@ fn step() -> impl Strategy<Value = (usize, Step)> {
     (0..STREAMS, step)
 }
 
+fn asked(filter: usize) -> Vec<Bytes> {
+    FILTERS[filter].iter().map(|filter| Bytes::from_static(filter.as_bytes())).collect()
+}
+
 /// What a stream should hold: the subjects of its messages.
 #[derive(Debug, Clone, Default)]
 struct Model {
     messages: BTreeMap<u64, usize>,
     last_seq: u64,
+    picked: Cell<u64>,
 }
 
 impl Model {
@@ -115,12 +139,18 @@ impl Model {
         self.messages.keys().next().copied().unwrap_or(self.last_seq + 1)
     }
 
-    /// A sequence from a little before the first to a little behind the last message, half of the time that of one.
+    /// A sequence from a little before the first to a little behind the last message, mostly that of one, and often the one
+    /// that was picked before.
     fn pick(&self, at: u64) -> u64 {
         let first = self.first_seq().saturating_sub(2);
-        let anywhere = first + at / 2 % (self.last_seq + 3 - first);
-        let near = if at % 2 == 0 { self.messages.range(anywhere..).next() } else { None };
-        near.map_or(anywhere, |(seq, _)| *seq)
+        let anywhere = first + at / 8 % (self.last_seq + 3 - first);
+        let picked = match at % 8 {
+            0..3 => self.picked.get(),
+            3 => anywhere,
+            _ => self.messages.range(anywhere..).next().map_or(anywhere, |(seq, _)| *seq),
+        };
+        self.picked.set(picked);
+        picked
     }
 
     fn matching(&self, filters: &[&str]) -> impl DoubleEndedIterator<Item = (u64, usize)> {
@@ -172,7 +202,7 @@ impl Stream {
     fn remove(&mut self, at: u64) {
         let seq = self.model.pick(at);
         let known = self.model.messages.remove(&seq);
-        let removed = match known.filter(|_| at % 3 == 0) {
+        let removed = match known.filter(|_| at % 7 < 3) {
             Some(subject) => self.log.remove_of(seq, TWINS[subject].as_bytes()),
             None => self.log.remove(seq),
         };
@@ -197,11 +227,18 @@ impl Stream {
         self.ahead = self.log.handle(seq).map(|handle| (seq, handle));
     }
 
+    fn follow(&self, filter: usize, at: u64) {
+        let mut at = self.model.pick(at);
+        let matching = self.model.matching(FILTERS[filter]).map(|(seq, _)| seq).filter(|seq| *seq >= at);
+        let expected: Vec<u64> = matching.take(FOLLOWED).collect();
+        for seq in expected {
+            assert_eq!(self.log.next_match(at, &asked(filter)).unwrap(), Some(seq), "{filter} at {at}");
+            at = seq + 1;
+        }
+    }
+
     fn look(&self, look: &Look) {
         let (log, model) = (&*self.log, &self.model);
-        let asked = |filter: usize| -> Vec<Bytes> {
-            FILTERS[filter].iter().map(|filter| Bytes::from_static(filter.as_bytes())).collect()
-        };
         match *look {
             Look::Next(filter, at) => {
                 let at = model.pick(at);
@@ -321,6 +358,12 @@ impl<'a> Wide<'a> {
             Step::Remove(at) => self.streams[n].remove(at),
             Step::Purge(at) => self.streams[n].purge(at),
             Step::Look(ref look) => self.streams[n].look(look),
+            Step::LookAndRemove(ref look, at) => {
+                self.streams[n].look(look);
+                self.step(n, &Step::Maintain);
+                self.streams[n].remove(at);
+            }
+            Step::Follow(filter, at) => self.streams[n].follow(filter, at),
             Step::LookAhead(at) => self.streams[n].look_ahead(at),
             Step::Anew => {
                 self.store().delete_stream(self.streams[n].id).unwrap();
