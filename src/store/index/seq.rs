@@ -437,5 +437,14 @@ fn damaged(page: u64) -> StoreError {
 }
 
 #[cfg(test)]
+impl SeqIndex {
+    /// Bytes of all packed pages.
+    pub(super) fn packed_bytes(&self) -> usize {
+        let bytes = |slot: &Slot| if let Body::Packed(packed) = &slot.body { packed.len() } else { 0 };
+        self.pages.values().map(bytes).sum()
+    }
+}
+
+#[cfg(test)]
 #[path = "seq_tests.rs"]
 mod tests;

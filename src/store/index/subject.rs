@@ -437,5 +437,13 @@ fn damaged() -> StoreError {
 }
 
 #[cfg(test)]
+impl SubjectIndex {
+    /// Bytes of all pages in memory.
+    pub(super) fn page_bytes(&self) -> usize {
+        self.pages.values().map(Page::memory).sum()
+    }
+}
+
+#[cfg(test)]
 #[path = "subject_tests.rs"]
 mod tests;
