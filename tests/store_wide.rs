@@ -58,6 +58,7 @@ enum Step {
     Commit,
     Maintain,
     Checkpoint,
+    CheckpointFails,
     Close,
     Crash,
     LoseCatalog,
@@ -114,6 +115,7 @@ fn step() -> impl Strategy<Value = (usize, Step)> {
         2 => Just(Step::Commit),
         8 => Just(Step::Maintain),
         4 => Just(Step::Checkpoint),
+        1 => Just(Step::CheckpointFails),
         1 => Just(Step::Close),
         1 => Just(Step::Crash),
         1 => Just(Step::LoseCatalog),
@@ -383,6 +385,10 @@ impl<'a> Wide<'a> {
                 self.store().checkpoint().unwrap();
                 self.committed();
             }
+            Step::CheckpointFails => {
+                self.fail_checkpoint();
+                self.committed();
+            }
             Step::Close => {
                 self.store().try_close().unwrap();
                 self.committed();
@@ -399,6 +405,16 @@ impl<'a> Wide<'a> {
         for log in &self.old {
             let _ = (log.meta(7), log.subject(TWINS[9].as_bytes()));
         }
+    }
+
+    /// The file of the catalogue cannot be synced for once.
+    fn fail_checkpoint(&self) {
+        let (file, away) = (self.dir.join("catalog/db"), self.dir.join("catalog/away"));
+        std::fs::rename(&file, &away).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(self.store().checkpoint().is_err());
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::rename(&away, &file).unwrap();
     }
 
     fn reopen(&mut self, between: impl FnOnce(&Path)) {
