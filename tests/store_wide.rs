@@ -397,7 +397,8 @@ impl<'a> Wide<'a> {
             Step::Crash => self.reopen(|_| {}),
             Step::LoseCatalog => self.reopen(|dir| drop(std::fs::remove_dir_all(dir.join("catalog")))),
             Step::Recover => {
-                let recovered = self.store().recover().unwrap().0;
+                let (recovered, report) = self.store().recover().unwrap();
+                assert_eq!((report.lost_segments, report.damaged_regions), (Vec::<u32>::new(), 0));
                 self.adopt(recovered);
             }
         }
@@ -423,7 +424,8 @@ impl<'a> Wide<'a> {
         self.old.clear();
         self.store = None;
         between(self.dir);
-        let (store, recovered, _) = open(self.dir, self.options.clone());
+        let (store, recovered, report) = open(self.dir, self.options.clone());
+        assert_eq!((report.lost_segments, report.damaged_regions), (Vec::<u32>::new(), 0));
         self.store = Some(store);
         self.adopt(recovered);
     }
