@@ -382,7 +382,12 @@ impl<'a> Wide<'a> {
                 self.committed();
             }
             Step::Checkpoint => {
-                self.store().checkpoint().unwrap();
+                // sled, which is opened anew after a failure, may still hold the lock of its file for a moment.
+                let mut tries = 0..1000;
+                while let Err(error) = self.store().checkpoint() {
+                    assert!(tries.next().is_some(), "{error}");
+                    std::thread::yield_now();
+                }
                 self.committed();
             }
             Step::CheckpointFails => {
