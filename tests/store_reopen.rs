@@ -4,10 +4,13 @@ mod store_support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use headwater::store::{MessageLog, Store, StoreError, StoreOptions};
+use parking_lot::{Condvar, Mutex};
 use store_support::cached::cached;
 use store_support::disk::{Controls, faulty};
+use store_support::wrapped::{Device, WrappedDisk};
 use store_support::{Model, create, message, tiny};
 
 fn append(log: &mut dyn MessageLog, model: &mut Model, seq: u64) {
@@ -100,4 +103,78 @@ fn counters_go_on_and_no_damage_is_counted_twice() {
         assert_eq!((stats.damage_regions, stats.messages_lost), (1, 1));
         assert!(stats.bytes_written >= before.bytes_written);
     }
+}
+
+#[test]
+fn a_log_of_before_takes_nothing_for_damaged_that_the_store_has_written_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { index_bytes_max: 0, ..tiny() };
+    let (store, ..) = store_support::open(dir.path(), options);
+    let (mut before, mut model) = (create(&store, "S"), Model::default());
+    (1..=5000).for_each(|seq| append(&mut *before, &mut model, seq));
+    store.checkpoint().unwrap();
+    store.maintain().unwrap();
+    let mut log = recovered(&store);
+    for seq in (10..2500).step_by(90) {
+        log.remove(seq).unwrap();
+        store.checkpoint().unwrap();
+    }
+    (1..=5000).for_each(|seq| drop(before.load(seq)));
+    (1..=5000).for_each(|seq| drop(log.load(seq).unwrap()));
+    assert!(!dir.path().join("catalog.distrusted").exists());
+}
+
+/// A device that takes its time for one write, or as long as nobody reads meanwhile.
+#[derive(Default)]
+struct Slow {
+    state: Mutex<SlowState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct SlowState {
+    is_next: bool,
+    is_writing: bool,
+    was_read: bool,
+}
+
+impl Device for Slow {
+    fn read(&self, _: usize) -> std::io::Result<()> {
+        let mut state = self.state.lock();
+        state.was_read |= state.is_writing;
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn write(&self) -> std::io::Result<()> {
+        let mut state = self.state.lock();
+        if std::mem::take(&mut state.is_next) {
+            state.is_writing = true;
+            self.changed.notify_all();
+            self.changed.wait_while_for(&mut state, |state| !state.was_read, Duration::from_millis(200));
+            state.is_writing = false;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn the_disk_is_not_read_anew_while_something_is_still_being_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = Arc::new(Slow::default());
+    let (store, ..) = Store::open_on(Arc::new(WrappedDisk::new(dir.path(), &slow)), tiny()).unwrap();
+    let (mut log, mut model) = (create(&store, "S"), Model::default());
+    append(&mut *log, &mut model, 1);
+    store.flush().unwrap();
+    append(&mut *log, &mut model, 2);
+    slow.state.lock().is_next = true;
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.commit());
+        let mut state = slow.state.lock();
+        slow.changed.wait_while(&mut state, |state| !state.is_writing);
+        drop(state);
+        let anew = recovered(&store);
+        assert!(!slow.state.lock().was_read);
+        model.check(&*anew);
+    });
 }

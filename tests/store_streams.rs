@@ -287,3 +287,26 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+#[test]
+fn a_segment_that_a_replay_finds_empty_is_not_missed_by_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || StoreOptions { compact_below_percent: 0, ..tiny() };
+    let (store, ..) = open(dir.path(), options());
+    let mut log = create(&store, "S");
+    for seq in 1..=2000 {
+        log.append(&message(seq, "a.b", b"", b"payload")).unwrap();
+        if seq == 150 {
+            store.checkpoint().unwrap();
+        }
+    }
+    log.purge_below(350).unwrap();
+    store.flush().unwrap();
+    drop((store, log));
+    for _ in 0..2 {
+        let (store, streams, report) = open(dir.path(), options());
+        assert_eq!(report.lost_segments, Vec::<u32>::new());
+        assert_eq!(streams[0].log.state().last_seq, 2000);
+        store.maintain().unwrap();
+    }
+}

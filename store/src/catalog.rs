@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
@@ -49,6 +50,8 @@ pub struct Catalog {
     pages: PageFile,
     key: Option<Arc<CatalogKey>>,
     db: RwLock<Option<sled::Db>>,
+    /// Its files may be another's by now.
+    closed: AtomicBool,
 }
 
 impl Catalog {
@@ -59,7 +62,7 @@ impl Catalog {
         }
         let db = guarded("open", || config(&path).open())?;
         let pages = PageFile::open(&path.join(PAGES), key.clone())?;
-        Ok(Self { path, pages, key, db: RwLock::new(Some(db)) })
+        Ok(Self { path, pages, key, db: RwLock::new(Some(db)), closed: AtomicBool::new(false) })
     }
 
     /// Gets a catalogue that failed out of the way.
@@ -104,13 +107,17 @@ impl Catalog {
         Ok(())
     }
 
-    /// Closes sled; nothing can be read or written any more.
+    /// Closes sled; nothing can be read or written any more, and what is read of pages says nothing.
     pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         close(self.db.write().take());
     }
 
-    /// What was read from it is wrong: it is not to be opened again.
+    /// What was read from it is wrong: it is not to be opened again, unless it was closed before.
     pub fn distrust(&self) {
+        if self.closed.load(Ordering::SeqCst) {
+            return;
+        }
         let marked = File::create(self.path.with_file_name(DISTRUSTED)).and_then(|file| file.sync_all());
         if let Err(error) = marked {
             log::error!("catalogue: cannot be marked as damaged: {error}");

@@ -172,13 +172,14 @@ impl Shared {
             .with_core(|core| (core.position(), core.usage.has_dead_after(covers), core.is_full()));
         let state = self.checkpoints.state.lock();
         let elapsed = state.last.elapsed();
-        if (position == state.position && !dead) || (state.failed && elapsed < RETRY_DELAY) {
+        let wanted = self.journal.indexes.wants_checkpoint();
+        if (position == state.position && !dead && !wanted) || (state.failed && elapsed < RETRY_DELAY) {
             return false;
         }
         let written = self.journal.stats().bytes_written - state.bytes_written + state.unsaved_bytes;
         let dead_long_enough = dead && (pressed || !options.threads || elapsed >= RECLAIM_DELAY);
         written >= options.checkpoint_bytes
-            || self.journal.indexes.wants_checkpoint()
+            || wanted
             || elapsed >= options.checkpoint_interval
             || dead_long_enough
     }
@@ -300,7 +301,7 @@ impl Shared {
             .journal
             .with_core(|core| (core.usage.state(number).and_then(|(_, placed)| placed), core.position()));
         if let Some(kept) = state.records.get(&number) {
-            if !index.changed && !entry.changed && kept.1 == placed {
+            if !index.is_changed() && !entry.changed && kept.1 == placed {
                 attempt.records.insert(number, *kept);
                 return None;
             }
@@ -341,6 +342,9 @@ impl Shared {
             catalog.pages().free(&attempt.garbage.places);
         }
         state.position = self.journal.with_core(|core| core.position());
+        for entry in self.registry.lock().streams.values() {
+            entry.access.index.lock().settle_pages(attempt.number);
+        }
         Ok(())
     }
 

@@ -11,6 +11,8 @@ use parking_lot::{Mutex, RwLock};
 use super::checkpoint::Checkpoints;
 use super::disk::{Disk, DiskLock, RealDisk};
 use super::error::io_error;
+use super::index::pages::PageSource;
+use super::index_meter::MeteredPages;
 use super::janitor::{Janitor, JanitorThread, Left};
 use super::journal::Journal;
 use super::journal::committer::Committer;
@@ -459,6 +461,8 @@ impl Shared {
     /// Makes an index reachable for logs, handles and the janitor.
     pub fn access(&self, mut index: StreamIndex) -> StreamAccess {
         if let Some(pages) = self.checkpoints.pages(index.stream) {
+            let metered = MeteredPages { pages, journal: Arc::clone(&self.journal) };
+            let pages: Arc<dyn PageSource> = Arc::new(metered);
             index.set_source(&pages, self.journal.options().index_bytes_max / 4);
         }
         StreamAccess {
@@ -468,3 +472,7 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "facade_tests.rs"]
+mod tests;

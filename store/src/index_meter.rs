@@ -3,13 +3,38 @@
 //! Pages can leave memory once a checkpoint has stored them. So when the bound is reached the janitor is woken to make one,
 //! and when that is not quick enough appenders are asked to pause.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::StoreError;
+use super::index::pages::{PageSet, PageSource, StoredPage};
+use super::journal::Journal;
+
+/// Pages that are counted when they are fetched.
+pub struct MeteredPages {
+    /// Where they are fetched from.
+    pub pages: Arc<dyn PageSource>,
+    /// Whose meter counts them.
+    pub journal: Arc<Journal>,
+}
+
+impl PageSource for MeteredPages {
+    fn load(&self, set: PageSet, page: u64, stored: StoredPage) -> Result<Box<[u8]>, StoreError> {
+        let bytes = self.pages.load(set, page, stored)?;
+        if self.journal.indexes.fetch(bytes.len()) {
+            self.journal.chores.wake();
+        }
+        Ok(bytes)
+    }
+}
 
 /// Counts bytes of index pages.
 #[derive(Debug)]
 pub struct IndexMeter {
     bytes_max: usize,
     held: AtomicUsize,
+    /// What readers have brought in since it was looked at last; some of that may have gone again.
+    fetched: AtomicUsize,
     /// More than this, and appenders should pause.
     high: AtomicUsize,
     /// The janitor has been told.
@@ -24,6 +49,7 @@ impl IndexMeter {
         Self {
             bytes_max,
             held: AtomicUsize::new(0),
+            fetched: AtomicUsize::new(0),
             high: AtomicUsize::new(above(bytes_max, 0)),
             told: AtomicBool::new(false),
             unstored: AtomicBool::new(false),
@@ -36,10 +62,18 @@ impl IndexMeter {
         held > self.bytes_max && !self.told.swap(true, Ordering::Relaxed)
     }
 
+    /// Notes that a page was fetched; true when the janitor must be woken. Appenders need not wait for what readers do.
+    pub fn fetch(&self, bytes: usize) -> bool {
+        let fetched = self.fetched.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let held = self.held.load(Ordering::Relaxed).saturating_add(fetched);
+        fetched > self.bytes_max / 4 && held > self.bytes_max && !self.told.swap(true, Ordering::Relaxed)
+    }
+
     /// Notes what is held after what could go has gone, if it had to. What is left then never makes anybody wait.
     pub fn settle(&self, held: usize, had_to_go: bool) {
         self.unstored.store(had_to_go && held > self.bytes_max / 4 * 3, Ordering::Relaxed);
         self.held.store(held, Ordering::Relaxed);
+        self.fetched.store(0, Ordering::Relaxed);
         self.high.store(above(self.bytes_max, held), Ordering::Relaxed);
         self.told.store(false, Ordering::Relaxed);
     }
@@ -88,6 +122,19 @@ mod tests {
         assert!(!meter.wants_checkpoint());
         meter.settle(90, true);
         assert!(meter.wants_checkpoint());
+    }
+
+    #[test]
+    fn what_readers_bring_in_wakes_the_janitor_once_and_makes_nobody_wait() {
+        let meter = IndexMeter::new(100);
+        meter.settle(80, false);
+        assert!(!meter.fetch(20));
+        assert!(!meter.fetch(5));
+        assert!(meter.fetch(100));
+        assert!(!meter.fetch(100));
+        assert!(!meter.is_over());
+        meter.settle(50, true);
+        assert!(!meter.fetch(30));
     }
 
     #[test]

@@ -247,7 +247,7 @@ fn resume(
         active: files.get(at.segment)?,
         offset: at.offset,
         prepared,
-        usage: replayed.model.usage(files, at.segment)?,
+        usage: replayed.model.usage(files, at)?,
         floors,
     };
     let core = JournalCore::new(Arc::clone(files), resume, options.reserves());

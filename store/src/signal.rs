@@ -18,8 +18,8 @@ impl Signal {
         self.changed.notify_one();
     }
 
-    /// Waits until the flag is raised, or for `timeout`; lowers it.
-    pub fn wait(&self, timeout: Option<Duration>) {
+    /// Waits until the flag is raised, or for `timeout`; lowers it, and tells whether it was raised.
+    pub fn wait(&self, timeout: Option<Duration>) -> bool {
         let mut raised = self.raised.lock();
         if !*raised {
             match timeout {
@@ -27,6 +27,6 @@ impl Signal {
                 None => self.changed.wait(&mut raised),
             }
         }
-        *raised = false;
+        std::mem::take(&mut raised)
     }
 }

@@ -201,6 +201,11 @@ impl StreamIndex {
         self.subjects.index.fetched.set_bytes_max(fetched_bytes_max / 2);
     }
 
+    /// Whether there is anything to store. What readers found out is not worth a checkpoint, but must not stay in memory.
+    pub fn is_changed(&self) -> bool {
+        self.changed || self.subjects.index.changed
+    }
+
     /// Hands over every page that has changed.
     pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.seqs.write_pages(out);
@@ -218,6 +223,13 @@ impl StreamIndex {
         self.subjects.index.unwrite_pages(checkpoint);
     }
 
+    /// The checkpoint is complete: what it was to store is stored.
+    pub fn settle_pages(&mut self, checkpoint: u32) {
+        for written_by in [&mut self.seqs.written_by, &mut self.subjects.index.written_by] {
+            *written_by = if *written_by == checkpoint { 0 } else { *written_by };
+        }
+    }
+
     /// Bytes of pages in memory.
     pub fn resident_bytes(&self) -> usize {
         self.seqs.resident_bytes() + self.subjects.index.resident_bytes()
@@ -228,8 +240,11 @@ impl StreamIndex {
         self.seqs.forget_views();
     }
 
-    /// Drops stored pages from memory until `bytes` are freed or none is left.
+    /// Drops stored pages from memory until `bytes` are freed or none is left. What is gone has no pages that could be fetched.
     pub fn evict(&mut self, bytes: usize) -> usize {
+        if self.deleted {
+            return 0;
+        }
         let freed = self.seqs.evict(bytes);
         freed + self.subjects.index.evict(bytes.saturating_sub(freed))
     }

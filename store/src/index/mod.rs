@@ -3,6 +3,8 @@
 mod candidates;
 mod directory;
 pub mod filter;
+#[cfg(test)]
+mod kept_tests;
 mod open_page;
 pub mod pages;
 pub mod plan;

@@ -32,6 +32,8 @@ pub struct Plan {
     exact: Option<bool>,
     /// Subjects of messages that had to be read because it was not known whether their tags prove a match.
     read: u64,
+    /// How many of those reads there were when that was looked into last.
+    read_at_proof: u64,
     /// The matches of some stretch.
     pub window: Window,
     /// How many of those reads there were when the window was made; `None` if there is no use in making another.
@@ -49,6 +51,7 @@ impl Plan {
             tags: TagSet::default(),
             exact: None,
             read: 0,
+            read_at_proof: 0,
             window: Window::new(from, last),
             read_at_window: Some(0),
             pages: 0,
@@ -95,8 +98,10 @@ impl Plan {
     /// subjects, so it is not done before the reads have come to a fair share of that.
     pub fn subject_was_read(&mut self, index: &mut SubjectIndex) -> Result<(), StoreError> {
         self.read += 1;
-        if self.exact.is_none() && self.read.saturating_mul(SUBJECTS_WORTH_A_READ) >= index.len() {
+        let unproven = self.read - self.read_at_proof;
+        if self.exact.is_none() && unproven.saturating_mul(SUBJECTS_WORTH_A_READ) >= index.len() {
             self.exact = Some(self.tags_are_exact(index)?);
+            self.read_at_proof = self.read;
         }
         Ok(())
     }
@@ -128,10 +133,13 @@ impl Plan {
     }
 
     fn subject_added(&mut self, subject: &[u8]) {
+        let is_known_tag = || self.tags.contains(subject_tag(subject));
         if self.matches(subject) {
+            // A subject that does not match may have had this tag all along.
+            self.exact = self.exact.filter(|exact| !exact || is_known_tag());
             self.take_in(subject);
         } else if self.tags_prove_match() {
-            self.exact = Some(!self.tags.contains(subject_tag(subject)));
+            self.exact = Some(!is_known_tag());
         }
     }
 

@@ -33,8 +33,8 @@ pub struct SeqIndex {
     pub(crate) source: Arc<dyn PageSource>,
     /// Pages that were fetched lately.
     pub(crate) fetched: Fetched<u64>,
-    /// The checkpoint that may still be on its way to the disk.
-    pub(super) written_by: u32,
+    /// The checkpoint that may still be on its way to the disk, 0 if none is.
+    pub(crate) written_by: u32,
     pub(super) resident_bytes: usize,
     pub(super) directory: Directory,
 }
@@ -438,6 +438,15 @@ fn split(seq: u64) -> (u64, usize) {
 
 fn damaged(page: u64) -> StoreError {
     StoreError::Io(format!("index page {page} is damaged"))
+}
+
+#[cfg(test)]
+impl SeqIndex {
+    /// Bytes of all packed pages.
+    pub(super) fn packed_bytes(&self) -> usize {
+        let bytes = |slot: &Slot| if let Body::Packed(packed) = &slot.body { packed.len() } else { 0 };
+        self.pages.values().map(bytes).sum()
+    }
 }
 
 #[cfg(test)]

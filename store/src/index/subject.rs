@@ -32,12 +32,14 @@ pub struct SubjectIndex {
     pub(crate) source: Arc<dyn PageSource>,
     /// Fences of pages that were fetched lately.
     pub(crate) fetched: Fetched<Box<[u8]>>,
-    /// The checkpoint that may still be on its way to the disk.
-    pub(super) written_by: u32,
+    /// The checkpoint that may still be on its way to the disk, 0 if none is.
+    pub(crate) written_by: u32,
     pub(super) resident_bytes: usize,
     pub(super) pages_walked: u64,
     pub(super) last_found: LastFound,
     pub(super) directory: Directory,
+    /// A page has changed since the last checkpoint, be it by what a reader has found out.
+    pub(crate) changed: bool,
 }
 
 /// One page.
@@ -65,6 +67,7 @@ impl Default for SubjectIndex {
             pages_walked: 0,
             last_found: LastFound::default(),
             directory: Directory::default(),
+            changed: true,
         }
     }
 }
@@ -135,6 +138,7 @@ impl SubjectIndex {
         subject: &[u8],
         change: impl FnOnce(&mut OpenPage<'_>) -> Option<i64>,
     ) -> Result<i64, StoreError> {
+        self.changed = true;
         let mut page = self.page_of(subject)?;
         *page.dirty = true;
         let before = page.bytes.capacity();
@@ -430,6 +434,14 @@ fn page_behind<'p>(pages: &'p Pages, fence: &[u8]) -> Option<FoundPage<'p>> {
 
 fn damaged() -> StoreError {
     StoreError::Io("subject index page is damaged".into())
+}
+
+#[cfg(test)]
+impl SubjectIndex {
+    /// Bytes of all pages in memory.
+    pub(super) fn page_bytes(&self) -> usize {
+        self.pages.values().map(Page::memory).sum()
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ impl SubjectIndex {
         subjects: u64,
         chunks: &[(u64, StoredPage, Box<[u8]>)],
     ) -> Option<Self> {
-        let mut index = Self { source, subjects, ..Self::default() };
+        let mut index = Self { source, subjects, changed: false, ..Self::default() };
         for (chunk, stored, bytes) in chunks {
             index.directory.found(*chunk, *stored);
             let mut reader = Reader::new(bytes);
@@ -44,6 +44,7 @@ impl SubjectIndex {
     /// Hands over every page and chunk that has changed, as if it were stored already.
     pub fn write_pages(&mut self, out: &mut PageWrites<'_>) {
         self.written_by = out.checkpoint;
+        self.changed = false;
         for page in self.pages.values_mut().filter(|page| page.dirty) {
             let Some(bytes) = &page.bytes else { continue };
             page.stored = Some(out.put(bytes, page.stored));

@@ -153,3 +153,32 @@ fn one_question_for_a_match_far_away_makes_no_plan_and_the_next_one_does() {
     assert_eq!(index.next_match(2, &asked, &mut model).unwrap(), Some(9_008));
     assert!(index.plans.hold(&asked));
 }
+
+/// A subject each that begins with `m.` and with `x.`, of the same tag.
+fn twins() -> (String, String) {
+    let tag = |subject: &String| subject_tag(subject.as_bytes());
+    let one: BTreeMap<u16, String> = (100..1_000).map(|n| format!("m.{n}")).map(|m| (tag(&m), m)).collect();
+    (0..).map(|n| format!("x.{n}")).find_map(|x| Some((one.get(&tag(&x))?.clone(), x))).unwrap()
+}
+
+#[test]
+fn a_subject_that_comes_to_match_does_not_make_another_of_its_tag_match() {
+    let (ours, other) = twins();
+    let (mut index, mut model) = filled((0..20).map(|n| format!("m.{n}")).chain([other.clone()]));
+    let add = |index: &mut Subjects, model: &mut Model, seq, subject: &String| {
+        index.add(subject.as_bytes(), seq).unwrap();
+        model.subjects.insert(seq, subject.clone());
+    };
+    let asked = filter("m.*");
+    assert_eq!(index.count_matches(0, 100, &asked, &mut model).unwrap(), 20);
+    for seq in 22..30 {
+        add(&mut index, &mut model, seq, &"m.0".into());
+        assert_eq!(index.next_match(seq, &asked, &mut model).unwrap(), Some(seq));
+    }
+    assert!(index.plans.latest().unwrap().tags_prove_match());
+    add(&mut index, &mut model, 30, &ours);
+    add(&mut index, &mut model, 31, &other);
+    assert_eq!(index.next_match(31, &asked, &mut model).unwrap(), None);
+    assert_eq!(index.last_match(31, &asked, &mut model).unwrap(), Some(30));
+    assert_eq!(index.count_matches(30, 40, &asked, &mut model).unwrap(), 1);
+}

@@ -81,6 +81,7 @@ impl Journal {
             Err(error) => return Err(self.fail(error)),
         };
         let done = self.write_and_sync(&batch, &mut state);
+        let _telling = self.telling.read_recursive();
         drop(state);
         done.map_err(|error| self.fail(error))?;
         self.publish(&batch);

@@ -38,6 +38,8 @@ pub struct Journal {
     pub(super) commit: Mutex<CommitState>,
     /// Held during a sync that commits do not wait for.
     pub(super) sync: Mutex<()>,
+    /// Held for reading while observers are told of a commit.
+    pub(super) telling: RwLock<()>,
     /// Whether those who append also commit, see [`Journal::commit_soon`].
     pub(super) in_place: AtomicBool,
     /// Where the bytes begin that wait for a commit.
@@ -78,6 +80,7 @@ impl Journal {
             files,
             commit: Mutex::default(),
             sync: Mutex::default(),
+            telling: RwLock::default(),
             in_place: AtomicBool::new(false),
             pending_start: AtomicU64::new(durable.0),
             written: AtomicU64::new(durable.0),
@@ -196,9 +199,13 @@ impl Journal {
         self.core.lock().failure().map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    /// Refuses everything from now on; not a failure.
+    /// Refuses everything from now on; not a failure. Nobody writes any more when this returns, or tells observers of a commit:
+    /// whoever reads the disk next must not be overtaken by either.
     pub fn shut(&self) {
         self.core.lock().fail(StoreError::Poisoned("the store is closed".into()));
+        drop(self.sync.lock());
+        drop(self.commit.lock());
+        drop(self.telling.write());
     }
 
     /// Counters and sizes.

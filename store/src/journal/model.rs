@@ -217,8 +217,9 @@ impl Model {
         }
     }
 
-    /// Which segment is how full, when `active` is the one being written.
-    pub fn usage(&self, files: &SegmentFiles, active: u32) -> Result<Usage, StoreError> {
+    /// Which segment is how full, when the journal goes on at `end`. What emptied a segment may have been read behind the last
+    /// checkpoint, from which the next start would read the segment once more: it stays until another one covers the end.
+    pub fn usage(&self, files: &SegmentFiles, end: Location) -> Result<Usage, StoreError> {
         let mut usage = Usage::default();
         for id in files.ids() {
             let account = SegmentUse { len: files.len_of(id), ..SegmentUse::default() };
@@ -237,8 +238,8 @@ impl Model {
         for (victim, first_copy) in &self.compactions {
             usage.compaction_started(*victim, *first_copy);
         }
-        for id in files.ids().into_iter().filter(|id| *id < active) {
-            usage.seal(id, None, Lsn::ZERO);
+        for id in files.ids().into_iter().filter(|id| *id < end.segment) {
+            usage.seal(id, None, end.into());
         }
         Ok(usage)
     }
