@@ -155,6 +155,25 @@ fn damage_found_while_reading_is_told_counted_and_set_aside() {
     assert_eq!(stream.log.subject(b"a").unwrap().count, 49);
 }
 
+#[test]
+fn a_message_whose_subject_was_damaged_is_removed_from_the_subject_it_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { tail_cache_bytes_max: 0, ..tiny() };
+    let (store, ..) = open(dir.path(), options.clone());
+    let mut log = create(&store, "S");
+    for seq in 1..=50 {
+        log.append(&message(seq, "a.b", b"", format!("payload of message {seq:06}").as_bytes())).unwrap();
+    }
+    store.try_close().unwrap();
+    drop((store, log));
+    let (_store, mut stream) = open_one(dir.path(), options);
+    let (id, at) = segment_of(dir.path(), b"a.bpayload of message 000017");
+    flip_bit(&segment(dir.path(), id), at);
+    stream.log.remove(17).unwrap().unwrap();
+    assert_eq!(stream.log.subject(b"a.b").unwrap().count, 49);
+    assert_eq!(stream.log.state().subjects, 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

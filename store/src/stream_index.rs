@@ -394,8 +394,10 @@ pub fn meta(entry: &Entry) -> MessageMeta {
     MessageMeta { content_bytes: u64::from(entry.content_bytes), accounted_bytes: accounted_bytes(entry) }
 }
 
+/// A subject is read without the rest of its record, whose checksum it shares: the tag tells one that is damaged.
 fn read_subject(stream: u32, seq: u64, entry: &Entry, journal: &dyn RecordReader) -> Option<Bytes> {
-    read_header(stream, seq, entry, journal).map(|(_, subject)| subject)
+    let subject = read_header(stream, seq, entry, journal).map(|(_, subject)| subject);
+    subject.filter(|subject| subject_tag(subject) == entry.tag)
 }
 
 /// When a message was stored; `None` when it cannot be read.
