@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -25,6 +27,10 @@ const PIECES_MAX: usize = 1 << 16;
 
 /// sled's own cache.
 const CACHE_BYTES: u64 = 4 << 20;
+
+/// How often, and how far apart, sled is opened while its file is locked. Other processes are kept out before that.
+const LOCKED_TRIES_MAX: u32 = 100;
+const LOCKED_PAUSE: Duration = Duration::from_millis(10);
 
 /// The file with the index pages, beside sled's own.
 const PAGES: &str = "pages";
@@ -60,7 +66,7 @@ impl Catalog {
         if sled_panics::take_distrust() || path.with_file_name(DISTRUSTED).exists() {
             return Err(failed("open", "it was found damaged"));
         }
-        let db = guarded("open", || config(&path).open())?;
+        let db = guarded("open", || when_unlocked(|| config(&path).open()))?;
         let pages = PageFile::open(&path.join(PAGES), key.clone())?;
         Ok(Self { path, pages, key, db: RwLock::new(Some(db)), closed: AtomicBool::new(false) })
     }
@@ -103,7 +109,7 @@ impl Catalog {
     pub fn reopen(&self) -> Result<(), StoreError> {
         let mut held = self.db.write();
         close(held.take());
-        *held = Some(guarded("open", || config(&self.path).open())?);
+        *held = Some(guarded("open", || when_unlocked(|| config(&self.path).open()))?);
         Ok(())
     }
 
@@ -210,6 +216,21 @@ fn config(path: &Path) -> sled::Config {
         .mode(sled::Mode::LowSpace)
 }
 
+/// sled's own threads may hold its file for a moment after it was closed.
+fn when_unlocked<T>(mut open: impl FnMut() -> sled::Result<T>) -> sled::Result<T> {
+    for _ in 1..LOCKED_TRIES_MAX {
+        match open() {
+            Err(error) if is_locked(&error) => thread::sleep(LOCKED_PAUSE),
+            done => return done,
+        }
+    }
+    open()
+}
+
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
+}
+
 /// Dropping sled writes, and may panic as anything else it does.
 fn close(db: Option<sled::Db>) {
     let _ = sled_panics::guarded(|| drop(db));
@@ -272,6 +293,21 @@ mod tests {
         for len in lens {
             assert_eq!(catalog.get(&len.to_be_bytes()).unwrap().map(|value| value.len()), Some(len));
         }
+    }
+
+    #[test]
+    fn a_lock_that_is_let_go_of_is_waited_for() {
+        let (dir, catalog) = catalog();
+        let mut held = Some(catalog);
+        let mut refused = 0;
+        let opened = when_unlocked(|| {
+            let opened = config(&dir.path().join("catalog")).open();
+            refused += u32::from(opened.is_err());
+            drop(held.take());
+            opened
+        });
+        assert!(opened.is_ok());
+        assert!(refused >= 1);
     }
 
     #[test]
