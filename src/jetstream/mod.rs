@@ -19,7 +19,6 @@ pub mod advisories;
 pub mod api;
 pub mod api_level;
 pub mod backup;
-pub mod consumer;
 pub mod consumers;
 pub mod env;
 pub mod host;
@@ -35,5 +34,6 @@ pub mod sourcing;
 pub mod stream;
 mod waiting;
 
+pub use headwater_consumer as consumer;
 pub use recovery_waiting::settle_doubts;
 pub use server::{JetStream, LimitsOf, Outside};

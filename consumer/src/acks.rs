@@ -3,7 +3,7 @@
 use super::ack_timer::{AckTimer, AckWait};
 use super::pending::{PendingAck, PendingTable};
 use super::redelivery::RedeliveryQueue;
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// Overdue messages handled in one step; the rest follows in the next.
 pub const OVERDUE_PER_STEP_MAX: usize = 65_536;

@@ -9,7 +9,7 @@ use super::machine::ConsumerMachine;
 use super::state::Op;
 use super::status;
 use super::turn::Turn;
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 const FLOW_CONTROL_ID_CHARACTERS: usize = 4;
 

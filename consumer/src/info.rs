@@ -6,8 +6,8 @@ use headwater_protocol::jetstream::timestamp::Timestamp;
 use super::machine::ConsumerMachine;
 use super::state::SequencePair;
 use super::turn::Turn;
-use crate::clock::UnixNanos;
-use crate::store::StoreError;
+use headwater_store::StoreError;
+use headwater_store::UnixNanos;
 
 impl ConsumerMachine {
     /// Position, counts, configuration as kept. Requests that have expired are ended first, so there may be effects.

@@ -21,7 +21,7 @@ use super::ack_timer::AckWait;
 use super::snapshot;
 use super::state::{ConsumerState, Op};
 use super::varint::{Reader, StateError, as_signed, as_unsigned, put, put_step};
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 const VERSION: u8 = 1;
 

@@ -10,8 +10,8 @@ use super::effect::{Advisory, Effect};
 use super::machine::ConsumerMachine;
 use super::state::Op;
 use super::turn::Turn;
-use crate::clock::UnixNanos;
-use crate::store::{MessageLog, StoreError};
+use headwater_store::UnixNanos;
+use headwater_store::{MessageLog, StoreError};
 
 /// Why a message that was removed by a limit or by request is no longer awaited.
 const REMOVED_REASON: &str = "Unacknowledged message was deleted";

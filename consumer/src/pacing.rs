@@ -1,6 +1,6 @@
 //! What holds a message back although somebody wants it: a rate limit, or the rhythm it was stored in.
 
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 const SECOND: i128 = 1_000_000_000;
 /// Shorter gaps are not reproduced.

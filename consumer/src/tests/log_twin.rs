@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use headwater_protocol::subject;
 
-use crate::clock::UnixNanos;
-use crate::store::{
+use headwater_store::UnixNanos;
+use headwater_store::{
     LogState, Lsn, MessageHandle, MessageLog, MessageMeta, NewMessage, StorageKind, StoreError,
     StoredMessage, SubjectState,
 };

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::effect::Effect;
-use crate::clock::UnixNanos;
-use crate::store::MessageLog;
+use headwater_store::MessageLog;
+use headwater_store::UnixNanos;
 
 /// One step's surroundings.
 pub struct Turn<'a> {

@@ -4,7 +4,7 @@ use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPoli
 
 use super::settings::{Settings, StreamTraits};
 use super::skip_list::SkipList;
-use crate::store::{LogState, MessageLog, StoreError};
+use headwater_store::{LogState, MessageLog, StoreError};
 
 /// A position to begin at.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use super::ack_timer::AckWait;
 use super::pending::PendingAck;
 use super::state::{ConsumerState, SequencePair};
 use super::varint::{Reader, StateError, as_signed, as_unsigned, put, put_signed, put_step};
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 const VERSION: u8 = 1;
 

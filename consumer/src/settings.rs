@@ -8,7 +8,7 @@ use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
 
 use super::ack_timer::AckWait;
 use super::config::sample_percent;
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// What a consumer needs to know of its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::effect::{Advisory, Effect};
 use super::machine::ConsumerMachine;
 use super::turn::Turn;
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// When a consumer that should have been deleted asks for it again, in nanoseconds.
 const GONE_RETRY: i64 = 1_000_000_000;

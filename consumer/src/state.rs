@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::ack_timer::AckWait;
 use super::acks::AwaitedAcks;
 use super::pending::PendingAck;
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// A position, in the consumer's and the stream's counting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// The pin of the consumer's one tracked group.
 #[derive(Debug, Default)]

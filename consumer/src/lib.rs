@@ -18,6 +18,7 @@
 //! | [`acks`], [`pending`], [`ack_timer`], [`redelivery`] | messages awaiting acknowledgement |
 //! | [`backlog`], [`skip_list`], [`start`] | what is still to come, and where it begins |
 //! | [`pacing`] | rate limit and replay |
+#![deny(unsafe_code, unused_must_use)]
 
 pub mod ack_timer;
 pub mod acks;

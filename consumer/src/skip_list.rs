@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::store::{MessageLog, StoreError};
+use headwater_store::{MessageLog, StoreError};
 
 /// Up to this many remaining messages, those that have been removed meanwhile are found at once; with more, when their
 /// turn comes.

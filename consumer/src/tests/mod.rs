@@ -22,8 +22,8 @@ use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
 
 use super::config::{Decision, Situation, decide};
 use super::{Advisory, Budget, ConsumerMachine, Delivery, Effect, Identity, Progress, StreamTraits, Turn};
-use crate::clock::UnixNanos;
-use crate::store::MessageLog;
+use headwater_store::MessageLog;
+use headwater_store::UnixNanos;
 use log_twin::LogTwin;
 
 pub const MS: i64 = 1_000_000;

@@ -11,7 +11,7 @@ use super::machine::ConsumerMachine;
 use super::status;
 use super::turn::Turn;
 use super::waiting::WaitingRequest;
-use crate::store::StoreError;
+use headwater_store::StoreError;
 
 /// How often a full queue is searched for requests nobody waits for.
 const PURGE_INTERVAL: i64 = SECOND;

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use crate::store::{MessageLog, StoreError};
+use headwater_store::{MessageLog, StoreError};
 
 /// A count and what it holds for.
 #[derive(Debug, Default)]

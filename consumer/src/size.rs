@@ -2,7 +2,7 @@
 
 use super::deliver::Candidate;
 use super::machine::ConsumerMachine;
-use crate::store::{MessageLog, StoreError};
+use headwater_store::{MessageLog, StoreError};
 
 /// What a header block of our own making costs when the message has none: `NATS/1.0␍␊␍␊`.
 const EMPTY_HEADERS_BYTES: u64 = 12;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// Below this many holes a ring is never compacted.
 const HOLES_MIN: usize = 1024;

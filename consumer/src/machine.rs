@@ -16,8 +16,8 @@ use super::state::{ConsumerState, Op};
 use super::varint::StateError;
 use super::waiting::WaitingQueue;
 use super::{delta, snapshot};
-use crate::clock::UnixNanos;
-use crate::store::{MessageLog, StoreError};
+use headwater_store::UnixNanos;
+use headwater_store::{MessageLog, StoreError};
 
 /// Who a consumer is.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use super::machine::{ConsumerMachine, inactivity_jitter, rate_limit};
 use super::settings::{Settings, StreamTraits};
 use super::status;
 use super::turn::Turn;
-use crate::store::StoreError;
+use headwater_store::StoreError;
 
 /// Why a reset did not happen.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::pending::PendingTable;
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// Alarms that mean nothing any more are tolerated up to this many beyond twice the pending messages.
 const STALE_ALARMS_MAX: usize = 1024;

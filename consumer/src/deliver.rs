@@ -11,8 +11,8 @@ use super::size::MessageSize;
 use super::state::{Op, SequencePair};
 use super::status;
 use super::turn::Turn;
-use crate::clock::UnixNanos;
-use crate::store::{MessageLog, StoreError};
+use headwater_store::UnixNanos;
+use headwater_store::{MessageLog, StoreError};
 
 /// How much one step may deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use headwater_protocol::jetstream::pull::{PriorityRequest, PullRequest};
 use super::state::SequencePair;
 use super::status;
 use super::turn::Turn;
-use crate::clock::UnixNanos;
+use headwater_store::UnixNanos;
 
 /// Heartbeats do not come faster, in nanoseconds.
 const HEARTBEAT_MIN: i64 = 1_000_000;
