@@ -145,7 +145,8 @@ impl Run {
 
     /// Looks at the broker's memory, then reads what clients were sent.
     pub fn look(&mut self) -> Checked {
-        if !self.world.disk.is_down() {
+        self.model.in_the_dark = self.world.disk.is_down();
+        if !self.model.in_the_dark {
             let model = &mut self.model;
             let world = &self.world;
             world.disk.undisturbed(|| model.observe(world))?;

@@ -131,6 +131,8 @@ pub struct Model {
     pub wanted: BTreeSet<String>,
     /// What this step had stored.
     pub sent: Sent,
+    /// The power went during this step, so that nobody looked at the broker's memory after it.
+    pub in_the_dark: bool,
     last_number: u64,
 }
 
