@@ -42,9 +42,10 @@ pub mod reload;
 pub mod router;
 pub mod server;
 pub mod session;
-pub use headwater_store as store;
 pub mod system;
 pub mod systemd;
 pub mod threads;
 pub mod trace;
 pub mod version;
+
+pub use headwater_store as store;

@@ -5,13 +5,12 @@ use headwater_protocol::jetstream::ack_kind::AckKind;
 use headwater_protocol::jetstream::ack_token::Delivery;
 use headwater_protocol::jetstream::consumer_config::AckPolicy;
 use headwater_protocol::subject::is_subset;
+use headwater_store::{MessageLog, StoreError, UnixNanos};
 
 use super::effect::{Advisory, Effect};
 use super::machine::ConsumerMachine;
 use super::state::Op;
 use super::turn::Turn;
-use headwater_store::UnixNanos;
-use headwater_store::{MessageLog, StoreError};
 
 /// Why a message that was removed by a limit or by request is no longer awaited.
 const REMOVED_REASON: &str = "Unacknowledged message was deleted";

@@ -7,8 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::pending::PendingTable;
 use headwater_store::UnixNanos;
+
+use super::pending::PendingTable;
 
 /// Alarms that mean nothing any more are tolerated up to this many beyond twice the pending messages.
 const STALE_ALARMS_MAX: usize = 1024;

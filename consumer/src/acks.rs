@@ -1,9 +1,10 @@
 //! Every acknowledgement a consumer waits for: what is pending, when it is overdue, what is to be redelivered.
 
+use headwater_store::UnixNanos;
+
 use super::ack_timer::{AckTimer, AckWait};
 use super::pending::{PendingAck, PendingTable};
 use super::redelivery::RedeliveryQueue;
-use headwater_store::UnixNanos;
 
 /// Overdue messages handled in one step; the rest follows in the next.
 pub const OVERDUE_PER_STEP_MAX: usize = 65_536;

@@ -5,7 +5,6 @@
 //! is cheap to get; only then the filtered count is made anew.
 
 use bytes::Bytes;
-
 use headwater_store::{MessageLog, StoreError};
 
 /// A count and what it holds for.

@@ -4,6 +4,7 @@ use headwater_protocol::headers::statuses;
 use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPolicy, PriorityPolicy};
 use headwater_protocol::jetstream::error::{ApiError, ErrorCode};
 use headwater_protocol::jetstream::timestamp::ZonedTime;
+use headwater_store::StoreError;
 
 use super::config::set_required_level;
 use super::effect::{Advisory, Effect};
@@ -11,7 +12,6 @@ use super::machine::{ConsumerMachine, inactivity_jitter, rate_limit};
 use super::settings::{Settings, StreamTraits};
 use super::status;
 use super::turn::Turn;
-use headwater_store::StoreError;
 
 /// Why a reset did not happen.
 #[derive(Debug, Clone)]

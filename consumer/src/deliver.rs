@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use headwater_protocol::headers::statuses;
 use headwater_protocol::jetstream::consumer_config::AckPolicy;
+use headwater_store::{MessageLog, StoreError, UnixNanos};
 
 use super::effect::{Advisory, Delivery, Effect};
 use super::machine::ConsumerMachine;
@@ -11,8 +12,6 @@ use super::size::MessageSize;
 use super::state::{Op, SequencePair};
 use super::status;
 use super::turn::Turn;
-use headwater_store::UnixNanos;
-use headwater_store::{MessageLog, StoreError};
 
 /// How much one step may deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

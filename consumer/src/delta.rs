@@ -17,11 +17,12 @@
 //!
 //! Steps count from the last value of the same kind in the same list, at first from 0.
 
+use headwater_store::UnixNanos;
+
 use super::ack_timer::AckWait;
 use super::snapshot;
 use super::state::{ConsumerState, Op};
 use super::varint::{Reader, StateError, as_signed, as_unsigned, put, put_step};
-use headwater_store::UnixNanos;
 
 const VERSION: u8 = 1;
 

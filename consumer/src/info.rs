@@ -2,12 +2,11 @@
 
 use headwater_protocol::jetstream::consumer_info::{ConsumerInfo, PriorityGroupState, SequenceInfo};
 use headwater_protocol::jetstream::timestamp::Timestamp;
+use headwater_store::{StoreError, UnixNanos};
 
 use super::machine::ConsumerMachine;
 use super::state::SequencePair;
 use super::turn::Turn;
-use headwater_store::StoreError;
-use headwater_store::UnixNanos;
 
 impl ConsumerMachine {
     /// Position, counts, configuration as kept. Requests that have expired are ended first, so there may be effects.

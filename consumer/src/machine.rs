@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, PriorityPolicy};
 use headwater_protocol::jetstream::stream_config::Retention;
+use headwater_store::{MessageLog, StoreError, UnixNanos};
 
 use super::backlog::Backlog;
 use super::flow_control::FlowControl;
@@ -16,8 +17,6 @@ use super::state::{ConsumerState, Op};
 use super::varint::StateError;
 use super::waiting::WaitingQueue;
 use super::{delta, snapshot};
-use headwater_store::UnixNanos;
-use headwater_store::{MessageLog, StoreError};
 
 /// Who a consumer is.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! Which client of a priority group is served (`pinned_client`, ADR-42).
 
 use bytes::Bytes;
-
 use headwater_store::UnixNanos;
 
 /// The pin of the consumer's one tracked group.

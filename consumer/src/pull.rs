@@ -5,13 +5,13 @@ use headwater_protocol::headers::statuses::{self, Status};
 use headwater_protocol::jetstream::consumer_config::PriorityPolicy;
 use headwater_protocol::jetstream::go_duration::{GoDuration, SECOND};
 use headwater_protocol::jetstream::pull::{PriorityRequest, PullRequest};
+use headwater_store::StoreError;
 
 use super::deliver::{Candidate, Recipient};
 use super::machine::ConsumerMachine;
 use super::status;
 use super::turn::Turn;
 use super::waiting::WaitingRequest;
-use headwater_store::StoreError;
 
 /// How often a full queue is searched for requests nobody waits for.
 const PURGE_INTERVAL: i64 = SECOND;

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use headwater_protocol::headers::{self, statuses};
 use headwater_protocol::jetstream::consumer_config::AckPolicy;
+use headwater_store::UnixNanos;
 
 use super::effect::Effect;
 use super::machine::ConsumerMachine;
 use super::state::Op;
 use super::status;
 use super::turn::Turn;
-use headwater_store::UnixNanos;
 
 const FLOW_CONTROL_ID_CHARACTERS: usize = 4;
 

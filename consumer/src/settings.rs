@@ -5,10 +5,10 @@ use headwater_protocol::jetstream::consumer_config::{
     AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy, ReplayPolicy,
 };
 use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
+use headwater_store::UnixNanos;
 
 use super::ack_timer::AckWait;
 use super::config::sample_percent;
-use headwater_store::UnixNanos;
 
 /// What a consumer needs to know of its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! How large a message is on its way to the client.
 
+use headwater_store::{MessageLog, StoreError};
+
 use super::deliver::Candidate;
 use super::machine::ConsumerMachine;
-use headwater_store::{MessageLog, StoreError};
 
 /// What a header block of our own making costs when the message has none: `NATS/1.0␍␊␍␊`.
 const EMPTY_HEADERS_BYTES: u64 = 12;

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-
 use headwater_store::{MessageLog, StoreError};
 
 /// Up to this many remaining messages, those that have been removed meanwhile are found at once; with more, when their

@@ -13,11 +13,12 @@
 //!
 //! Numbers are those of [`super::varint`]; steps count from the field of the same kind before.
 
+use headwater_store::UnixNanos;
+
 use super::ack_timer::AckWait;
 use super::pending::PendingAck;
 use super::state::{ConsumerState, SequencePair};
 use super::varint::{Reader, StateError, as_signed, as_unsigned, put, put_signed, put_step};
-use headwater_store::UnixNanos;
 
 const VERSION: u8 = 1;
 

@@ -1,10 +1,10 @@
 //! Where a new consumer begins.
 
 use headwater_protocol::jetstream::consumer_config::{ConsumerConfig, DeliverPolicy};
+use headwater_store::{LogState, MessageLog, StoreError};
 
 use super::settings::{Settings, StreamTraits};
 use super::skip_list::SkipList;
-use headwater_store::{LogState, MessageLog, StoreError};
 
 /// A position to begin at.
 #[derive(Debug)]

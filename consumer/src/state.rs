@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use headwater_store::UnixNanos;
+
 use super::ack_timer::AckWait;
 use super::acks::AwaitedAcks;
 use super::pending::PendingAck;
-use headwater_store::UnixNanos;
 
 /// A position, in the consumer's and the stream's counting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! What happens because time passes.
 
+use headwater_store::UnixNanos;
+
 use super::effect::{Advisory, Effect};
 use super::machine::ConsumerMachine;
 use super::turn::Turn;
-use headwater_store::UnixNanos;
 
 /// When a consumer that should have been deleted asks for it again, in nanoseconds.
 const GONE_RETRY: i64 = 1_000_000_000;

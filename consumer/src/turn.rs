@@ -1,10 +1,9 @@
 //! What a consumer may look at while it takes a step, and where it says what it wants done.
 
 use bytes::Bytes;
+use headwater_store::{MessageLog, UnixNanos};
 
 use super::effect::Effect;
-use headwater_store::MessageLog;
-use headwater_store::UnixNanos;
 
 /// One step's surroundings.
 pub struct Turn<'a> {

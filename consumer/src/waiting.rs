@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use headwater_protocol::headers::statuses;
 use headwater_protocol::jetstream::pull::{PriorityRequest, PullRequest};
+use headwater_store::UnixNanos;
 
 use super::state::SequencePair;
 use super::status;
 use super::turn::Turn;
-use headwater_store::UnixNanos;
 
 /// Heartbeats do not come faster, in nanoseconds.
 const HEARTBEAT_MIN: i64 = 1_000_000;

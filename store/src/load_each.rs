@@ -13,9 +13,11 @@ impl StreamAccess {
         seqs: &[u64],
         take: &mut dyn FnMut(Result<Option<StoredMessage>, StoreError>),
     ) {
-        // Who reads one at a time is served better by what was read ahead.
-        if let [seq] = seqs {
-            return take(self.load(*seq));
+        match seqs {
+            [] => return,
+            // Who reads one at a time is served better by what was read ahead.
+            [seq] => return take(self.load(*seq)),
+            _ => {}
         }
         let (stream, entries) = self.entries_of(seqs);
         let mut stretch: Option<Stretch> = None;
@@ -37,6 +39,7 @@ impl StreamAccess {
         let entries = seqs.iter().map(&mut entry).collect();
         (index.stream, entries)
     }
+
     /// The first of the `wanted` messages, out of the stretch that was read last or the next.
     fn record_of(&self, wanted: &[Entry], stretch: &mut Option<Stretch>) -> Option<Record> {
         let entry = wanted.first().filter(|entry| entry.is_live())?;

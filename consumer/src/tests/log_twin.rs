@@ -6,11 +6,9 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use headwater_protocol::subject;
-
-use headwater_store::UnixNanos;
 use headwater_store::{
     LogState, Lsn, MessageHandle, MessageLog, MessageMeta, NewMessage, StorageKind, StoreError,
-    StoredMessage, SubjectState,
+    StoredMessage, SubjectState, UnixNanos,
 };
 
 #[derive(Default)]

@@ -19,11 +19,10 @@ use headwater_protocol::jetstream::consumer_config::ConsumerConfig;
 use headwater_protocol::jetstream::consumer_info::ConsumerInfo;
 use headwater_protocol::jetstream::from_json::decode;
 use headwater_protocol::jetstream::stream_config::{Retention, StreamConfig};
+use headwater_store::{MessageLog, UnixNanos};
 
 use super::config::{Decision, Situation, decide};
 use super::{Advisory, Budget, ConsumerMachine, Delivery, Effect, Identity, Progress, StreamTraits, Turn};
-use headwater_store::MessageLog;
-use headwater_store::UnixNanos;
 use log_twin::LogTwin;
 
 pub const MS: i64 = 1_000_000;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_protocol::jetstream::ack_token::AckReplies;
 use headwater_protocol::jetstream::advisory::AbandonReason;
+use smallvec::SmallVec;
 
 use super::inflow::LinkCommand;
 use super::{StreamHost, StreamState};
@@ -141,9 +142,9 @@ impl StreamState {
     }
 
     /// The messages that are to be delivered, in order: before anything is removed that one of the effects is done with.
-    fn load_delivered(&self, effects: &[Effect]) -> Vec<Loaded> {
-        let seqs: Vec<u64> = effects.iter().filter_map(Effect::delivered_seq).collect();
-        let mut messages = Vec::with_capacity(seqs.len());
+    fn load_delivered(&self, effects: &[Effect]) -> SmallVec<[Loaded; 1]> {
+        let seqs: SmallVec<[u64; 1]> = effects.iter().filter_map(Effect::delivered_seq).collect();
+        let mut messages = SmallVec::with_capacity(seqs.len());
         self.log.load_each(&seqs, &mut |message| messages.push(message));
         messages
     }
