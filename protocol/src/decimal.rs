@@ -1,7 +1,18 @@
 //! Decimal numbers as text, without allocation.
 
 /// Digits in `u64::MAX`.
-const DIGITS_MAX: usize = 20;
+pub const DIGITS_MAX: usize = 20;
+
+/// The numbers below a hundred, two digits each.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 /// A number written out.
 #[derive(Debug, Clone, Copy)]
@@ -13,17 +24,10 @@ pub struct Text {
 impl Text {
     /// Writes `number` out.
     #[inline]
-    pub fn new(mut number: u64) -> Self {
+    pub fn new(number: u64) -> Self {
         let mut digits = [b'0'; DIGITS_MAX];
-        let mut start = DIGITS_MAX;
-        loop {
-            start -= 1;
-            digits[start] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return Text { digits, start };
-            }
-        }
+        let start = write_before(&mut digits, number);
+        Text { digits, start }
     }
 
     /// The digits.
@@ -31,6 +35,22 @@ impl Text {
     pub fn as_bytes(&self) -> &[u8] {
         &self.digits[self.start..]
     }
+}
+
+/// Writes `number` to the end of `out`, which must have room for it; returns where it begins.
+#[inline]
+pub fn write_before(out: &mut [u8], mut number: u64) -> usize {
+    let mut start = out.len();
+    while number >= 10 {
+        start -= 2;
+        out[start..start + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
+        number /= 100;
+    }
+    if number > 0 || start == out.len() {
+        start -= 1;
+        out[start] = b'0' + number as u8;
+    }
+    start
 }
 
 /// Appends `number` to `out`.

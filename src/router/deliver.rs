@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::dispatch::SizeTexts;
+use super::frame;
 use super::outbound::Pushed;
 use super::subscription::Admission;
 use super::traced::serve_traced;
@@ -50,19 +51,30 @@ pub(super) struct Target<'s> {
     pub(super) sid: &'s [u8],
 }
 
+/// What has been encoded for all receivers together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    /// Nothing: no client has got the message yet.
+    No,
+    /// Nothing: one client has got it.
+    Worthwhile,
+    /// The frame.
+    Yes,
+}
+
 /// One message on its way to several receivers.
 pub(super) struct Delivery<'a> {
     message: &'a Message<'a>,
     path: &'a Path<'a>,
     sizes: Option<Box<SizeTexts>>,
     frame: Frame,
-    /// Whether the frame is encoded; it is not needed when only services receive.
-    prepared: bool,
+    /// How far the frame is encoded; the only receiver needs none.
+    shared: Shared,
 }
 
 impl<'a> Delivery<'a> {
     fn new(cx: &mut Dispatch, message: &'a Message<'a>, path: &'a Path<'a>) -> Self {
-        Self { message, path, sizes: cx.take_sizes(), frame: cx.take_frame(), prepared: false }
+        Self { message, path, sizes: cx.take_sizes(), frame: cx.take_frame(), shared: Shared::No }
     }
 
     /// Starts at a random member and goes round until one takes it.
@@ -179,18 +191,21 @@ impl<'a> Delivery<'a> {
         message: &Message<'_>,
         Target { subscriber, sid, .. }: Target<'_>,
     ) -> bool {
-        if !self.prepared {
+        if self.shared == Shared::Worthwhile {
             self.frame.prepare(message, self.sizes.as_deref());
-            self.prepared = true;
+            self.shared = Shared::Yes;
         }
         let headers = subscriber.headers();
         let content_bytes = if headers { message.content_bytes() } else { message.payload.len() };
-        let frame = &self.frame;
         let outbound = subscriber.outbound();
-        let pushed = outbound.push(frame.bytes_hint(message, sid), content_bytes, |out| {
-            frame.encode(out, message, sid, headers)
+        let pushed = outbound.push(frame::bytes_hint(message, sid), content_bytes, |out| match self.shared {
+            Shared::Yes => self.frame.encode(out, message, sid, headers),
+            _ => frame::encode(out, message, sid, headers, self.sizes.as_deref()),
         });
         let Pushed::Queued { flush_later, flush_now, crowded } = pushed else { return false };
+        if self.shared == Shared::No {
+            self.shared = Shared::Worthwhile;
+        }
         if let Some(name) = subscriber.trace_name() {
             self.trace(message, &name, sid, headers);
         }
@@ -209,7 +224,7 @@ impl<'a> Delivery<'a> {
     /// Logs a delivery as nats-server prints it.
     fn trace(&self, message: &Message<'_>, name: &str, sid: &[u8], headers: bool) {
         let mut bytes = Vec::new();
-        self.frame.encode(&mut bytes, message, sid, headers);
+        frame::encode(&mut bytes, message, sid, headers, self.sizes.as_deref());
         let line_end = bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len());
         let (line, body) = bytes.split_at(line_end);
         log::trace!("{name} - ->> [{}]", String::from_utf8_lossy(line));

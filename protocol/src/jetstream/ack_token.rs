@@ -5,7 +5,7 @@
 //! v2  $JS.ACK.<domain>.<account hash>.<stream>.<consumer>.<delivered>.<…>.<pending>[.<random>]
 //! ```
 
-use crate::decimal::{parse_i64, parse_u64, push_i64, push_u64};
+use crate::decimal::{DIGITS_MAX, parse_i64, parse_u64, write_before};
 
 /// What all acknowledgement subjects begin with.
 pub const ACK_PREFIX: &[u8] = b"$JS.ACK.";
@@ -15,6 +15,8 @@ const V1_TOKENS: usize = 7;
 const V2_TOKENS_MIN: usize = 9;
 /// More tokens than this are not looked at; clients may add one of their own to v2.
 const TOKENS_MAX: usize = 16;
+/// What the five numbers of a delivery take at most, with a sign and the dots between them.
+const NUMBERS_BYTES_MAX: usize = 5 * DIGITS_MAX + 1 + 4;
 
 /// What one delivery was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,14 +112,20 @@ impl AckReplies {
 
     /// Appends the reply subject of `delivery`. Allocates only if `out` has no room.
     pub fn write(&self, out: &mut Vec<u8>, delivery: &Delivery) {
-        out.extend_from_slice(&self.prefix);
-        for number in [delivery.delivered, delivery.stream_seq, delivery.consumer_seq] {
-            push_u64(out, number);
-            out.push(b'.');
+        let Delivery { delivered, stream_seq, consumer_seq, timestamp, pending } = *delivery;
+        let mut tokens = [b'.'; NUMBERS_BYTES_MAX];
+        let mut start = write_before(&mut tokens, pending) - 1;
+        start = write_before(&mut tokens[..start], timestamp.unsigned_abs());
+        if timestamp < 0 {
+            start -= 1;
+            tokens[start] = b'-';
         }
-        push_i64(out, delivery.timestamp);
-        out.push(b'.');
-        push_u64(out, delivery.pending);
+        for number in [consumer_seq, stream_seq, delivered] {
+            start = write_before(&mut tokens[..start - 1], number);
+        }
+        out.reserve(self.prefix.len() + NUMBERS_BYTES_MAX - start);
+        out.extend_from_slice(&self.prefix);
+        out.extend_from_slice(&tokens[start..]);
     }
 }
 
