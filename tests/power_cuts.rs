@@ -163,7 +163,7 @@ fn check(
     };
     for seq in 1..=promise.last_seq {
         let found =
-            stream.log.load(seq).map_err(|error| error.to_string())?.map(|held| held.payload.to_vec());
+            stream.log.load(seq).map_err(|error| error.to_string())?.map(|held| held.payload().to_vec());
         match (found, promise.held.get(&seq)) {
             (found, held) if found.as_ref() == held => {}
             (None, Some(_)) if going.contains(&seq) => {}

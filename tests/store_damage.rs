@@ -194,7 +194,7 @@ proptest! {
         prop_assert_eq!((streams.len(), streams[0].name.as_str()), (1, "S"));
         for (seq, (subject, ..)) in &model.messages {
             if let Some(found) = streams[0].log.load(*seq).unwrap() {
-                prop_assert_eq!(&*found.subject, subject.as_bytes());
+                prop_assert_eq!(found.subject(), subject.as_bytes());
             }
         }
     }
@@ -249,12 +249,12 @@ fn tear(dir: &Path, before: &[u8], kept: &[bool]) {
 fn check_torn(dir: &Path, group: u64) {
     let (store, mut stream) = open_one(dir, without_catalog());
     let is_grouped =
-        |seq: &u64| stream.log.load(*seq).unwrap().is_some_and(|held| held.payload.first() == Some(&b'z'));
+        |seq: &u64| stream.log.load(*seq).unwrap().is_some_and(|held| held.payload().first() == Some(&b'z'));
     let grouped = (42..42 + group).filter(is_grouped).count() as u64;
     assert!(grouped == 0 || grouped == group, "{grouped} of a group of {group}");
     for seq in 1..=stream.log.state().last_seq {
         if let Some(held) = stream.log.load(seq).unwrap() {
-            assert_eq!(held.subject, "a");
+            assert_eq!(held.subject(), b"a");
         }
     }
     let next = stream.log.state().last_seq + 1;

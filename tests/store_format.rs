@@ -53,8 +53,8 @@ fn check(dir: &Path) {
     assert_eq!((state.messages, state.first_seq, state.last_seq, state.subjects), (3, 2, 9, 1));
     assert_eq!((state.first_ts, state.last_ts), (store_support::ts(2), store_support::ts(5)));
     let held = stream.log.load(2).unwrap().unwrap();
-    assert_eq!((&*held.subject, &*held.headers), (&b"orders.new"[..], &b"NATS/1.0\r\nA: b\r\n\r\n"[..]));
-    assert_eq!(&*stream.log.load(5).unwrap().unwrap().payload, b"grouped 2");
+    assert_eq!((held.subject(), held.headers()), (&b"orders.new"[..], &b"NATS/1.0\r\nA: b\r\n\r\n"[..]));
+    assert_eq!(stream.log.load(5).unwrap().unwrap().payload(), b"grouped 2");
     let consumer = RecoveredConsumer {
         name: "C".into(),
         config: b"config".to_vec(),

@@ -185,7 +185,7 @@ fn a_full_disk_refuses_messages_but_lets_deletes_through_and_recovers() {
     drop((store, log));
     let (_store, stream) = open_one(dir.path(), tiny());
     assert_eq!(stream.log.state().first_seq, 150);
-    assert_eq!(&*stream.log.load(stored + 1).unwrap().unwrap().payload, b"there is room again");
+    assert_eq!(stream.log.load(stored + 1).unwrap().unwrap().payload(), b"there is room again");
     assert!(stream.log.load(stored).unwrap().is_none());
 }
 

@@ -88,7 +88,7 @@ fn a_stream_made_again_never_sees_what_its_former_self_stored() {
         },
         |streams| {
             assert_eq!(streams.len(), 1);
-            assert_eq!(&*streams[0].log.load(1).unwrap().unwrap().payload, b"new");
+            assert_eq!(streams[0].log.load(1).unwrap().unwrap().payload(), b"new");
             assert_eq!(streams[0].id, StreamId(2));
         },
     );
@@ -246,7 +246,7 @@ fn a_damaged_catalogue_is_rebuilt_from_the_journal() {
     let (store, streams, report) = open(dir.path(), tiny());
     assert!(report.catalog_rebuilt);
     assert_eq!(streams[0].log.state().messages, 2000);
-    assert_eq!(&*streams[0].log.load(1234).unwrap().unwrap().payload, b"payload");
+    assert_eq!(streams[0].log.load(1234).unwrap().unwrap().payload(), b"payload");
     store.try_close().unwrap();
     drop((store, streams));
     assert!(!open(dir.path(), tiny()).2.catalog_rebuilt);

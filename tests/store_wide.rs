@@ -221,7 +221,7 @@ impl Stream {
 
     fn look_ahead(&mut self, at: u64) {
         if let Some((seq, handle)) = self.ahead.take() {
-            let found = handle.read().unwrap().map(|message| message.subject);
+            let found = handle.read().unwrap().map(|message| message.into_subject());
             let expected = self.model.messages.get(&seq).map(|subject| TWINS[*subject].as_bytes());
             assert_eq!(found.as_deref(), expected);
         }
@@ -233,6 +233,13 @@ impl Stream {
         let mut at = self.model.pick(at);
         let matching = self.model.matching(FILTERS[filter]).map(|(seq, _)| seq).filter(|seq| *seq >= at);
         let expected: Vec<u64> = matching.take(FOLLOWED).collect();
+        let mut together = Vec::new();
+        let visited = self.log.for_each_match(at, u64::MAX, &asked(filter), &mut |seq, _| {
+            together.push(seq);
+            if together.len() < FOLLOWED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        visited.unwrap();
+        assert_eq!(together, expected, "{filter} from {at}");
         for seq in expected {
             assert_eq!(self.log.next_match(at, &asked(filter)).unwrap(), Some(seq), "{filter} at {at}");
             at = seq + 1;
@@ -269,7 +276,7 @@ impl Stream {
             }
             Look::Load(at) => {
                 let seq = model.pick(at);
-                let found = log.load(seq).unwrap().map(|message| message.subject);
+                let found = log.load(seq).unwrap().map(|message| message.into_subject());
                 let expected = model.messages.get(&seq).map(|subject| TWINS[*subject].as_bytes());
                 assert_eq!(found.as_deref(), expected, "load {seq}");
             }
@@ -309,7 +316,7 @@ impl Stream {
         let messages = &self.model.messages;
         for (seq, subject) in messages {
             let found = self.log.load(*seq).unwrap().unwrap();
-            assert_eq!(found.subject, TWINS[*subject].as_bytes());
+            assert_eq!(found.subject(), TWINS[*subject].as_bytes());
         }
         for (filter, at) in (0..FILTERS.len()).flat_map(|filter| (0..4).map(move |at| (filter, at))) {
             let at = messages.len() as u64 * at / 2;

@@ -134,7 +134,7 @@ fn schedules_go_on_in_step() {
     stream.pass(1);
     assert_eq!(stream.live(), [1, 2, 3]);
     let next = stream.log.load(3).unwrap().unwrap();
-    assert_eq!(headers::get(&next.headers, b"Nats-Schedule-Next"), Some(&b"2023-11-14T22:16:20Z"[..]));
+    assert_eq!(headers::get(next.headers(), b"Nats-Schedule-Next"), Some(&b"2023-11-14T22:16:20Z"[..]));
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl ConsumerMachine {
             return turn.log.meta(seq).is_some();
         }
         let message = turn.log.load(seq).ok().flatten();
-        message.is_some_and(|message| self.matches(&message.subject))
+        message.is_some_and(|message| self.matches(message.subject()))
     }
 
     /// Acknowledges everything up to a message.

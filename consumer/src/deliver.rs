@@ -5,6 +5,7 @@ use headwater_protocol::headers::statuses;
 use headwater_protocol::jetstream::consumer_config::AckPolicy;
 use headwater_store::{MessageLog, StoreError, UnixNanos};
 
+use super::ahead::{Ahead, Found};
 use super::effect::{Advisory, Delivery, Effect};
 use super::machine::ConsumerMachine;
 use super::pacing::Replay;
@@ -32,11 +33,10 @@ impl Budget {
         self.messages == 0 || self.bytes == 0
     }
 
-    fn spend(&mut self, log: &dyn MessageLog, seq: u64) {
+    fn spend(&mut self, content_bytes: u64) {
         self.messages = self.messages.saturating_sub(1);
         if self.bytes != u64::MAX {
-            let bytes = log.meta(seq).map_or(0, |meta| meta.content_bytes);
-            self.bytes = self.bytes.saturating_sub(bytes);
+            self.bytes = self.bytes.saturating_sub(content_bytes);
         }
     }
 }
@@ -54,6 +54,8 @@ pub enum Progress {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
     pub(super) seq: u64,
+    /// `subject + headers + payload`, in bytes.
+    pub(super) content_bytes: u64,
     /// Deliveries before this one.
     pub(super) delivered: u32,
     /// It has never been delivered.
@@ -100,6 +102,7 @@ impl ConsumerMachine {
         turn: &mut Turn<'_>,
         budget: &mut Budget,
     ) -> Result<Progress, StoreError> {
+        let mut ahead = Ahead::new();
         loop {
             if !self.wants_messages() || self.is_halted() {
                 break;
@@ -107,7 +110,7 @@ impl ConsumerMachine {
             if budget.is_spent() {
                 return Ok(Progress::More);
             }
-            let candidate = match self.next_candidate(turn)? {
+            let candidate = match self.next_candidate(turn, &mut ahead)? {
                 Ok(candidate) => candidate,
                 Err(Nothing::End) => {
                     self.end_of_deliveries(turn);
@@ -134,7 +137,11 @@ impl ConsumerMachine {
         }
     }
 
-    fn next_candidate(&mut self, turn: &mut Turn<'_>) -> Result<Result<Candidate, Nothing>, StoreError> {
+    fn next_candidate(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ahead: &mut Ahead,
+    ) -> Result<Result<Candidate, Nothing>, StoreError> {
         if let Some(candidate) = self.next_redelivery(turn) {
             return Ok(Ok(candidate));
         }
@@ -142,12 +149,14 @@ impl ConsumerMachine {
         if max > 0 && self.state.acks.len() >= max {
             return Ok(Err(Nothing::Stalled));
         }
-        let seq = match self.next_of_skip_list(turn.log) {
-            Some(seq) => Some(seq),
-            None => self.next_contiguous(turn.log, turn.visible_last_seq)?,
+        let found = match self.next_of_skip_list(turn.log) {
+            Some(found) => Some(found),
+            None => self.next_contiguous(turn.log, turn.visible_last_seq, ahead)?,
         };
-        let visible = seq.filter(|seq| *seq <= turn.visible_last_seq);
-        Ok(visible.map(|seq| Candidate { seq, delivered: 0, is_new: true }).ok_or(Nothing::End))
+        let visible = found.filter(|found| found.seq <= turn.visible_last_seq);
+        let candidate =
+            |Found { seq, content_bytes }| Candidate { seq, content_bytes, delivered: 0, is_new: true };
+        Ok(visible.map(candidate).ok_or(Nothing::End))
     }
 
     /// The first message of the redelivery queue that is still there and may be delivered once more.
@@ -156,16 +165,17 @@ impl ConsumerMachine {
             let delivered = self.state.acks.get(seq).map_or(0, |entry| entry.deliveries);
             if self.has_no_deliveries_left(delivered) {
                 self.give_up(turn, seq);
-            } else if turn.log.meta(seq).is_none() {
-                self.message_is_gone(turn, seq);
+            } else if let Some(meta) = turn.log.meta(seq) {
+                let content_bytes = meta.content_bytes;
+                return Some(Candidate { seq, content_bytes, delivered, is_new: false });
             } else {
-                return Some(Candidate { seq, delivered, is_new: false });
+                self.message_is_gone(turn, seq);
             }
         }
         None
     }
 
-    fn next_of_skip_list(&mut self, log: &dyn MessageLog) -> Option<u64> {
+    fn next_of_skip_list(&mut self, log: &dyn MessageLog) -> Option<Found> {
         let next = self.skip_list.as_mut()?.next(log);
         if next.is_none() {
             self.skip_list = None;
@@ -179,17 +189,18 @@ impl ConsumerMachine {
         &mut self,
         log: &dyn MessageLog,
         visible_last_seq: u64,
-    ) -> Result<Option<u64>, StoreError> {
+        ahead: &mut Ahead,
+    ) -> Result<Option<Found>, StoreError> {
         loop {
             if self.state.next_seq > visible_last_seq {
                 return Ok(None);
             }
-            match log.next_match(self.state.next_seq, &self.settings.filters) {
-                Ok(Some(seq)) if seq <= visible_last_seq => {
-                    self.state.next_seq = self.state.next_seq.max(seq);
-                    return Ok(Some(seq));
+            match ahead.next(log, self.state.next_seq, visible_last_seq, &self.settings.filters) {
+                Ok(Some(found)) => {
+                    self.state.next_seq = self.state.next_seq.max(found.seq);
+                    return Ok(Some(found));
                 }
-                Ok(_) => {
+                Ok(None) => {
                     self.state.next_seq = visible_last_seq.saturating_add(1);
                     return Ok(None);
                 }
@@ -222,24 +233,30 @@ impl ConsumerMachine {
         recipient: Recipient,
         budget: &mut Budget,
     ) -> Result<(), StoreError> {
-        let size = if self.weighs_messages() { self.measure(turn.log, candidate)? } else { None };
+        let size = match self.weighs_messages() {
+            true => Some(self.measure(turn.log, candidate)?),
+            false => None,
+        };
         let consumer_seq = self.next_consumer_seq();
         self.note_delivery(turn, candidate, consumer_seq);
+        let Recipient { to, pin_id, completed_with_bytes } = recipient;
+        let completed = (completed_with_bytes > 0).then(|| {
+            let headers = status::with_left_over(statuses::BATCH_COMPLETED, 0, completed_with_bytes);
+            (to.clone(), headers)
+        });
         turn.push(Effect::Deliver(Delivery {
             seq: candidate.seq,
-            to: recipient.to.clone(),
+            to,
             deliveries: u64::from(candidate.delivered) + 1,
             consumer_seq,
             pending: self.pending_now(),
-            pin_id: recipient.pin_id,
+            pin_id,
             headers_only: self.settings.headers_only,
         }));
-        if recipient.completed_with_bytes > 0 {
-            let headers =
-                status::with_left_over(statuses::BATCH_COMPLETED, 0, recipient.completed_with_bytes);
-            turn.status(&recipient.to, headers);
+        if let Some((to, headers)) = completed {
+            turn.status(&to, headers);
         }
-        budget.spend(turn.log, candidate.seq);
+        budget.spend(candidate.content_bytes);
         if let Some(size) = size {
             self.note_bytes(turn, size);
         }
@@ -317,7 +334,7 @@ impl ConsumerMachine {
             ready_at = replay.ready_at(turn.log.timestamp(candidate.seq)?.unwrap_or(turn.now));
         }
         if self.rate_limit.is_some() {
-            let bytes = self.measure(turn.log, candidate)?.map_or(0, |size| size.wire_bytes);
+            let bytes = self.measure(turn.log, candidate)?.wire_bytes;
             let limited = self.rate_limit.as_mut().map_or(turn.now, |limit| limit.ready_at(bytes, turn.now));
             ready_at = ready_at.max(limited);
         }

@@ -176,7 +176,7 @@ impl ConsumerMachine {
         let mut place = 0;
         while let Some(request) = self.waiting.get(place) {
             if request.bytes_left > 0 && size.is_none() {
-                size = self.measure(turn.log, candidate)?;
+                size = Some(self.measure(turn.log, candidate)?);
             }
             let wire_bytes = size.map_or(0, |size| i64::try_from(size.wire_bytes).unwrap_or(i64::MAX));
             match self.eligibility(turn, place, candidate, wire_bytes) {

@@ -20,22 +20,19 @@ pub(super) struct MessageSize {
 }
 
 impl ConsumerMachine {
-    /// The sizes of the next delivery, `None` if the message is gone.
+    /// The sizes of the next delivery.
     pub(super) fn measure(
         &self,
         log: &dyn MessageLog,
         candidate: Candidate,
-    ) -> Result<Option<MessageSize>, StoreError> {
-        let Some(meta) = log.meta(candidate.seq) else {
-            return Ok(None);
-        };
+    ) -> Result<MessageSize, StoreError> {
         let delivered_bytes = if self.settings.headers_only {
             headers_only_bytes(log, candidate.seq)?
         } else {
-            meta.content_bytes
+            candidate.content_bytes
         };
         let wire_bytes = delivered_bytes + self.ack_reply_bytes(candidate);
-        Ok(Some(MessageSize { wire_bytes }))
+        Ok(MessageSize { wire_bytes })
     }
 
     /// The length of the reply subject, which is a part of the message as far as `max_bytes` is concerned.
@@ -54,8 +51,8 @@ fn headers_only_bytes(log: &dyn MessageLog, seq: u64) -> Result<u64, StoreError>
         return Ok(0);
     };
     let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let headers = if message.headers.is_empty() { EMPTY_HEADERS_BYTES } else { length(&message.headers) };
-    Ok(length(&message.subject) + headers + MSG_SIZE_HEADER_BYTES + digits(length(&message.payload)))
+    let headers = if message.headers().is_empty() { EMPTY_HEADERS_BYTES } else { length(message.headers()) };
+    Ok(length(message.subject()) + headers + MSG_SIZE_HEADER_BYTES + digits(length(message.payload())))
 }
 
 fn digits(number: u64) -> u64 {

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use headwater_store::{MessageLog, StoreError};
 
+use super::ahead::Found;
+
 /// Up to this many remaining messages, those that have been removed meanwhile are found at once; with more, when their
 /// turn comes.
 const EXACT_MAX: usize = 1024;
@@ -54,10 +56,10 @@ impl SkipList {
     }
 
     /// The next message that is still there.
-    pub fn next(&mut self, log: &dyn MessageLog) -> Option<u64> {
+    pub fn next(&mut self, log: &dyn MessageLog) -> Option<Found> {
         while let Some(seq) = self.seqs.last().copied() {
-            if log.meta(seq).is_some() {
-                return Some(seq);
+            if let Some(meta) = log.meta(seq) {
+                return Some(Found { seq, content_bytes: meta.content_bytes });
             }
             self.seqs.pop();
         }

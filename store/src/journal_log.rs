@@ -12,6 +12,7 @@ use super::journal::core::{Appended, Class};
 use super::journal::deferred::Removal;
 use super::journal::quarantine::Quarantine;
 use super::journal::record::{Draft, Kind, Record};
+use super::log_trait::not_indexed;
 use super::stats::Counters;
 use super::stream_index::{StreamIndex, meta, read_ts};
 use super::{
@@ -55,6 +56,19 @@ impl JournalLog {
     /// What the index cannot answer any more, nobody can: it must be rebuilt.
     fn checked<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.map_err(|error| self.access.checked(error))
+    }
+
+    fn match_at_or_after(
+        &self,
+        index: &mut StreamIndex,
+        from: u64,
+        filters: &[Bytes],
+    ) -> Result<Option<u64>, StoreError> {
+        if filters.is_empty() {
+            return self.checked(index.seqs.next_live(from));
+        }
+        let (subjects, mut messages) = index.search(self.journal());
+        self.checked(subjects.next_match(from, filters, &mut messages))
     }
 
     fn take_in(
@@ -217,12 +231,31 @@ impl MessageLog for JournalLog {
     }
 
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {
+        self.match_at_or_after(&mut self.index(), from, filters)
+    }
+
+    fn for_each_match(
+        &self,
+        from: u64,
+        up_to: u64,
+        filters: &[Bytes],
+        visit: &mut dyn FnMut(u64, MessageMeta) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         let mut index = self.index();
-        if filters.is_empty() {
-            return self.checked(index.seqs.next_live(from));
+        let mut from = from;
+        while let Some(seq) = self.match_at_or_after(&mut index, from, filters)?.filter(|seq| *seq <= up_to) {
+            let entry = self.checked(index.entry(seq))?.ok_or_else(|| not_indexed(seq))?;
+            if visit(seq, meta(&entry)).is_break() || seq == up_to {
+                break;
+            }
+            from = seq + 1;
+            if filters.is_empty() {
+                // Who wants more than one has the page unpacked.
+                let rest = index.seqs.visit(from, up_to, &mut |seq, entry| visit(seq, meta(entry)));
+                return self.checked(rest);
+            }
         }
-        let (subjects, mut messages) = index.search(self.journal());
-        self.checked(subjects.next_match(from, filters, &mut messages))
+        Ok(())
     }
 
     fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
@@ -357,9 +390,8 @@ fn draft<'a>(stream: u32, message: &NewMessage<'a>) -> Draft<'a> {
 }
 
 pub(super) fn message(record: Record) -> StoredMessage {
-    let (seq, ts) = (record.header.seq, record.header.ts);
-    let (subject, headers, payload) = record.parts();
-    StoredMessage { seq, ts, subject, headers, payload }
+    let Record { header, content } = record;
+    StoredMessage::new(header.seq, header.ts, content, header.subject_len, header.headers_len)
 }
 
 fn in_order(index: &StreamIndex, last_seq: u64, message: &NewMessage<'_>) -> Result<(), StoreError> {

@@ -49,6 +49,7 @@ mod sealing;
 mod signal;
 pub mod sled_panics;
 mod stats;
+mod stored_message;
 mod stream_index;
 
 pub use disk::journal_bytes;
@@ -60,6 +61,7 @@ pub use options::{StoreOptions, SyncPolicy};
 pub use report::{RecoveryReport, Region};
 pub use sealing::{Cipher, Encryption, SegmentKeys};
 pub use stats::StoreStats;
+pub use stored_message::StoredMessage;
 
 /// A moment, in nanoseconds since the Unix epoch, UTC. The store has no clock: whoever stores says when that was.
 pub type UnixNanos = i64;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::UnixNanos;
+use crate::{StoredMessage, UnixNanos};
 
 /// A position in the journal. It only grows, from record to record and from segment to segment; it is not a count of bytes.
 ///
@@ -73,21 +73,6 @@ pub struct NewMessage<'a> {
     pub headers: &'a [u8],
     /// The body.
     pub payload: &'a [u8],
-}
-
-/// A message read back. The slices share one buffer, so a clone is cheap.
-#[derive(Debug, Clone)]
-pub struct StoredMessage {
-    /// Its stream sequence.
-    pub seq: u64,
-    /// When the server received it.
-    pub ts: UnixNanos,
-    /// The subject it is stored under.
-    pub subject: Bytes,
-    /// The header block, or empty.
-    pub headers: Bytes,
-    /// The body.
-    pub payload: Bytes,
 }
 
 /// What can be said of a message without reading its body.
@@ -209,6 +194,25 @@ pub trait MessageLog: Send {
     /// The first live message at or after `from` that matches.
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError>;
 
+    /// Visits the live messages of `from..=up_to` that match, in order. One that cannot be told to match ends it with an error.
+    fn for_each_match(
+        &self,
+        from: u64,
+        up_to: u64,
+        filters: &[Bytes],
+        visit: &mut dyn FnMut(u64, MessageMeta) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut next = self.next_match(from, filters)?;
+        while let Some(seq) = next.filter(|seq| *seq <= up_to) {
+            let meta = self.meta(seq).ok_or_else(|| not_indexed(seq))?;
+            if visit(seq, meta).is_break() {
+                break;
+            }
+            next = self.next_match(seq.saturating_add(1), filters)?.filter(|next| *next > seq);
+        }
+        Ok(())
+    }
+
     /// The first live message at or after `from` that may have headers, found without reading messages.
     fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
         self.next_match(from, &[])
@@ -231,4 +235,9 @@ pub trait MessageLog: Send {
 
     /// How many sequences between first and last hold no live message.
     fn deleted_count(&self) -> u64;
+}
+
+/// A message that was found is not there when it is looked up.
+pub(crate) fn not_indexed(seq: u64) -> StoreError {
+    StoreError::Io(format!("message {seq} is not in the index"))
 }

@@ -430,13 +430,15 @@ impl Message {
     }
 
     fn subject_end(&self) -> usize {
-        let len = self.0.get(8..10).and_then(|field| field.try_into().ok()).map_or(0, u16::from_le_bytes);
-        (PREFIX_LEN + usize::from(len)).min(self.0.len())
+        (PREFIX_LEN + usize::from(self.subject_bytes())).min(self.0.len())
     }
 
-    fn headers_end(&self) -> usize {
-        let len = self.0.get(10..14).and_then(|field| field.try_into().ok()).map_or(0, u32::from_le_bytes);
-        (self.subject_end() + len as usize).min(self.0.len())
+    fn subject_bytes(&self) -> u16 {
+        self.0.get(8..10).and_then(|field| field.try_into().ok()).map_or(0, u16::from_le_bytes)
+    }
+
+    fn headers_bytes(&self) -> u32 {
+        self.0.get(10..14).and_then(|field| field.try_into().ok()).map_or(0, u32::from_le_bytes)
     }
 
     fn meta(&self) -> MessageMeta {
@@ -445,13 +447,8 @@ impl Message {
     }
 
     fn stored(&self, seq: u64) -> StoredMessage {
-        StoredMessage {
-            seq,
-            ts: self.ts(),
-            subject: self.subject(),
-            headers: self.0.slice(self.subject_end()..self.headers_end()),
-            payload: self.0.slice(self.headers_end()..),
-        }
+        let content = self.0.slice(PREFIX_LEN..);
+        StoredMessage::new(seq, self.ts(), content, self.subject_bytes(), self.headers_bytes())
     }
 }
 

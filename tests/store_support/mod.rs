@@ -190,6 +190,28 @@ impl Model {
         }
     }
 
+    /// All matches of a range, and the first two.
+    fn check_matches(
+        &self,
+        log: &dyn MessageLog,
+        asked: &[Bytes],
+        matching: &BTreeSet<u64>,
+        (from, to): (u64, u64),
+    ) {
+        for wanted in [usize::MAX, 2] {
+            let mut found = Vec::new();
+            let visited = log.for_each_match(from, to, asked, &mut |seq, meta| {
+                let (subject, headers, payload) = &self.messages[&seq];
+                assert_eq!(meta.content_bytes, (subject.len() + headers.len() + payload.len()) as u64);
+                found.push(seq);
+                if found.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            visited.unwrap();
+            let expected: Vec<u64> = matching.range(from..=to).copied().take(wanted).collect();
+            assert_eq!(found, expected, "{asked:?} {from}..={to}");
+        }
+    }
+
     fn check_searches(&self, log: &dyn MessageLog) {
         let (first, last) = (self.first_seq(), self.last_seq);
         let points = [0, first, first + 1, (first + last) / 2, (first + 3 * last) / 4, last, last + 1];
@@ -212,6 +234,7 @@ impl Model {
                         count,
                         "{filters:?} {at}..={end}"
                     );
+                    self.check_matches(log, &asked, &matching, (at, end));
                 }
             }
         }
@@ -225,8 +248,8 @@ impl Model {
 /// A message without its sequence.
 pub fn plain(message: StoredMessage) -> (String, Vec<u8>, Vec<u8>) {
     assert_eq!(message.ts, ts(message.seq));
-    let subject = String::from_utf8(message.subject.to_vec()).unwrap();
-    (subject, message.headers.to_vec(), message.payload.to_vec())
+    let subject = String::from_utf8(message.subject().to_vec()).unwrap();
+    (subject, message.headers().to_vec(), message.payload().to_vec())
 }
 
 /// Flips one bit of a file.

@@ -41,7 +41,7 @@ impl LogTwin {
         let wanted = move |subject: &[u8]| {
             filters.is_empty() || filters.iter().any(|filter| subject::matches(filter, subject))
         };
-        self.messages.range(range).filter(move |(_, message)| wanted(&message.subject)).map(|(seq, _)| *seq)
+        self.messages.range(range).filter(move |(_, message)| wanted(message.subject())).map(|(seq, _)| *seq)
     }
 
     fn note_first(&mut self) {
@@ -70,14 +70,7 @@ impl MessageLog for LogTwin {
     }
 
     fn append(&mut self, message: &NewMessage<'_>) -> Result<Lsn, StoreError> {
-        let stored = StoredMessage {
-            seq: message.seq,
-            ts: message.ts,
-            subject: Bytes::copy_from_slice(message.subject),
-            headers: Bytes::copy_from_slice(message.headers),
-            payload: Bytes::copy_from_slice(message.payload),
-        };
-        self.messages.insert(message.seq, stored);
+        self.messages.insert(message.seq, message.into());
         (self.last_seq, self.last_ts) = (message.seq, message.ts);
         self.note_first();
         Ok(Lsn::ZERO)
@@ -109,7 +102,7 @@ impl MessageLog for LogTwin {
 
     fn meta(&self, seq: u64) -> Option<MessageMeta> {
         let message = self.messages.get(&seq)?;
-        let bytes = (message.subject.len() + message.headers.len() + message.payload.len()) as u64;
+        let bytes = (message.subject().len() + message.headers().len() + message.payload().len()) as u64;
         Some(MessageMeta { content_bytes: bytes, accounted_bytes: bytes })
     }
 
@@ -139,9 +132,9 @@ impl MessageLog for LogTwin {
     ) {
         let mut subjects: BTreeMap<&[u8], SubjectState> = BTreeMap::new();
         for (seq, message) in &self.messages {
-            if subject::matches(filter, &message.subject) && *after < *message.subject {
+            if subject::matches(filter, message.subject()) && *after < *message.subject() {
                 let fresh = SubjectState { count: 0, first_seq: *seq, last_seq: *seq };
-                let state = subjects.entry(&message.subject).or_insert(fresh);
+                let state = subjects.entry(message.subject()).or_insert(fresh);
                 state.count += 1;
                 state.last_seq = *seq;
             }

@@ -115,7 +115,7 @@ impl Model {
     }
 
     fn is(&self, scene: &Scene, seq: u64, subject: &str) -> bool {
-        scene.log.load(seq).unwrap().is_some_and(|message| message.subject == subject)
+        scene.log.load(seq).unwrap().is_some_and(|message| message.subject() == subject.as_bytes())
     }
 
     fn wants(&self, subject: &str) -> bool {
@@ -137,7 +137,7 @@ impl Model {
         let Some(message) = scene.log.load(seq).unwrap() else {
             return false;
         };
-        let wanted = self.wants(std::str::from_utf8(&message.subject).unwrap());
+        let wanted = self.wants(std::str::from_utf8(message.subject()).unwrap());
         wanted && (seq > self.through || self.last_of_subjects.contains(&seq))
     }
 

@@ -84,7 +84,7 @@ impl Run {
         let state = host.lock();
         let (seq, last_seq) = (before + 1, state.log.state().last_seq);
         let found = self.world.disk.undisturbed(|| state.log.load(seq)).ok().flatten();
-        let own = found.is_none_or(|found| attempt_of(&found.headers) == Some(*first));
+        let own = found.is_none_or(|found| attempt_of(found.headers()) == Some(*first));
         (last_seq > before && own).then_some(seq)
     }
 

@@ -156,7 +156,7 @@ impl StreamModel {
             let found =
                 log.load(seq).map_err(|error| Broken::new("new messages can be read", error.to_string()))?;
             let attempt = match &found {
-                Some(found) => attempt_of(&found.headers),
+                Some(found) => attempt_of(found.headers()),
                 None => step.sent.given(self.id, seq),
             };
             let stored = self.learn(seq, attempt, found, step)?;
@@ -336,8 +336,8 @@ impl StreamModel {
 /// The bytes of a message that was read.
 pub fn content_of(message: &StoredMessage) -> Content {
     Content {
-        subject: String::from_utf8_lossy(&message.subject).into_owned(),
-        headers: message.headers.to_vec(),
-        payload: message.payload.to_vec(),
+        subject: String::from_utf8_lossy(message.subject()).into_owned(),
+        headers: message.headers().to_vec(),
+        payload: message.payload().to_vec(),
     }
 }

@@ -178,7 +178,7 @@ fn a_disk_too_full_for_what_a_start_owes_is_no_reason_not_to_start() {
         assert_eq!((log.state().messages, log.state().last_seq), (1, 2));
         assert!(matches!(log.append(&message(3, b"x")), Err(StoreError::DiskFull)));
         assert!(!store.commit().unwrap());
-        assert_eq!(log.load(1).unwrap().unwrap().payload, "stays");
+        assert_eq!(log.load(1).unwrap().unwrap().payload(), b"stays");
         drop((streams, store));
         disk.kill();
     }

@@ -388,7 +388,7 @@ fn a_message_damaged_in_what_was_read_ahead_is_read_from_the_disk_and_costs_no_o
         drop((log, store));
         disk.kill();
         let (_store, stream) = open_one(&disk);
-        let read = |seq| stream.log.load(seq).map(|found| found.map(|message| message.payload.to_vec()));
+        let read = |seq| stream.log.load(seq).map(|found| found.map(|message| message.payload().to_vec()));
         flip(&disk, ends[4]);
         assert!((1..=2).all(|seq| read(seq).is_ok()));
         if !still_damaged {

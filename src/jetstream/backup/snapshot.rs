@@ -82,11 +82,11 @@ impl Snapshot {
     fn put_message(&mut self, message: &StoredMessage) {
         self.next_seq = message.seq.saturating_add(1);
         self.put(&Entry {
-            name: &message.subject,
+            name: message.subject(),
             ts: message.ts,
             seq: message.seq,
-            headers: &message.headers,
-            payload: &message.payload,
+            headers: message.headers(),
+            payload: message.payload(),
         });
     }
 

@@ -74,10 +74,10 @@ impl StreamHost {
         group: Option<&[u8]>,
         wrapping: &mut Wrapping,
     ) -> bool {
-        let payload: &[u8] = if delivery.headers_only { b"" } else { &stored.payload };
+        let payload: &[u8] = if delivery.headers_only { b"" } else { stored.payload() };
         let Wrapping { reply, headers, route } = wrapping;
-        let headers: &[u8] = if headers.is_empty() { &stored.headers } else { headers };
-        let message = Message { subject: &stored.subject, reply, headers, payload };
+        let headers: &[u8] = if headers.is_empty() { stored.headers() } else { headers };
+        let message = Message { subject: stored.subject(), reply, headers, payload };
         self.send_to(cx, route, (&delivery.to, group), &message)
     }
 
@@ -110,12 +110,12 @@ impl Wrapping {
         if delivery.pin_id.is_none() && !delivery.headers_only {
             return;
         }
-        self.headers.extend_from_slice(&message.headers);
+        self.headers.extend_from_slice(message.headers());
         if let Some(pin_id) = &delivery.pin_id {
             headers::append(&mut self.headers, names::PIN_ID, pin_id);
         }
         if delivery.headers_only {
-            headers::append_u64(&mut self.headers, names::MSG_SIZE, message.payload.len() as u64);
+            headers::append_u64(&mut self.headers, names::MSG_SIZE, message.payload().len() as u64);
         }
     }
 }

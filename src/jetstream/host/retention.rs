@@ -45,7 +45,7 @@ impl StreamState {
             return Ok(needed);
         }
         let Some(message) = self.log.load(seq)? else { return Ok(false) };
-        Ok(self.consumers.need(seq, &message.subject))
+        Ok(self.consumers.need(seq, message.subject()))
     }
 
     /// The stream goes over to interest retention: what a consumer has acknowledged and no other needs goes. What no

@@ -68,6 +68,10 @@ impl MessageLog for KeptLog {
         self.log.load(seq)
     }
 
+    fn load_each(&self, seqs: &[u64], take: &mut dyn FnMut(Result<Option<StoredMessage>, StoreError>)) {
+        self.log.load_each(seqs, take);
+    }
+
     fn handle(&self, seq: u64) -> Option<Box<dyn MessageHandle>> {
         self.log.handle(seq)
     }
@@ -87,6 +91,20 @@ impl MessageLog for KeptLog {
 
     fn next_match(&self, from: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {
         self.log.next_match(from, filters)
+    }
+
+    fn for_each_match(
+        &self,
+        from: u64,
+        up_to: u64,
+        filters: &[Bytes],
+        visit: &mut dyn FnMut(u64, MessageMeta) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.log.for_each_match(from, up_to, filters, visit)
+    }
+
+    fn next_with_headers(&self, from: u64) -> Result<Option<u64>, StoreError> {
+        self.log.next_with_headers(from)
     }
 
     fn last_match(&self, up_to: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {

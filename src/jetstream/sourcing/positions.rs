@@ -43,7 +43,7 @@ fn read_message(
         Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };
-    let Some(came_from) = headers::get(&message.headers, names::STREAM_SOURCE).and_then(CameFrom::parse)
+    let Some(came_from) = headers::get(message.headers(), names::STREAM_SOURCE).and_then(CameFrom::parse)
     else {
         return Ok(());
     };

@@ -38,8 +38,8 @@ impl Counter {
             None => None,
         };
         let Some(last) = last else { return Ok(Self::default()) };
-        let total = total_of(&last.payload)?;
-        let sources = match headers::get(&last.headers, names::COUNTER_SOURCES) {
+        let total = total_of(last.payload())?;
+        let sources = match headers::get(last.headers(), names::COUNTER_SOURCES) {
             Some(sources) if !sources.is_empty() => {
                 serde_json::from_slice(sources).map_err(|_| Refusal::CounterBroken)?
             }

@@ -167,10 +167,10 @@ impl StreamMachine {
             return Ok(None);
         }
         let last = |message: &StoredMessage| {
-            log.subject(&message.subject).is_some_and(|state| state.count == 1)
-                && !is_delete_marker(&message.headers)
+            log.subject(message.subject()).is_some_and(|state| state.count == 1)
+                && !is_delete_marker(message.headers())
         };
-        Ok(load(log, seq)?.filter(last).map(|message| message.subject))
+        Ok(load(log, seq)?.filter(last).map(StoredMessage::into_subject))
     }
 
     /// Puts a delete marker in the place of the last message of a subject. `false` where there is no room for it.
@@ -201,7 +201,7 @@ impl StreamMachine {
 }
 
 fn ttl_of(message: &StoredMessage) -> Option<Ttl> {
-    headers::get(&message.headers, names::TTL).and_then(|value| Ttl::parse(value).ok()?)
+    headers::get(message.headers(), names::TTL).and_then(|value| Ttl::parse(value).ok()?)
 }
 
 /// A delete marker, ours or a client's, leaves none behind.

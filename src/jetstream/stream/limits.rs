@@ -91,7 +91,7 @@ impl StreamMachine {
         let InDoubt::Messages(seqs) = in_doubt else { return Ok(subjects_over(log, max)) };
         let mut over = Vec::new();
         for seq in seqs {
-            let subject = load(log, *seq)?.map(|message| message.subject);
+            let subject = load(log, *seq)?.map(|message| message.into_subject());
             let is_over = |subject: &Bytes| log.subject(subject).is_some_and(|state| state.count > max);
             over.extend(subject.filter(is_over));
         }

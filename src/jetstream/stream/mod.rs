@@ -225,7 +225,7 @@ impl StreamMachine {
             Err(error) => return Err(error),
         };
         self.last_msg_id.clear();
-        if let Some(id) = headers::get(&message.headers, b"Nats-Msg-Id") {
+        if let Some(id) = headers::get(message.headers(), b"Nats-Msg-Id") {
             self.dedup.remember(id, message.ts, seq);
             self.last_msg_id.extend_from_slice(id);
         }

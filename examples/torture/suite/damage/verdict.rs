@@ -171,7 +171,8 @@ impl Judge<'_> {
             }
             Err(error) => return Err(format!("message {seq} of stream {id}: {error}")),
         };
-        let loaded = loaded.map(|held| (held.subject.to_vec(), held.headers.to_vec(), held.payload.to_vec()));
+        let loaded =
+            loaded.map(|held| (held.subject().to_vec(), held.headers().to_vec(), held.payload().to_vec()));
         match (loaded, expected.messages.get(&seq)) {
             (Some(held), Some(expected)) if held == *expected => Ok(()),
             (Some(_), Some(_)) => Err(format!("message {seq} of stream {id} has changed")),

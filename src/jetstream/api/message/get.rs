@@ -22,10 +22,10 @@ pub fn answer(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     let found = find(host.lock().log.as_ref(), &request).map_err(Refusal::from)?;
     let message = found.ok_or_else(|| ErrorCode::NoMessageFound.error())?;
     let response = Response::MsgGet(StoredMsg {
-        subject: &message.subject,
+        subject: message.subject(),
         seq: message.seq,
-        hdrs: if request.no_hdr { b"" } else { &message.headers },
-        data: &message.payload,
+        hdrs: if request.no_hdr { b"" } else { message.headers() },
+        data: message.payload(),
         time: Timestamp(message.ts),
     });
     Ok(Answer::after(host, response))

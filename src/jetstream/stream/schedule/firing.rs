@@ -41,7 +41,7 @@ impl StreamMachine {
     }
 
     fn fire(&mut self, turn: &mut Turn<'_>, schedule: &StoredMessage, due: UnixNanos) -> Result<(), Refusal> {
-        let asked = PublishHeaders::read(&schedule.headers);
+        let asked = PublishHeaders::read(schedule.headers());
         let Ok(pattern) = self.pattern_of(&asked) else { return Ok(()) };
         let next = if pattern.repeats() { pattern.next(due, turn.now) } else { None };
         let content = match turn.log.subject(asked.schedule_source) {
@@ -53,13 +53,13 @@ impl StreamMachine {
         let target = self.transformed(asked.schedule_target);
         let mut product = Accepted {
             subject: &target,
-            headers: Cow::Owned(product_headers(&content.headers, &schedule.subject, &told, &asked)),
-            payload: Cow::Borrowed(&content.payload),
+            headers: Cow::Owned(product_headers(content.headers(), schedule.subject(), &told, &asked)),
+            payload: Cow::Borrowed(content.payload()),
             msg_id: b"",
             rollup: (asked.schedule_rollup == b"sub").then_some(Rollup::Subject),
             ttl: None,
             total: None,
-            scheduling: Scheduling { due: None, ends: next.is_none().then_some(&schedule.subject) },
+            scheduling: Scheduling { due: None, ends: next.is_none().then_some(schedule.subject()) },
             wanted: self.is_wanted(turn, &target),
         };
         product.ttl = self.raise_ttl(Ttl::parse(asked.schedule_ttl)?, &mut product.headers);
@@ -82,11 +82,11 @@ impl StreamMachine {
 
 /// Whether no other message has taken the schedule's place. What schedules publish does not.
 fn is_current(log: &dyn MessageLog, schedule: &StoredMessage) -> Result<bool, StoreError> {
-    let Some(state) = log.subject(&schedule.subject).filter(|state| state.last_seq != schedule.seq) else {
+    let Some(state) = log.subject(schedule.subject()).filter(|state| state.last_seq != schedule.seq) else {
         return Ok(true);
     };
     let last = load(log, state.last_seq)?;
-    Ok(last.is_none_or(|last| headers::get(&last.headers, names::SCHEDULER).is_some()))
+    Ok(last.is_none_or(|last| headers::get(last.headers(), names::SCHEDULER).is_some()))
 }
 
 /// What is published has the headers of its content, but for those that were meant for when that was published.

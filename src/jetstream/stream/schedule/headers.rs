@@ -134,7 +134,7 @@ fn holds_no_other_than_schedule(log: &dyn MessageLog, subject: &[u8]) -> Result<
         None => None,
     };
     Ok(last.is_none_or(|last| {
-        headers::get(&last.headers, names::SCHEDULE).is_some_and(|value| !value.is_empty())
+        headers::get(last.headers(), names::SCHEDULE).is_some_and(|value| !value.is_empty())
     }))
 }
 

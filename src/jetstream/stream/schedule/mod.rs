@@ -73,7 +73,7 @@ impl StreamMachine {
     /// Learns from a stored message whether it is a schedule. Schedules publish into their own stream, so one that has not
     /// been due since the stream's last message has not been due at all.
     pub(super) fn learn_schedule(&mut self, log: &dyn MessageLog, message: &StoredMessage) {
-        let asked = PublishHeaders::read(&message.headers);
+        let asked = PublishHeaders::read(message.headers());
         if asked.schedule.is_empty() {
             return;
         }

@@ -170,7 +170,7 @@ fn counters_count_on_within_a_batch() {
     rig.batch("s.a", "b", 1, &[("Nats-Incr", "2")]);
     rig.batch("s.b", "b", 2, &[("Nats-Incr", "7")]);
     rig.batch("s.a", "b", 3, &[COMMIT, ("Nats-Incr", "3")]);
-    assert_eq!(rig.message(3).unwrap().payload, r#"{"val":"5"}"#);
+    assert_eq!(rig.message(3).unwrap().payload(), br#"{"val":"5"}"#);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn each_subject_counts_on_its_own_and_the_last_message_tells_the_total() {
     assert_eq!(counted(&mut rig, "s.b", "1"), "1");
     assert_eq!(counted(&mut rig, "s.a", "-7"), "-2");
     let last = rig.message(3).unwrap();
-    assert_eq!(last.payload, r#"{"val":"-2"}"#);
+    assert_eq!(last.payload(), br#"{"val":"-2"}"#);
     assert_eq!(rig.headers(3), "NATS/1.0\r\nNats-Incr: -7\r\n\r\n");
 }
 

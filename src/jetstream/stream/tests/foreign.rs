@@ -118,7 +118,7 @@ fn a_counter_adds_what_its_source_has_come_to_since() {
     assert_eq!(counter.total.to_string(), "10");
     assert_eq!(counter.sources["O"]["o.a"], "10");
     let message = rig.message(2).unwrap();
-    assert_eq!(headers::get(&message.headers, b"Nats-Incr"), Some(&b"5"[..]));
+    assert_eq!(headers::get(message.headers(), b"Nats-Incr"), Some(&b"5"[..]));
     assert!(matches!(take(&mut rig, None, &[], "x"), Err(Refusal::IncrementMissing)));
 }
 

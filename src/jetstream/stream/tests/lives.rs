@@ -89,7 +89,7 @@ fn the_end_of_a_subject_leaves_a_marker_that_ends_without_one() {
     rig.pass(10 * SECOND);
     assert_eq!(rig.live(), [2]);
     let marker = rig.message(2).unwrap();
-    assert_eq!((&marker.subject[..], marker.payload.len()), (&b"s.a"[..], 0));
+    assert_eq!((marker.subject(), marker.payload().len()), (&b"s.a"[..], 0));
     assert_eq!(
         rig.headers(2),
         "NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: 1m0s\r\nNats-Rollup: sub\r\n\r\n"

@@ -131,7 +131,7 @@ impl Rig {
 
     pub(super) fn headers(&self, seq: u64) -> String {
         self.message(seq)
-            .map(|message| String::from_utf8(message.headers.to_vec()).unwrap())
+            .map(|message| String::from_utf8(message.headers().to_vec()).unwrap())
             .unwrap_or_default()
     }
 

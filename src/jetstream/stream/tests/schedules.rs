@@ -25,7 +25,7 @@ const TARGET: (&str, &str) = ("Nats-Schedule-Target", "t.out");
 
 fn header(rig: &Rig, seq: u64, name: &str) -> String {
     let message = rig.message(seq).unwrap();
-    String::from_utf8(headers::get(&message.headers, name.as_bytes()).unwrap_or_default().to_vec()).unwrap()
+    String::from_utf8(headers::get(message.headers(), name.as_bytes()).unwrap_or_default().to_vec()).unwrap()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_message_is_published_once_at_its_time_and_its_schedule_is_gone() {
     assert_eq!(rig.live(), [1]);
     rig.pass(SECOND);
     assert_eq!(rig.live(), [2]);
-    assert_eq!(rig.message(2).unwrap().subject, "t.out");
+    assert_eq!(rig.message(2).unwrap().subject(), b"t.out");
     assert_eq!(
         rig.headers(2),
         "NATS/1.0\r\nX: y\r\nNats-Scheduler: s.1\r\nNats-Schedule-Next: purge\r\n\r\n"
@@ -86,12 +86,12 @@ fn the_content_may_be_the_last_message_of_another_subject() {
     rig.store("s.1", &[PAST, TARGET, ("Nats-Schedule-Source", "t.src")]);
     rig.store("s.2", &[PAST, ("Nats-Schedule-Target", "t.2"), ("Nats-Schedule-Source", "t.none")]);
     rig.pass(SECOND);
-    assert_eq!(rig.message(4).unwrap().payload, "payload");
+    assert_eq!(rig.message(4).unwrap().payload(), b"payload");
     assert_eq!(
         rig.headers(4),
         "NATS/1.0\r\nH: 1\r\nNats-Scheduler: s.1\r\nNats-Schedule-Next: purge\r\n\r\n"
     );
-    assert_eq!(rig.message(5).unwrap().payload, "x");
+    assert_eq!(rig.message(5).unwrap().payload(), b"x");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn what_is_published_goes_through_the_streams_transform() {
     let mut rig = Rig::new(StreamConfig { subject_transform: Some(transform), ..scheduling() });
     rig.store("s.1", &[PAST, TARGET]);
     rig.pass(SECOND);
-    assert_eq!(rig.message(2).unwrap().subject, "u.out");
+    assert_eq!(rig.message(2).unwrap().subject(), b"u.out");
 }
 
 #[test]

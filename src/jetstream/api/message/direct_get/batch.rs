@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use headwater_protocol::jetstream::request::MsgGetRequest;
 
-use super::{
-    NOT_FOUND, Status, bytes_max, content_bytes, end_of_batch, promise, promise_headers, with_position,
-};
+use super::{NOT_FOUND, Status, bytes_max, end_of_batch, promise, promise_headers, with_position};
 use crate::jetstream::host::StreamState;
 use crate::store::StoreError;
 
@@ -68,7 +66,7 @@ impl Series<'_> {
             (false, pending, last_seq) => with_position(self.state, &message, pending, last_seq),
         };
         self.last_seq = seq;
-        self.bytes += content_bytes(&message);
+        self.bytes += message.content_bytes();
         promise(self.state, self.to, headers, message);
         Ok(Some(seq))
     }

@@ -124,11 +124,11 @@ impl StreamState {
 /// The stored headers, and where the message comes from.
 fn with_origin(state: &StreamState, message: &StoredMessage) -> Vec<u8> {
     let name_len = state.machine.config().name.len();
-    let room = message.headers.len() + name_len + message.subject.len() + ORIGIN_BYTES;
+    let room = message.headers().len() + name_len + message.subject().len() + ORIGIN_BYTES;
     let mut block = Vec::with_capacity(room);
-    block.extend_from_slice(&message.headers);
+    block.extend_from_slice(message.headers());
     headers::append(&mut block, names::STREAM, state.machine.config().name.as_bytes());
-    headers::append(&mut block, names::SUBJECT, &message.subject);
+    headers::append(&mut block, names::SUBJECT, message.subject());
     headers::append_u64(&mut block, names::SEQUENCE, message.seq);
     let time = Timestamp(message.ts).to_string();
     headers::append(&mut block, names::TIME_STAMP, time.as_bytes());
@@ -151,7 +151,7 @@ fn end_of_batch(pending: u64, last_seq: u64) -> HeaderBuilder {
 }
 
 fn promise(state: &mut StreamState, to: &[u8], headers: Vec<u8>, message: StoredMessage) {
-    state.promise(to, Reply::Got(Box::new(ReplyMessage { headers, payload: message.payload })));
+    state.promise(to, Reply::Got(Box::new(ReplyMessage { headers, payload: message.into_payload() })));
 }
 
 fn promise_headers(state: &mut StreamState, to: &[u8], headers: Vec<u8>) {
@@ -165,8 +165,4 @@ fn promise_status(state: &mut StreamState, to: &[u8], Status(code, description):
 /// How many bytes the answer to `get` may have.
 fn bytes_max(get: &MsgGetRequest) -> u64 {
     u64::try_from(get.max_bytes).ok().filter(|max| *max > 0).unwrap_or(ANSWER_BYTES_MAX).min(ANSWER_BYTES_MAX)
-}
-
-fn content_bytes(message: &StoredMessage) -> u64 {
-    (message.subject.len() + message.headers.len() + message.payload.len()) as u64
 }

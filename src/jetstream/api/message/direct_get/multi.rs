@@ -9,8 +9,8 @@ use headwater_protocol::jetstream::request::MsgGetRequest;
 use headwater_protocol::subject;
 
 use super::{
-    NO_RESULTS, NOT_FOUND, Status, TOO_MANY_RESULTS, bytes_max, content_bytes, end_of_batch, promise,
-    promise_headers, with_position,
+    NO_RESULTS, NOT_FOUND, Status, TOO_MANY_RESULTS, bytes_max, end_of_batch, promise, promise_headers,
+    with_position,
 };
 use crate::jetstream::host::StreamState;
 use crate::store::MessageLog;
@@ -34,7 +34,7 @@ pub(super) fn answer(state: &mut StreamState, get: &MsgGetRequest, to: &[u8]) ->
         pending -= 1;
         let headers = with_position(state, &message, pending, last_seq);
         last_seq = seq;
-        bytes += content_bytes(&message);
+        bytes += message.content_bytes();
         promise(state, to, headers, message);
         if bytes >= bytes_max(get) {
             break;
