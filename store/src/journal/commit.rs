@@ -27,13 +27,13 @@ pub(super) struct CommitState {
 impl Journal {
     /// Writes everything that waits, and makes it durable if the policy is to sync always. False when nothing waited.
     pub fn commit(&self) -> Result<bool, StoreError> {
-        self.commit_with(self.commit.lock(), true)
+        Ok(self.commit_with(self.commit.lock(), true)?.is_some())
     }
 
     /// Like [`Journal::commit`], of what settles doubts about the last commit before a crash: it must not vouch for that. If it
     /// is not finished either, the doubts are still there.
     pub(crate) fn commit_settlement(&self) -> Result<bool, StoreError> {
-        self.commit_with(self.commit.lock(), false)
+        Ok(self.commit_with(self.commit.lock(), false)?.is_some())
     }
 
     /// Makes everything written durable. Commits go on meanwhile.
@@ -69,15 +69,16 @@ impl Journal {
         done.map_err(|error| self.fail(error))
     }
 
+    /// Returns how many bytes it wrote, `None` when nothing waited.
     pub(super) fn commit_with(
         &self,
         mut state: MutexGuard<'_, CommitState>,
         vouches: bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         let taken = self.take(vouches && state.unsynced.is_empty() && !state.syncing);
         let batch = match taken {
             Ok(Some(batch)) => batch,
-            Ok(None) => return Ok(false),
+            Ok(None) => return Ok(None),
             Err(error) => return Err(self.fail(error)),
         };
         let done = self.write_and_sync(&batch, &mut state);
@@ -85,7 +86,7 @@ impl Journal {
         drop(state);
         done.map_err(|error| self.fail(error))?;
         self.publish(&batch);
-        Ok(true)
+        Ok(Some(batch.bytes))
     }
 
     fn take(&self, synced: bool) -> Result<Option<Batch>, StoreError> {
