@@ -189,10 +189,9 @@ impl Account {
     /// Like [`publish`](Self::publish), for a connection that publishes to the same subjects again and again.
     pub fn publish_cached(&self, cx: &mut Dispatch, cache: &mut RouteCache, message: &Message<'_>) -> bool {
         let path = Path::direct(message.subject);
-        let delivered = cache.with_matches(&self.index, message.subject, |matches| {
+        cache.with_matches(&self.index, message.subject, |matches| {
             self.delivering(cx, |cx| fan_out(cx, matches, message, &path))
-        });
-        delivered.unwrap_or_else(|| self.publish(cx, message))
+        })
     }
 
     /// Whether anybody has subscribed to the literal `subject`.

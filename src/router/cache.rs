@@ -9,13 +9,16 @@ const SLOTS_MAX: usize = 256;
 
 /// Maps a publish subject to the subscriptions it reaches. Direct-mapped and bounded.
 ///
-/// An answer is stored when its subject comes a second time, so that replies to inboxes, which come once each, cost nothing.
+/// An answer is stored when its subject comes a second time. Replies to inboxes, which come once each, go where the last new
+/// subject went.
 #[derive(Default)]
 pub struct RouteCache {
     /// Empty until the connection publishes; a power of two after that.
     slots: Vec<Slot>,
     /// Subjects that lost their slot to another one, since the cache last grew.
     displaced: usize,
+    /// Where the last new subject leads.
+    newest: Route,
 }
 
 #[derive(Default)]
@@ -26,24 +29,27 @@ struct Slot {
 }
 
 impl RouteCache {
-    /// Calls `deliver` with whom `subject` reaches; `None` if that is not stored and not worth storing yet.
+    /// Calls `deliver` with whom `subject` reaches.
     pub fn with_matches<T>(
         &mut self,
         index: &SubjectIndex,
         subject: &[u8],
         deliver: impl FnOnce(&Matches) -> T,
-    ) -> Option<T> {
-        let hash = SubjectHash::of(subject);
-        let Some(slot) = self.slot(hash) else {
-            self.slots.resize_with(SLOTS_MIN, Slot::default);
-            self.note(hash);
-            return None;
-        };
-        if slot.hash != hash {
-            self.note(hash);
-            return None;
+    ) -> T {
+        if self.newest.leads(index, subject) {
+            return deliver(self.newest.find(index, subject));
         }
-        Some(deliver(slot.route.find(index, subject)))
+        let hash = SubjectHash::of(subject);
+        if self.slots.is_empty() {
+            self.slots.resize_with(SLOTS_MIN, Slot::default);
+        }
+        if let Some(slot) = self.slot(hash).filter(|slot| slot.hash == hash) {
+            return deliver(slot.route.find(index, subject));
+        }
+        self.note(hash);
+        let delivered = deliver(self.newest.find(index, subject));
+        self.newest.clear_if_wide();
+        delivered
     }
 
     /// Forgets everything and gives the memory back.

@@ -62,12 +62,15 @@ impl SubjectIndex {
     /// Adds to `matches`, which is empty, the subscriptions that a message published to `subject` reaches.
     ///
     /// Wildcards in `subject` are ordinary tokens; a subject with an empty token reaches nobody.
-    pub fn collect(&self, subject: &[u8], matches: &mut Matches) {
+    ///
+    /// `true` if all subjects with the same tokens but the last reach the same.
+    pub fn collect(&self, subject: &[u8], matches: &mut Matches) -> bool {
         if subject::tokens(subject).any(<[u8]>::is_empty) {
-            return;
+            return false;
         }
-        self.root.read().collect(subject, matches);
+        let holds_for_siblings = self.root.read().collect(subject, matches);
         self.counters.looked_up(matches);
+        holds_for_siblings
     }
 
     /// Shows all subscriptions, with the index locked for changes.

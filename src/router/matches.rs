@@ -39,6 +39,11 @@ impl Matches {
         self.groups.shrink_to(SCRATCH_KEPT_MAX);
     }
 
+    /// Whether this is more than a cleared result keeps room for.
+    pub(super) fn is_wide(&self) -> bool {
+        self.len() > SCRATCH_KEPT_MAX
+    }
+
     /// The group of this name.
     pub fn group(&self, name: &[u8]) -> Option<&QueueGroup> {
         self.groups.iter().find(|group| group.name() == name)

@@ -14,7 +14,7 @@ use super::run_consumers::Parcel;
 use super::{StreamHost, StreamState};
 use crate::clock::UnixNanos;
 use crate::jetstream::stream::turn::{Answer, Committed};
-use crate::router::{Dispatch, Message};
+use crate::router::{Dispatch, Message, Route};
 use crate::store::StoreError;
 
 /// What one round takes out of the stream's lock, so that nobody waits long for it.
@@ -30,6 +30,8 @@ pub(super) struct Pump {
     parcels: Vec<Parcel>,
     wrapping: Wrapping,
     body: Vec<u8>,
+    /// Most replies of a round go to one inbox.
+    inbox: Route,
 }
 
 impl StreamHost {
@@ -109,8 +111,9 @@ impl StreamHost {
     fn send(self: &Arc<Self>, pump: &mut Pump, cx: &mut Dispatch) {
         let mut replies = std::mem::take(&mut pump.replies);
         for (to, reply) in &replies {
-            self.send_reply(cx, to, reply, &mut pump.body);
+            self.send_reply(cx, (to, &mut pump.inbox), reply, &mut pump.body);
         }
+        pump.inbox.clear();
         pump.spare.extend(replies.drain(..).map(|(to, _)| to));
         pump.replies = replies;
         let mut parcels = std::mem::take(&mut pump.parcels);
@@ -132,7 +135,13 @@ impl StreamHost {
         self.pump_again.store(true, Ordering::SeqCst);
     }
 
-    fn send_reply(&self, cx: &mut Dispatch, to: &[u8], reply: &Reply, body: &mut Vec<u8>) {
+    fn send_reply(
+        &self,
+        cx: &mut Dispatch,
+        (to, route): (&[u8], &mut Route),
+        reply: &Reply,
+        body: &mut Vec<u8>,
+    ) {
         body.clear();
         let message = match reply {
             Reply::Publish(answer) => {
@@ -148,7 +157,7 @@ impl StreamHost {
             Reply::Signal(signal) => return signal.0.notify_one(),
             Reply::Withdrawn => return,
         };
-        self.account.publish(cx, &message);
+        self.account.deliver_to(cx, route, to, &message);
     }
 
     fn write_answer(&self, answer: &Answer, body: &mut Vec<u8>) {

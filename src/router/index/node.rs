@@ -61,18 +61,21 @@ impl Node {
         self.remove_below(Some(subscription.subject()), subscription)
     }
 
-    pub(super) fn collect(&self, subject: &[u8], matches: &mut Matches) {
+    /// `true` if it makes no difference what the last token is.
+    pub(super) fn collect(&self, subject: &[u8], matches: &mut Matches) -> bool {
         if let Some(rest) = &self.rest {
             rest.collect(matches);
         }
         let (token, next) = split(subject);
+        let mut holds_for_siblings = next.is_some() || self.children.is_empty();
         let below = [self.children.get(token), self.any.as_deref()];
         for node in below.into_iter().flatten() {
             match next {
-                Some(subject) => node.collect(subject, matches),
+                Some(subject) => holds_for_siblings &= node.collect(subject, matches),
                 None => node.here.iter().for_each(|here| here.collect(matches)),
             }
         }
+        holds_for_siblings
     }
 
     pub(super) fn for_each(&self, visit: &mut dyn FnMut(&Arc<Subscription>)) {
