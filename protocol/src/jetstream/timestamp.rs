@@ -2,17 +2,21 @@
 //!
 //! [`Timestamp`] is the broker's own time, UTC; [`ZonedTime`] is a time a client sent, given back in its zone.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
 use super::from_json::{FromJson, JsonError, Place};
 use super::go_duration::SECOND;
 use super::json::{Json, quoted};
+use crate::decimal;
 
 /// Seconds from Go's zero time, 0001-01-01, to 1970-01-01.
 const YEAR_ONE: i64 = -62_135_596_800;
 const DAY_SECONDS: i64 = 86_400;
+
+/// `-292277026596-12-31T23:59:59.999999999+23:59`, the longest that can be said.
+const TEXT_BYTES_MAX: usize = 44;
 
 /// Nanoseconds since 1970-01-01 UTC, or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +29,11 @@ impl Timestamp {
     /// Whether this is the zero time.
     pub fn is_zero(&self) -> bool {
         *self == Self::ZERO
+    }
+
+    /// As JSON and headers carry it.
+    pub fn text(self) -> TimeText {
+        ZonedTime::from(self).text()
     }
 }
 
@@ -46,13 +55,13 @@ impl From<Timestamp> for ZonedTime {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ZonedTime::from(*self).fmt(f)
+        f.write_str(self.text().as_str())
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text().as_str())
     }
 }
 
@@ -101,6 +110,97 @@ impl ZonedTime {
         let nearest = nanos.clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX));
         Timestamp(i64::try_from(nearest).unwrap_or(i64::MAX))
     }
+
+    /// As JSON and headers carry it.
+    pub fn text(&self) -> TimeText {
+        let local = self.seconds.saturating_add(self.offset_seconds.into());
+        let (year, month, day) = civil_from_days(local.div_euclid(DAY_SECONDS));
+        let second = local.rem_euclid(DAY_SECONDS);
+        let mut text = TimeText::default();
+        text.push_year(year);
+        for (mark, part) in
+            [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)]
+        {
+            text.push(&[mark]);
+            text.push(&two_digits(part));
+        }
+        text.push_fraction(self.nanos);
+        text.push_offset(self.offset_seconds);
+        text
+    }
+}
+
+/// A time written out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeText {
+    bytes: [u8; TEXT_BYTES_MAX],
+    len: usize,
+}
+
+impl TimeText {
+    /// The characters.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// The same.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(self.len..self.len + text.len()) {
+            place.copy_from_slice(text);
+            self.len += text.len();
+        }
+    }
+
+    /// Four digits; a zone may bring a day before the year 0 or after 9999.
+    fn push_year(&mut self, year: i64) {
+        if year < 0 {
+            self.push(b"-");
+        }
+        let width = if year < 0 { 3 } else { 4 };
+        let digits = decimal::Text::new(year.unsigned_abs());
+        let zeros = width - digits.as_bytes().len().min(width);
+        self.push(b"0000".get(..zeros).unwrap_or_default());
+        self.push(digits.as_bytes());
+    }
+
+    fn push_fraction(&mut self, nanos: u32) {
+        if nanos == 0 {
+            return;
+        }
+        let mut digits = [b'0'; 9];
+        decimal::write_before(&mut digits, nanos.min(999_999_999).into());
+        let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+        self.push(b".");
+        self.push(digits.get(..significant).unwrap_or_default());
+    }
+
+    fn push_offset(&mut self, offset_seconds: i32) {
+        if offset_seconds == 0 {
+            return self.push(b"Z");
+        }
+        let minutes = i64::from(offset_seconds).abs() / 60;
+        self.push(if offset_seconds < 0 { b"-" } else { b"+" });
+        self.push(&two_digits(minutes / 60));
+        self.push(b":");
+        self.push(&two_digits(minutes % 60));
+    }
+}
+
+impl Default for TimeText {
+    fn default() -> Self {
+        Self { bytes: [0; TEXT_BYTES_MAX], len: 0 }
+    }
+}
+
+/// Of a number from 0 to 99.
+fn two_digits(number: i64) -> [u8; 2] {
+    let mut digits = [b'0'; 2];
+    decimal::write_before(&mut digits, number.clamp(0, 99).unsigned_abs());
+    digits
 }
 
 impl Default for ZonedTime {
@@ -111,19 +211,13 @@ impl Default for ZonedTime {
 
 impl fmt::Display for ZonedTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let local = self.seconds.saturating_add(self.offset_seconds.into());
-        let (year, month, day) = civil_from_days(local.div_euclid(DAY_SECONDS));
-        let second = local.rem_euclid(DAY_SECONDS);
-        write!(f, "{year:04}-{month:02}-{day:02}T")?;
-        write!(f, "{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)?;
-        write_fraction(f, self.nanos)?;
-        write_offset(f, self.offset_seconds)
+        f.write_str(self.text().as_str())
     }
 }
 
 impl Serialize for ZonedTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text().as_str())
     }
 }
 
@@ -138,27 +232,6 @@ impl FromJson for ZonedTime {
         }
         Ok(())
     }
-}
-
-fn write_fraction(f: &mut fmt::Formatter<'_>, nanos: u32) -> fmt::Result {
-    if nanos == 0 {
-        return Ok(());
-    }
-    let (mut fraction, mut width) = (nanos, 9);
-    while fraction % 10 == 0 {
-        fraction /= 10;
-        width -= 1;
-    }
-    write!(f, ".{fraction:0width$}")
-}
-
-fn write_offset(f: &mut fmt::Formatter<'_>, offset_seconds: i32) -> fmt::Result {
-    if offset_seconds == 0 {
-        return f.write_char('Z');
-    }
-    let sign = if offset_seconds < 0 { '-' } else { '+' };
-    let minutes = offset_seconds.unsigned_abs() / 60;
-    write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 /// What is wrong with a text that is no time.
@@ -324,6 +397,17 @@ mod tests {
         assert_eq!(echo("9999-12-31T23:59:59Z"), "9999-12-31T23:59:59Z");
         assert_eq!(ZonedTime::parse("9999-12-31T23:59:59Z").unwrap().timestamp(), Timestamp(i64::MAX));
         assert!(!ZonedTime::parse("0000-01-01T00:00:00Z").unwrap().timestamp().is_zero());
+    }
+
+    #[test]
+    fn a_zone_may_lead_out_of_the_years_of_four_digits() {
+        assert_eq!(echo("9999-12-31T23:59:59+00:01"), "9999-12-31T23:59:59+00:01");
+        let late = ZonedTime { offset_seconds: 60, ..ZonedTime::parse("9999-12-31T23:59:59Z").unwrap() };
+        assert_eq!(late.to_string(), "10000-01-01T00:00:59+00:01");
+        let early = ZonedTime { offset_seconds: -60, ..ZonedTime::parse("0000-01-01T00:00:00Z").unwrap() };
+        assert_eq!(early.to_string(), "-001-12-31T23:59:00-00:01");
+        let last = ZonedTime { seconds: i64::MAX, nanos: 999_999_999, offset_seconds: 0 };
+        assert!(last.to_string().ends_with(".999999999Z"), "{last}");
     }
 
     #[test]

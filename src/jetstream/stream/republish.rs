@@ -42,7 +42,7 @@ impl Republisher {
         headers::append(&mut block, names::STREAM, stream.as_bytes());
         headers::append(&mut block, names::SUBJECT, stored.subject);
         headers::append_u64(&mut block, names::SEQUENCE, stored.seq);
-        headers::append(&mut block, names::TIME_STAMP, Timestamp(stored.ts).to_string().as_bytes());
+        headers::append(&mut block, names::TIME_STAMP, Timestamp(stored.ts).text().as_bytes());
         headers::append_u64(&mut block, names::LAST_SEQUENCE, previous_seq);
         let mut payload = stored.payload;
         if self.headers_only {

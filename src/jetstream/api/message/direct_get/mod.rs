@@ -130,8 +130,7 @@ fn with_origin(state: &StreamState, message: &StoredMessage) -> Vec<u8> {
     headers::append(&mut block, names::STREAM, state.machine.config().name.as_bytes());
     headers::append(&mut block, names::SUBJECT, message.subject());
     headers::append_u64(&mut block, names::SEQUENCE, message.seq);
-    let time = Timestamp(message.ts).to_string();
-    headers::append(&mut block, names::TIME_STAMP, time.as_bytes());
+    headers::append(&mut block, names::TIME_STAMP, Timestamp(message.ts).text().as_bytes());
     block
 }
 
