@@ -32,7 +32,9 @@ impl OpenPage<'_> {
     /// Takes in a message; returns as [`OpenPage::change`] does.
     pub(super) fn add(&mut self, subject: &[u8], seq: u64) -> Option<i64> {
         let behind = match self.find(subject)? {
-            Spot::Held { postings, .. } => subject_page::add_behind(self.bytes, postings, seq),
+            Spot::Held { postings, .. } => {
+                subject_page::add_behind(self.bytes, postings, seq, &mut self.last_found.scratch)
+            }
             Spot::Vacant { .. } => None,
         };
         if behind.is_some() {
@@ -84,6 +86,8 @@ pub(super) struct LastFound {
     page: u64,
     subject: Vec<u8>,
     spot: Option<Spot>,
+    /// What a subject's messages are written in before they take the place of what was there.
+    scratch: Vec<u8>,
 }
 
 impl LastFound {

@@ -147,13 +147,19 @@ impl Postings {
         });
     }
 
-    /// Appends what [`Postings::encode`] would make of `state`, which is without its length, and one message behind all that
-    /// are listed in it. `None`, and nothing appended, where it takes more than writing down one number more.
+    /// Appends what [`Postings::encode`] would make of `state`, which is without its length, and one message more, behind all
+    /// that may be listed in it. `None`, and nothing appended, where it takes more than writing down one number more.
     pub fn encode_one_more(state: &[u8], seq: u64, out: &mut Vec<u8>) -> Option<()> {
         let mut reader = Reader::new(state);
         let head = reader.number()?;
+        if head & BOUNDS != 0 {
+            let mut bounds = Bounds::decode(head, &mut reader).filter(|_| reader.is_empty())?;
+            bounds.add(seq);
+            put_with_length(out, |out| bounds.encode(out));
+            return Some(());
+        }
         let (count, differences) = (head >> COUNT_SHIFT, reader.rest());
-        if head & BOUNDS != 0 || count >= LISTED_SEQS_MAX as u64 {
+        if count >= LISTED_SEQS_MAX as u64 {
             return None;
         }
         let mut last = 0u64;
@@ -286,8 +292,8 @@ mod tests {
                 added.encode(&mut anew);
                 assert_eq!(one_more, anew);
             } else {
-                let is_listed = matches!(postings, Postings::Listed(seqs) if seqs.len() < LISTED_SEQS_MAX);
-                assert!(!is_listed || seq <= postings.bounds().last.seq);
+                let Postings::Listed(seqs) = postings else { panic!("bounds take any message") };
+                assert!(seqs.len() == LISTED_SEQS_MAX || seq <= postings.bounds().last.seq);
                 assert!(one_more.is_empty());
             }
         }

@@ -10,7 +10,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::postings::{Bounds, Postings};
-use super::varint::{self, Reader, VARINT_BYTES_MAX};
+use super::varint::{self, Reader};
 
 /// Where a subject is in a page, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,10 +126,11 @@ pub fn replace(page: &mut Vec<u8>, at: Range<usize>, postings: &Postings) {
 }
 
 /// Adds a message behind all others to the postings at a held spot, if that takes no more than writing it down.
-pub fn add_behind(page: &mut Vec<u8>, at: Range<usize>, seq: u64) -> Option<()> {
-    let mut encoded = Vec::with_capacity(at.len() + 2 * VARINT_BYTES_MAX);
-    Postings::encode_one_more(Reader::new(page.get(at.clone())?).prefixed()?, seq, &mut encoded)?;
-    splice(page, at, &encoded);
+/// `scratch` is memory to write in.
+pub fn add_behind(page: &mut Vec<u8>, at: Range<usize>, seq: u64, scratch: &mut Vec<u8>) -> Option<()> {
+    scratch.clear();
+    Postings::encode_one_more(Reader::new(page.get(at.clone())?).prefixed()?, seq, scratch)?;
+    splice(page, at, scratch);
     Some(())
 }
 
