@@ -8,12 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The runtime that serves: a thread for each processor this process may use.
 pub fn runtime() -> io::Result<Runtime> {
-    runtime_for(processors())
-}
-
-/// How many processors this process may use.
-pub fn processors() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
+    runtime_for(thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// The runtime for so many processors. Where there is one, a second thread would only take turns with the first: sessions then

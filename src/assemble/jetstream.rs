@@ -9,7 +9,6 @@ use crate::jetstream::settings::Settings;
 use crate::jetstream::stream::bounds::BatchBounds;
 use crate::memory::{Shares, relief};
 use crate::store::{self, Cipher, Encryption, StoreOptions};
-use crate::threads;
 
 /// Share of the free disk that JetStream takes when it is not told how much, in percent.
 const DEFAULT_SHARE_PERCENT: u64 = 75;
@@ -77,7 +76,6 @@ pub fn store_options(config: &Config) -> StoreOptions {
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     StoreOptions {
         sync,
-        syncs_in_place: threads::processors() > 1,
         commit_window: config.jetstream.commit_window,
         pending_bytes_max: shares.journal_pending,
         tail_cache_bytes_max: bytes(shares.journal_tail),

@@ -19,8 +19,6 @@ pub enum SyncPolicy {
 pub struct StoreOptions {
     /// When what was written is made durable.
     pub sync: SyncPolicy,
-    /// Whether whoever appended a little may wait for its sync where syncs take next to no time. Not where one thread serves all.
-    pub syncs_in_place: bool,
     /// How long a commit waits for more to gather; zero: not at all.
     pub commit_window: Duration,
     /// Length of a journal segment. A record must fit into one.
@@ -57,7 +55,6 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             sync: SyncPolicy::Always,
-            syncs_in_place: false,
             commit_window: Duration::ZERO,
             segment_bytes: 16 << 20,
             pending_bytes_max: 8 << 20,

@@ -27,13 +27,13 @@ pub(super) struct CommitState {
 impl Journal {
     /// Writes everything that waits, and makes it durable if the policy is to sync always. False when nothing waited.
     pub fn commit(&self) -> Result<bool, StoreError> {
-        Ok(self.commit_with(self.commit.lock(), true)?.is_some())
+        self.commit_with(self.commit.lock(), true)
     }
 
     /// Like [`Journal::commit`], of what settles doubts about the last commit before a crash: it must not vouch for that. If it
     /// is not finished either, the doubts are still there.
     pub(crate) fn commit_settlement(&self) -> Result<bool, StoreError> {
-        Ok(self.commit_with(self.commit.lock(), false)?.is_some())
+        self.commit_with(self.commit.lock(), false)
     }
 
     /// Makes everything written durable. Commits go on meanwhile.
@@ -69,16 +69,15 @@ impl Journal {
         done.map_err(|error| self.fail(error))
     }
 
-    /// Returns how many bytes it wrote, `None` when nothing waited.
     pub(super) fn commit_with(
         &self,
         mut state: MutexGuard<'_, CommitState>,
         vouches: bool,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let taken = self.take(vouches && state.unsynced.is_empty() && !state.syncing);
         let batch = match taken {
             Ok(Some(batch)) => batch,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(false),
             Err(error) => return Err(self.fail(error)),
         };
         let done = self.write_and_sync(&batch, &mut state);
@@ -86,7 +85,7 @@ impl Journal {
         drop(state);
         done.map_err(|error| self.fail(error))?;
         self.publish(&batch);
-        Ok(Some(batch.bytes))
+        Ok(true)
     }
 
     fn take(&self, synced: bool) -> Result<Option<Batch>, StoreError> {

@@ -120,7 +120,6 @@ impl<'a> Run<'a> {
     /// time to time whether that is still so.
     fn until_sync(&self) -> Option<Duration> {
         match self.journal.options().sync {
-            SyncPolicy::Always if self.journal.commits_in_place() => Some(LOOK_AFTER),
             SyncPolicy::Always => None,
             SyncPolicy::Interval(interval) if self.journal.commits_in_place() => {
                 Some(interval.saturating_sub(self.last_sync.elapsed()).min(LOOK_AFTER))

@@ -12,7 +12,6 @@ use super::commit::CommitState;
 use super::core::{Appended, Class, JournalCore};
 use super::deferred::Removal;
 use super::files::SegmentFiles;
-use super::in_place::InPlace;
 use super::observers::CommitObserver;
 use super::read_ahead::{Found, PIECE_BYTES, ReadAhead};
 use super::record::{Draft, HEADER_LEN, Header, Location, Record};
@@ -42,7 +41,7 @@ pub struct Journal {
     /// Held for reading while observers are told of a commit.
     pub(super) telling: RwLock<()>,
     /// Whether those who append also commit, see [`Journal::commit_soon`].
-    pub(super) in_place: InPlace,
+    pub(super) in_place: AtomicBool,
     /// Where the bytes begin that wait for a commit.
     pub(super) pending_start: AtomicU64,
     pub(super) written: AtomicU64,
@@ -82,7 +81,7 @@ impl Journal {
             commit: Mutex::default(),
             sync: Mutex::default(),
             telling: RwLock::default(),
-            in_place: InPlace::default(),
+            in_place: AtomicBool::new(false),
             pending_start: AtomicU64::new(durable.0),
             written: AtomicU64::new(durable.0),
             durable: AtomicU64::new(durable.0),
