@@ -6,17 +6,10 @@ use bytes::Bytes;
 use headwater_store::{MessageLog, StoreError};
 use smallvec::SmallVec;
 
+use super::found::Found;
+
 /// Messages looked for together.
 const AHEAD_MAX: usize = 32;
-
-/// A message that the log has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    /// Its stream sequence.
-    pub seq: u64,
-    /// `subject + headers + payload`, in bytes.
-    pub content_bytes: u64,
-}
 
 /// Matches that were found together. They hold for one step of a consumer, in which the log does not change.
 pub(super) struct Ahead {

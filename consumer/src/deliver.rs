@@ -5,8 +5,9 @@ use headwater_protocol::headers::statuses;
 use headwater_protocol::jetstream::consumer_config::AckPolicy;
 use headwater_store::{MessageLog, StoreError, UnixNanos};
 
-use super::ahead::{Ahead, Found};
+use super::ahead::Ahead;
 use super::effect::{Advisory, Delivery, Effect};
+use super::found::Found;
 use super::machine::ConsumerMachine;
 use super::pacing::Replay;
 use super::size::MessageSize;

@@ -27,6 +27,7 @@ pub mod config;
 pub mod delta;
 pub mod effect;
 pub mod flow_control;
+pub mod found;
 pub mod machine;
 pub mod pacing;
 pub mod pending;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use headwater_store::{MessageLog, StoreError};
 
-use super::ahead::Found;
+use super::found::Found;
 
 /// Up to this many remaining messages, those that have been removed meanwhile are found at once; with more, when their
 /// turn comes.

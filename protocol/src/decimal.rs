@@ -39,7 +39,7 @@ impl Text {
 
 /// Writes `number` to the end of `out`, which must have room for it; returns where it begins.
 #[inline]
-pub fn write_before(out: &mut [u8], mut number: u64) -> usize {
+pub(crate) fn write_before(out: &mut [u8], mut number: u64) -> usize {
     let mut start = out.len();
     while number >= 10 {
         start -= 2;

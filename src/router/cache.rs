@@ -36,8 +36,10 @@ impl RouteCache {
         subject: &[u8],
         deliver: impl FnOnce(&Matches) -> T,
     ) -> T {
-        if self.newest.leads(index, subject) {
-            return deliver(self.newest.find(index, subject));
+        if self.newest.covers(subject) {
+            let delivered = deliver(self.newest.renewed(index, subject));
+            self.newest.clear_if_wide();
+            return delivered;
         }
         let hash = SubjectHash::of(subject);
         if self.slots.is_empty() {

@@ -8,6 +8,9 @@ use super::dispatch::SizeTexts;
 /// What a control line takes at most beside subject, sid and reply: the verb, two sizes, blanks and the line's end.
 const LINE_BYTES_MAX: usize = 2 * decimal::DIGITS_MAX + 12;
 
+/// What an unused frame keeps.
+const TAILS_KEPT_BYTES: usize = 256;
+
 /// Appends the message for one receiver. `with_headers` only if the receiver understands them.
 ///
 /// `MSG <subject> <sid> [reply] <size>` CR LF payload CR LF,
@@ -103,9 +106,6 @@ fn put_content(out: &mut Vec<u8>, message: &Message<'_>, with_headers: bool) {
     out.extend_from_slice(message.payload);
     out.extend_from_slice(b"\r\n");
 }
-
-/// What an unused frame keeps.
-const TAILS_KEPT_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -18,27 +18,37 @@ pub struct Route {
 impl Route {
     /// Whom `subject` reaches now.
     pub fn find(&mut self, index: &SubjectIndex, subject: &[u8]) -> &Matches {
-        if !self.leads(index, subject) {
+        if !self.covers(subject) {
+            self.look_up(index, subject);
+        }
+        self.renewed(index, subject)
+    }
+
+    /// Whether it is known where `subject` leads, or was before something changed.
+    #[inline]
+    pub(super) fn covers(&self, subject: &[u8]) -> bool {
+        let Some((decisive, rest)) = subject.split_at_checked(self.decisive_bytes) else { return false };
+        match self.subject.split_at_checked(self.decisive_bytes) {
+            Some((known, [])) => known == decisive && rest.is_empty(),
+            Some((known, _)) => known == decisive && is_one_token(rest),
+            None => false,
+        }
+    }
+
+    /// Whom `subject`, which is covered, reaches now.
+    #[inline]
+    pub(super) fn renewed(&mut self, index: &SubjectIndex, subject: &[u8]) -> &Matches {
+        if self.generation != index.generation(self.generation_slot) {
             self.look_up(index, subject);
         }
         &self.matches
     }
 
-    /// Whether it is known where `subject` leads.
-    #[inline]
-    pub(super) fn leads(&self, index: &SubjectIndex, subject: &[u8]) -> bool {
-        let Some((decisive, rest)) = subject.split_at_checked(self.decisive_bytes) else { return false };
-        let is_decided = match self.subject.split_at_checked(self.decisive_bytes) {
-            Some((known, [])) => known == decisive && rest.is_empty(),
-            Some((known, _)) => known == decisive && is_one_token(rest),
-            None => false,
-        };
-        is_decided && self.generation == index.generation(self.generation_slot)
-    }
-
     /// Forgets the subscriptions; the memory for the next ones stays.
     pub fn clear(&mut self) {
         self.generation = 0;
+        self.subject.clear();
+        self.decisive_bytes = 0;
         self.matches.clear();
     }
 
@@ -68,12 +78,13 @@ fn is_one_token(subject: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::router::{Dispatch, Message, Service, Sink, Subscription};
+    use crate::router::{Dispatch, Message, RouteCache, Service, Sink, Subscription};
 
     struct Nobody;
 
@@ -84,8 +95,12 @@ mod tests {
     }
 
     fn subscribe(index: &SubjectIndex, subject: &str) -> Arc<Subscription> {
+        subscribe_in(index, subject, None)
+    }
+
+    fn subscribe_in(index: &SubjectIndex, subject: &str, queue: Option<&[u8]>) -> Arc<Subscription> {
         let nobody = Sink::Service(Arc::new(Nobody));
-        let subscription = Arc::new(Subscription::new(subject.as_bytes(), None, nobody));
+        let subscription = Arc::new(Subscription::new(subject.as_bytes(), queue, nobody));
         assert!(index.insert(&subscription));
         subscription
     }
@@ -123,31 +138,72 @@ mod tests {
         assert_eq!(route.find(&index, b"in.2").len(), 1);
     }
 
+    #[test]
+    fn nobody_is_kept_who_has_left() {
+        let index = SubjectIndex::new();
+        let mut cache = RouteCache::default();
+        let subscription = subscribe(&index, "x");
+        let left = Arc::downgrade(&subscription);
+        let mut publish = || cache.with_matches(&index, b"x", Matches::len);
+        assert_eq!((publish(), publish()), (1, 1));
+        assert!(index.remove(&subscription));
+        drop(subscription);
+        assert_eq!(publish(), 0);
+        assert!(left.upgrade().is_none());
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Subscribe(String, bool),
+        Unsubscribe(prop::sample::Index),
+        Publish(String),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (subject(), any::<bool>()).prop_map(|(subject, queue)| Step::Subscribe(subject, queue)),
+            any::<prop::sample::Index>().prop_map(Step::Unsubscribe),
+            subject().prop_map(Step::Publish),
+            subject().prop_map(Step::Publish),
+        ]
+    }
+
     fn subject() -> impl Strategy<Value = String> {
-        prop::collection::vec(prop_oneof!["[abc]", Just("*".to_owned()), Just(String::new())], 1..4)
-            .prop_map(|tokens| tokens.join("."))
+        let token = prop_oneof!["[abc]", Just("*".to_owned()), Just(">".to_owned()), Just(String::new())];
+        prop::collection::vec(token, 1..4).prop_map(|tokens| tokens.join("."))
+    }
+
+    fn reached(matches: &Matches) -> BTreeSet<(*const Subscription, Vec<u8>)> {
+        let grouped = matches.groups.iter().flat_map(|group| group.members.iter().map(|m| (m, group.name())));
+        let plain = matches.plain.iter().map(|subscription| (subscription, &b""[..]));
+        plain.chain(grouped).map(|(found, group)| (Arc::as_ptr(found), group.to_vec())).collect()
     }
 
     proptest! {
         #[test]
-        fn a_route_knows_what_the_index_knows(
-            steps in prop::collection::vec((any::<bool>(), subject()), 1..100)
-        ) {
+        fn a_route_and_a_cache_know_what_the_index_knows(steps in prop::collection::vec(step(), 1..100)) {
             let index = SubjectIndex::new();
-            let mut route = Route::default();
-            for (subscribes, subject) in steps {
-                if subscribes && headwater_protocol::subject::is_valid(subject.as_bytes()) {
-                    subscribe(&index, &subject);
-                    continue;
+            let (mut route, mut cache) = (Route::default(), RouteCache::default());
+            let mut held: Vec<Arc<Subscription>> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Subscribe(subject, queue) => {
+                        if headwater_protocol::subject::is_valid(subject.as_bytes()) {
+                            held.push(subscribe_in(&index, &subject, queue.then_some(&b"q"[..])));
+                        }
+                    }
+                    Step::Unsubscribe(which) if !held.is_empty() => {
+                        prop_assert!(index.remove(&held.swap_remove(which.index(held.len()))));
+                    }
+                    Step::Unsubscribe(_) => {}
+                    Step::Publish(subject) => {
+                        let mut matches = Matches::default();
+                        index.collect(subject.as_bytes(), &mut matches);
+                        let expected = reached(&matches);
+                        prop_assert_eq!(reached(route.find(&index, subject.as_bytes())), expected.clone());
+                        prop_assert_eq!(cache.with_matches(&index, subject.as_bytes(), reached), expected);
+                    }
                 }
-                let mut matches = Matches::default();
-                index.collect(subject.as_bytes(), &mut matches);
-                let mut found: Vec<_> =
-                    route.find(&index, subject.as_bytes()).plain.iter().map(Arc::as_ptr).collect();
-                let mut expected: Vec<_> = matches.plain.iter().map(Arc::as_ptr).collect();
-                found.sort_unstable();
-                expected.sort_unstable();
-                prop_assert_eq!(found, expected, "{}", subject);
             }
         }
     }

@@ -55,6 +55,8 @@ impl StreamHost {
         for _ in 0..ROUNDS_MAX {
             self.env.store.commit_soon();
             let more = self.collect(pump);
+            // What had become due may have stored something.
+            self.env.store.commit_soon();
             self.send(pump, cx);
             if !more {
                 return;

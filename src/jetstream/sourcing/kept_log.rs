@@ -55,6 +55,11 @@ impl MessageLog for KeptLog {
         self.log.remove(seq)
     }
 
+    fn remove_of(&mut self, seq: u64, subject: &[u8]) -> Result<Option<(MessageMeta, Lsn)>, StoreError> {
+        self.ledger.before_removal(self.log.state().last_seq, |told_by| told_by == seq);
+        self.log.remove_of(seq, subject)
+    }
+
     fn purge_below(&mut self, seq: u64) -> Result<(u64, Lsn), StoreError> {
         self.ledger.before_removal(self.log.state().last_seq, |told_by| told_by < seq);
         self.log.purge_below(seq)

@@ -86,7 +86,7 @@ pub(super) struct LastFound {
     page: u64,
     subject: Vec<u8>,
     spot: Option<Spot>,
-    /// What a subject's messages are written in before they take the place of what was there.
+    /// What a subject's messages are written in before they take the place of what was there; as long as the longest list.
     scratch: Vec<u8>,
 }
 

@@ -81,10 +81,12 @@ impl Journal {
             Err(error) => return Err(self.fail(error)),
         };
         let done = self.write_and_sync(&batch, &mut state);
+        // Whoever commits next has to know how this one ended.
+        let done = done.map(|()| self.advance(batch.end)).map_err(|error| self.fail(error));
         let _telling = self.telling.read_recursive();
         drop(state);
-        done.map_err(|error| self.fail(error))?;
-        self.publish(&batch);
+        done?;
+        self.tell_of(batch.end);
         Ok(true)
     }
 
@@ -146,12 +148,15 @@ impl Journal {
         Ok(())
     }
 
-    fn publish(&self, batch: &Batch) {
-        self.written.fetch_max(batch.end.0, Ordering::AcqRel);
+    fn advance(&self, end: Lsn) {
+        self.written.fetch_max(end.0, Ordering::AcqRel);
         if self.options.sync == SyncPolicy::Always {
-            self.durable.fetch_max(batch.end.0, Ordering::AcqRel);
+            self.durable.fetch_max(end.0, Ordering::AcqRel);
         }
-        self.trim_tail(batch.end);
+    }
+
+    fn tell_of(&self, end: Lsn) {
+        self.trim_tail(end);
         self.in_flight_bytes.store(0, Ordering::Relaxed);
         self.tell_committed();
         if *self.pressed.lock() {

@@ -131,10 +131,11 @@ impl Journal {
         if chore {
             self.chores.wake();
         }
-        if waits && wakes {
+        let pressure = self.pressure();
+        if waits && (wakes || pressure) {
             self.wake.notify_one();
         }
-        if self.pressure() {
+        if pressure {
             self.update_pressure();
         }
         changed

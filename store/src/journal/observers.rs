@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::Journal;
 use crate::{Lsn, StoreError};
 
-/// Who wants to know how far the journal has come. Called from the committer's thread, without any lock held.
+/// Who wants to know how far the journal has come. Called by whoever committed, without any lock held.
 pub trait CommitObserver: Send + Sync {
     /// Everything up to `written` has been written, everything up to `durable` is on disk.
     fn committed(&self, written: Lsn, durable: Lsn);
