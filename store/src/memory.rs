@@ -7,6 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::index::{Messages, Postings, Subjects, TagSet, subject_tag};
+use super::log_trait::not_indexed;
 use super::{
     LogState, Lsn, MessageHandle, MessageLog, MessageMeta, NewMessage, StorageKind, StoreError,
     StoredMessage, SubjectState,
@@ -161,6 +162,30 @@ impl MessageLog for MemoryLog {
             return inner.held.next_tagged(from, u64::MAX, None);
         }
         inner.subjects.next_match(from, filters, &mut inner.held)
+    }
+
+    fn for_each_match(
+        &self,
+        from: u64,
+        up_to: u64,
+        filters: &[Bytes],
+        visit: &mut dyn FnMut(u64, MessageMeta) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let inner = &mut *self.inner();
+        if filters.is_empty() {
+            inner.held.visit(from, up_to, visit);
+            return Ok(());
+        }
+        let mut from = from;
+        loop {
+            let next = inner.subjects.next_match(from, filters, &mut inner.held)?;
+            let Some(seq) = next.filter(|seq| *seq <= up_to) else { return Ok(()) };
+            let message = inner.held.get(seq).ok_or_else(|| not_indexed(seq))?;
+            if visit(seq, message.meta()).is_break() || seq == up_to {
+                return Ok(());
+            }
+            from = seq + 1;
+        }
     }
 
     fn last_match(&self, up_to: u64, filters: &[Bytes]) -> Result<Option<u64>, StoreError> {
@@ -323,6 +348,23 @@ impl Held {
             self.pages.remove(&(seq / PAGE_SEQS));
         }
         Some(message)
+    }
+
+    fn visit(&self, from: u64, up_to: u64, visit: &mut dyn FnMut(u64, MessageMeta) -> ControlFlow<()>) {
+        if from > up_to {
+            return;
+        }
+        for (page, held) in self.pages.range(from / PAGE_SEQS..=up_to / PAGE_SEQS) {
+            let base = page * PAGE_SEQS;
+            let skip = from.saturating_sub(base) as usize;
+            for (slot, message) in held.slots.iter().enumerate().skip(skip) {
+                let Some(message) = message else { continue };
+                let seq = base + slot as u64;
+                if seq > up_to || visit(seq, message.meta()).is_break() {
+                    return;
+                }
+            }
+        }
     }
 
     fn next(&self, from: u64, up_to: u64, accept: impl Fn(&Message) -> bool) -> Option<u64> {
