@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`config`] | validation, defaults, create and update rules |
 //! | [`machine`] | the parts and how they are put together |
-//! | `deliver`, `ahead`, `size` | the next message and its recipient |
+//! | `deliver`, `ahead`, [`found`], `size` | the next message and its recipient |
 //! | `pull`, [`waiting`], `priority`, `pin` | pull requests |
 //! | `push`, [`flow_control`] | push deliveries |
 //! | `ack` | acknowledgements |

@@ -70,8 +70,11 @@ impl MessageLog for LogTwin {
     }
 
     fn append(&mut self, message: &NewMessage<'_>) -> Result<Lsn, StoreError> {
-        self.messages.insert(message.seq, message.into());
-        (self.last_seq, self.last_ts) = (message.seq, message.ts);
+        let NewMessage { seq, ts, subject, headers, payload } = *message;
+        let content = Bytes::from([subject, headers, payload].concat());
+        let stored = StoredMessage::new(seq, ts, content, subject.len() as u16, headers.len() as u32);
+        self.messages.insert(seq, stored);
+        (self.last_seq, self.last_ts) = (seq, ts);
         self.note_first();
         Ok(Lsn::ZERO)
     }

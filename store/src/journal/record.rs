@@ -428,16 +428,6 @@ impl Record {
         Some(Self { content, ..self })
     }
 
-    /// Subject, header block and payload.
-    #[inline]
-    pub fn parts(self) -> (Bytes, Bytes, Bytes) {
-        let (subject_end, headers_end) = (self.subject_end(), self.headers_end());
-        let mut rest = self.content;
-        let subject = rest.split_to(subject_end);
-        let headers = rest.split_to(headers_end - subject_end);
-        (subject, headers, rest)
-    }
-
     /// The subject, or the consumer's name.
     pub fn subject(&self) -> Bytes {
         self.content.slice(..self.subject_end())
